@@ -1,0 +1,121 @@
+"""Latent bundles: everything needed to render an inversion again, in one `.pt` file."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganinvert.errors import BundleError
+from ganinvert.files import write_atomically
+from ganinvert.generators import Generator
+from ganinvert.methods import ComposedCode
+from ganinvert.subspaces import SubspaceMasks
+
+FORMAT = "ganinvert-bundle"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class LatentBundle:
+    """One inverted image.
+
+    Attributes:
+        method: "pmsfc".
+        generator: Name of the generator.
+        digest: Digest of its weights.
+        layer: Where features are composed.
+        weighting: "tanh" or "linear", see `PmSFC`.
+        tensors: z (R, K, z) and w (K, c), float32.
+        masks: The subspaces.
+        losses: (steps,), the objective before every step.
+        metrics: PSNR in dB, SSIM and LPIPS against the fitted input.
+        settings: Every setting of the run; strings, numbers, booleans.
+        provenance: Input hash, seed, versions, notes; strings and numbers.
+    """
+
+    method: str
+    generator: str
+    digest: str
+    layer: int
+    weighting: str
+    tensors: Mapping[str, Tensor]
+    masks: SubspaceMasks
+    losses: Tensor
+    metrics: Mapping[str, float]
+    settings: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+
+    def render(self, generator: Generator) -> Tensor:
+        """The image, (1, 3, r, r) about [-1, 1]; bit-exact on the CPU.
+
+        Raises:
+            BundleError: The bundle was made with another generator.
+        """
+        if generator.digest != self.digest:
+            raise BundleError(
+                f"the bundle was made with {self.generator} ({self.digest[:12]}), not {generator.name}"
+                f" ({generator.digest[:12]})",
+                hint="name the same generator file with -g",
+            )
+        z, w = (self.tensors[name][None] for name in ("z", "w"))
+        weighting: Any = self.weighting
+        code = ComposedCode(z, w, self.masks, self.layer, weighting).to(next(generator.parameters()).device)
+        with torch.no_grad():
+            return code.render(generator)
+
+    def save(self, path: Path | str) -> None:
+        """Write atomically a file of plain tensors, strings and numbers.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        content = {
+            "format": FORMAT,
+            "version": VERSION,
+            "method": self.method,
+            "generator": self.generator,
+            "digest": self.digest,
+            "layer": self.layer,
+            "weighting": self.weighting,
+            "tensors": dict(self.tensors),
+            "masks": {"labels": self.masks.labels, "source": self.masks.source, "stability": self.masks.stability},
+            "losses": self.losses,
+            "metrics": dict(self.metrics),
+            "settings": dict(self.settings),
+            "provenance": dict(self.provenance),
+        }
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        write_atomically(Path(path), buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: Path | str) -> LatentBundle:
+        """Read a file written by `save`; nothing in it is executed.
+
+        Raises:
+            BundleError: The file is missing, damaged, no bundle, or of a newer version.
+        """
+        damaged = "the file is damaged or no bundle: make it again with `ganinvert invert --overwrite`"
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        except FileNotFoundError as error:
+            raise BundleError(f"{path}: no such file", hint="check the spelling of the path") from error
+        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+            raise BundleError(f"{path}: cannot be read", hint=damaged) from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise BundleError(f"{path}: is not a latent bundle", hint=damaged)
+        if content["version"] > VERSION:
+            raise BundleError(f"{path}: was written by a newer ganinvert", hint="update with `pipx upgrade ganinvert`")
+        try:
+            masks = SubspaceMasks(**content["masks"])
+            fields = {key: value for key, value in content.items() if key not in ("format", "version", "masks")}
+            return cls(masks=masks, **fields)
+        except (KeyError, TypeError) as error:
+            raise BundleError(f"{path}: is incomplete", hint=damaged) from error

@@ -1,0 +1,60 @@
+"""Choosing where and how precisely to compute."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+
+from ganinvert.errors import UsageError
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def resolve_device(name: str) -> torch.device:
+    """Turn `auto`, `cpu`, `cuda`, `cuda:N` or `mps` into a device that exists; auto is CUDA, else the CPU.
+
+    Raises:
+        UsageError: The name is unknown or this machine has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"{name}: no such device", hint="choose auto, cpu, cuda, cuda:N or mps") from error
+    available = {
+        "cpu": True,
+        "cuda": (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not available.get(device.type, False):
+        raise UsageError(f"{name}: this machine has no such device", hint="use --device auto or --device cpu")
+    return device
+
+
+def resolve_precision(name: Precision, device: torch.device) -> torch.dtype:
+    """The dtype that convolutions compute in; variables are always float32.
+
+    `auto` is bfloat16 where the hardware has it (measured in docs/explanation/optimisation.md), else float32.
+    """
+    if name == "auto":
+        return torch.bfloat16 if _has_fast_bfloat16(device) else torch.float32
+    return torch.bfloat16 if name == "bfloat16" else torch.float32
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
+    """A context in which convolutions compute in `dtype`."""
+    if dtype == torch.float32:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=dtype)
+
+
+def _has_fast_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):  # torch ≥ 2.10
+        capabilities = torch.cpu.get_capabilities()
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return False

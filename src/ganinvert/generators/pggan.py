@@ -1,0 +1,170 @@
+"""Progressive GAN (Karras et al. 2018, arXiv:1710.10196): generator and discriminator.
+
+Per convolution: PixelNorm → nearest ×2 where the block upsamples → convolution → bias → LeakyReLU(0.2).
+Equalised-lr scales are already folded into the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganinvert.generators.base import Generator, LayerInfo, reorder
+from ganinvert.weights import GeneratorWeights, PGGANArchitecture
+
+SLOPE = 0.2
+
+
+def pixel_norm(x: Tensor) -> Tensor:
+    """Divide by the root mean square over channels: x (n, c, h, w) → the same shape; eps 1e-8."""
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
+
+
+class _Layer(nn.Module):
+    """Convolution, bias, LeakyReLU; the first has a 4×4 kernel and a bias per position."""
+
+    def __init__(self, inputs: int, outputs: int, *, first: bool, upsample: bool) -> None:
+        super().__init__()
+        kernel = 4 if first else 3
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.empty(outputs, 4, 4) if first else torch.empty(outputs))
+        self.padding = 3 if first else 1
+        self.upsample = upsample
+
+    def prepare(self, x: Tensor) -> Tensor:
+        x = pixel_norm(x)
+        return F.interpolate(x, scale_factor=2.0, mode="nearest") if self.upsample else x
+
+    def convolve(self, x: Tensor, channels: Tensor | slice = slice(None)) -> Tensor:
+        weight, bias = self.weight[channels], self.bias[channels]
+        if bias.ndim == 3:
+            x = F.conv2d(x, weight, padding=self.padding) + bias
+        else:
+            x = F.conv2d(x, weight, bias, padding=self.padding)
+        return F.leaky_relu(x, SLOPE)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.convolve(self.prepare(x))
+
+
+class PGGANGenerator(Generator):
+    """The canonical PGGAN generator at any resolution 4 … 1024, frozen.
+
+    Args:
+        weights: A generator file that was read, or an architecture for uninitialised weights.
+    """
+
+    def __init__(self, weights: GeneratorWeights | PGGANArchitecture) -> None:
+        super().__init__()
+        architecture = weights if isinstance(weights, PGGANArchitecture) else weights.architecture
+        self.architecture = architecture
+        self.latent_dim = architecture.latent_dim
+        self.resolution = architecture.resolution
+        self.num_layers = len(architecture.channels)
+        self.name, self.digest, self.about = "unnamed", "", dict[str, str]()
+        widths = (architecture.latent_dim, *architecture.channels)
+        self.layers = nn.ModuleList(
+            _Layer(inputs, outputs, first=n == 0, upsample=n >= 2 and n % 2 == 0)
+            for n, (inputs, outputs) in enumerate(pairwise(widths))
+        )
+        self.to_rgb = nn.Conv2d(architecture.channels[-1], 3, 1)
+        if isinstance(weights, GeneratorWeights):
+            self.load_state_dict(dict(weights.state))
+            self.name, self.digest, self.about = weights.name, weights.digest, dict(weights.about)
+        self.requires_grad_(False).eval()
+
+    @classmethod
+    def random(cls, architecture: PGGANArchitecture, *, seed: int = 0) -> PGGANGenerator:
+        """A generator with He-initialised weights and zero biases, for tests, benchmarks and training starts."""
+        rng = torch.Generator().manual_seed(seed)
+        generator = cls(architecture)
+        for name, parameter in generator.named_parameters():
+            if name.endswith("weight"):
+                gain = 1.0 if name.startswith("to_rgb") else 2.0
+                parameter.normal_(0, (gain / parameter[0].numel()) ** 0.5, generator=rng)
+            else:
+                parameter.zero_()
+        return generator
+
+    def layer_info(self, layer: int) -> LayerInfo:
+        """Shape of the features at `layer`."""
+        self.check_layer(layer)
+        if layer == 0:
+            return LayerInfo(self.latent_dim, 1)
+        return LayerInfo(self.architecture.channels[layer - 1], 2 ** ((layer - 1) // 2 + 2))
+
+    def features(self, z: Tensor, layer: int) -> Tensor:
+        """G1: codes (n, z) to features (n, c, h, w) at `layer`, before PixelNorm."""
+        self.check_layer(layer)
+        h = z[:, :, None, None]
+        for step in self.layers[:layer]:
+            h = step(h)
+        return h
+
+    def synthesize(self, h: Tensor, layer: int) -> Tensor:
+        """G2: features (n, c, h, w) at `layer` to images (n, 3, r, r), about [-1, 1]."""
+        self.check_layer(layer)
+        for step in self.layers[layer:]:
+            h = step(h)
+        image: Tensor = self.to_rgb(pixel_norm(h))
+        return image
+
+    def grouped_features(self, z: Tensor, layer: int, groups: Sequence[Tensor]) -> Tensor:
+        """The base class's result, without computing the channels of the last convolution that no group keeps."""
+        if layer == 0:
+            return super().grouped_features(z, layer, groups)
+        last = self.layers[layer - 1]
+        assert isinstance(last, _Layer)
+        h = last.prepare(self.features(z.flatten(0, 1), layer - 1)).unflatten(0, z.shape[:2])
+        return reorder([last.convolve(h[g], group) for g, group in enumerate(groups)], groups)
+
+
+class PGGANDiscriminator(nn.Module):
+    """The PGGAN discriminator with minibatch standard deviation, mirror of the generator.
+
+    Args:
+        architecture: That of the generator; the channels are used in reverse.
+    """
+
+    def __init__(self, architecture: PGGANArchitecture) -> None:
+        super().__init__()
+        widths = architecture.channels[::-1]
+        self.from_rgb = nn.Conv2d(3, widths[0], 1)
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths[:-1]))
+        # One more input channel: the minibatch standard deviation.
+        self.final = nn.Conv2d(widths[-2] + 1, widths[-1], 3, padding=1)
+        self.dense = nn.Linear(widths[-1] * 16, widths[-1])
+        self.score = nn.Linear(widths[-1], 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Images (n, 3, r, r) in [-1, 1] to scores (n,), higher for more real."""
+        x = F.leaky_relu(self.from_rgb(image), SLOPE)
+        for n, layer in enumerate(self.layers):
+            x = F.leaky_relu(layer(x), SLOPE)
+            if n % 2:
+                x = F.avg_pool2d(x, 2)
+        x = F.leaky_relu(self.final(torch.cat([x, minibatch_stddev(x)], dim=1)), SLOPE)
+        x = F.leaky_relu(self.dense(x.flatten(1)), SLOPE)
+        score: Tensor = self.score(x)
+        return score[:, 0]
+
+
+def minibatch_stddev(x: Tensor, *, group: int = 4) -> Tensor:
+    """Mean over channels and positions of the standard deviation within groups of images (Karras 2018, §3).
+
+    Args:
+        x: (n, c, h, w).
+        group: Images per group; the largest divisor of n up to it is used, so that groups are equal.
+
+    Returns:
+        (n, 1, h, w), one constant map per image.
+    """
+    n, _, h, w = x.shape
+    size = next(size for size in range(min(group, n), 0, -1) if n % size == 0)
+    grouped = x.reshape(size, n // size, *x.shape[1:])
+    deviation = (grouped.var(dim=0, correction=0) + 1e-8).sqrt().mean(dim=(1, 2, 3))
+    return deviation.repeat(size)[:, None, None, None].expand(n, 1, h, w)

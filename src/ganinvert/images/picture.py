@@ -1,0 +1,151 @@
+"""Reading pictures as people see them, and writing PNG files.
+
+Reading applies the EXIF orientation, converts an embedded ICC profile to sRGB, keeps alpha apart,
+scales 16-bit gray by hand (Pillow clips it) and takes the first frame of an animation.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+
+from ganinvert.errors import ImageError
+from ganinvert.files import write_atomically
+
+MIN_SIDE = 8
+"""The shortest side, in pixels, that an input may have."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An upright sRGB picture.
+
+    Attributes:
+        rgb: The colours, mode "RGB".
+        alpha: The transparency, mode "L", or None for an opaque picture.
+        notes: What reading changed that the user should know.
+    """
+
+    rgb: Image.Image
+    alpha: Image.Image | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read(path: Path) -> Picture:
+    """Read an image file.
+
+    Raises:
+        ImageError: The file is missing, no image, truncated, a decompression bomb or under `MIN_SIDE` pixels.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                image.load()
+                return _checked(from_pil(image), path)
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: no such file", hint="check the spelling of the path") from error
+    except IsADirectoryError as error:
+        raise ImageError(f"{path}: is a folder", hint="name the image files, for instance with *.jpg") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            f"{path}: is not an image that can be read", hint="PNG, JPEG, WebP, TIFF, BMP and GIF files work"
+        ) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(f"{path}: has too many pixels to be opened safely", hint="scale it down first") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise ImageError(
+            f"{path}: cannot be decoded: {error}", hint="the file is damaged or incomplete: fetch or export it again"
+        ) from error
+
+
+def from_pil(image: Image.Image) -> Picture:
+    """Bring any Pillow image to an upright sRGB `Picture`; the image itself is not changed."""
+    notes = []
+    if getattr(image, "n_frames", 1) > 1:
+        notes.append("an animation: its first frame is used")
+    profile = image.info.get("icc_profile")
+    image = ImageOps.exif_transpose(image)
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image = _gray_to_8_bits(image)
+    if image.mode in ("P", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+    alpha = image.getchannel("A") if "A" in image.getbands() else None
+    if alpha is not None and alpha.getextrema() == (255, 255):
+        alpha = None
+    if image.mode in ("RGBA", "LA"):
+        image = image.convert(image.mode[:-1])
+    if profile:
+        image = _to_srgb(image, profile, notes)
+    return Picture(image.convert("RGB"), alpha, tuple(notes))
+
+
+def to_pil(pixels: NDArray[np.float32], alpha: Image.Image | None = None) -> Image.Image:
+    """Turn pixels into an 8-bit image, rounding to the nearest level.
+
+    Args:
+        pixels: (3, h, w), values in [0, 1]; others are clamped.
+        alpha: Transparency to attach, mode "L", any size.
+    """
+    levels = np.rint(pixels.clip(0, 1) * 255).astype(np.uint8)
+    image = Image.fromarray(np.ascontiguousarray(levels.transpose(1, 2, 0)), "RGB")
+    if alpha is not None:
+        image.putalpha(alpha.resize(image.size, Image.Resampling.LANCZOS))
+    return image
+
+
+def write_png(path: Path, image: Image.Image, metadata: Mapping[str, object] | None = None) -> None:
+    """Write a PNG file atomically.
+
+    Args:
+        path: The file.
+        image: What to write.
+        metadata: Kept as JSON in the iTXt chunk `ganinvert`.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    chunks = PngImagePlugin.PngInfo()
+    if metadata:
+        chunks.add_itxt("ganinvert", json.dumps(metadata, ensure_ascii=False))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", pnginfo=chunks, optimize=True)
+    write_atomically(path, buffer.getvalue())
+
+
+def _checked(picture: Picture, path: Path) -> Picture:
+    width, height = picture.rgb.size
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(
+            f"{path}: is only {width}×{height} pixels", hint=f"both sides need at least {MIN_SIDE} pixels"
+        )
+    return picture
+
+
+def _gray_to_8_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.float64)
+    if image.mode == "F":
+        scale = 255 / max(values.max(), 1.0) if values.max() > 1 else 255.0
+    else:
+        scale = 255 / 65535 if values.max() > 255 else 1.0
+    return Image.fromarray(np.rint((values * scale).clip(0, 255)).astype(np.uint8), "L")
+
+
+def _to_srgb(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image:
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(
+            image, source, ImageCms.createProfile("sRGB"), outputMode="L" if image.mode == "L" else "RGB"
+        )
+    except (ImageCms.PyCMSError, OSError):
+        notes.append("its colour profile cannot be read and is ignored")
+        return image
+    return image if converted is None else converted

@@ -1,0 +1,89 @@
+"""Numbers for reports, never for optimisation. Images are (b, 3, h, w) in [0, 1]; results are (b,)."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganinvert import paths
+from ganinvert.weights import TensorFile
+
+SSIM_WINDOW = 11
+
+
+def to_unit(x: Tensor) -> Tensor:
+    """From the generator's range to [0, 1]: (x + 1) / 2, clamped, float32."""
+    return (x.float() / 2 + 0.5).clamp(0, 1)
+
+
+def psnr(x: Tensor, y: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB, -10·log10 of the mean squared difference; higher is better."""
+    return -10 * (x - y).square().flatten(1).mean(dim=1).log10()
+
+
+def ssim(x: Tensor, y: Tensor) -> Tensor:
+    """Structural similarity (Wang et al. 2004), at most 1; higher is better.
+
+    Gaussian window of 11×11 with σ = 1.5, K1 = 0.01, K2 = 0.03, biased covariances, each colour channel for
+    itself, mean over the positions where the whole window fits. Images smaller than the window use the largest
+    odd window that fits.
+    """
+    window = min(SSIM_WINDOW, *(side - 1 + side % 2 for side in x.shape[-2:]))
+    offsets = torch.arange(window, device=x.device, dtype=x.dtype) - window // 2
+    line = torch.exp(-offsets.square() / (2 * 1.5**2))
+    line = line / line.sum()
+    kernel = torch.outer(line, line).expand(3, 1, -1, -1)
+
+    def blur(image: Tensor) -> Tensor:
+        return F.conv2d(image, kernel, groups=3)
+
+    mean_x, mean_y = blur(x), blur(y)
+    variance_x, variance_y = blur(x * x) - mean_x.square(), blur(y * y) - mean_y.square()
+    covariance = blur(x * y) - mean_x * mean_y
+    c1, c2 = 0.01**2, 0.03**2
+    numerator = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    denominator = (mean_x.square() + mean_y.square() + c1) * (variance_x + variance_y + c2)
+    return (numerator / denominator).flatten(1).mean(dim=1)
+
+
+def lpips(x: Tensor, y: Tensor) -> Tensor:
+    """Learned perceptual distance (Zhang et al. 2018), version 0.1 with the AlexNet trunk; lower is better."""
+    network = _lpips_network()
+    # Under 32 pixels AlexNet's poolings run out of pixels.
+    if min(x.shape[-2:]) < 32:
+        x, y = (F.interpolate(image, size=(32, 32), mode="bilinear", antialias=True) for image in (x, y))
+    with torch.no_grad():
+        distance: Tensor = network(x.cpu() * 2 - 1, y.cpu() * 2 - 1)
+    return distance.flatten()
+
+
+def image_metrics(x: Tensor, y: Tensor) -> list[dict[str, float]]:
+    """PSNR, SSIM and LPIPS of every image.
+
+    Args:
+        x: Results, (b, 3, r, r) in the generator's range, about [-1, 1].
+        y: Targets, the same shape.
+    """
+    x, y = to_unit(x).cpu(), to_unit(y).cpu()
+    columns = {"psnr": psnr(x, y), "ssim": ssim(x, y), "lpips": lpips(x, y)}
+    return [{name: float(values[n]) for name, values in columns.items()} for n in range(len(x))]
+
+
+@cache
+def _lpips_network() -> nn.Module:
+    from lpips import LPIPS
+
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        # lpips calls torchvision by arguments that torchvision has renamed.
+        warnings.simplefilter("ignore")
+        network: nn.Module = LPIPS(net="alex", pnet_rand=True, verbose=False)
+    trunk = TensorFile.load(paths.embedded("alexnet.safetensors")).tensors
+    # lpips keeps torchvision's numbering inside five slices: net.slice2.3 is features.3.
+    keys = [key for key in network.state_dict() if key.startswith("net.slice")]
+    state = {key: trunk[f"features.{key.split('.', 2)[2]}"].float() for key in keys}
+    network.load_state_dict(state, strict=False)
+    return network.requires_grad_(False).eval()

@@ -1,0 +1,216 @@
+"""The one optimisation loop: θ* = argmin L(P(render(θ)), y)."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from ganinvert.degradations import Degradation, Identity
+from ganinvert.devices import autocast
+from ganinvert.generators import Generator
+from ganinvert.losses import PerceptualLoss, VGG16Features, pixel_loss
+from ganinvert.methods import Code, Method
+from ganinvert.settings import Objective, Optimization
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the loop. The tensors stay on the device: reading a value is what costs a wait.
+
+    Attributes:
+        index: From 0.
+        steps: How many there will be.
+        loss: (b,), the objective of every image before this step.
+        pixel: (b,), its pixel term.
+    """
+
+    index: int
+    steps: int
+    loss: Tensor
+    pixel: Tensor
+
+    @property
+    def psnr(self) -> Tensor:
+        """(b,) in dB, of images that are not clamped: 10·log10(4 / pixel), since [-1, 1] spans 2."""
+        return 10 * (4 / self.pixel).log10()
+
+
+class Outcome(Enum):
+    """How an optimisation of one image ended; the value is the sentence a person reads, "" when all is well."""
+
+    GOOD = ""
+    POOR = (
+        "the result is far from the photo: it may show something this generator never learned, or not be aligned "
+        "as its training images were; try more --steps, more codes (-K), or a generator of the photo's domain"
+    )
+    STALLED = "the optimisation has hardly moved: raise --lr, or use the default preset"
+    NOT_FINITE = "the optimisation ran into values that are not finite: lower --lr, or use --dtype float32"
+
+
+POOR_PSNR = 22.0
+"""In dB; below it an inversion at 64 px no longer shows the person's features."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What the loop found for b images.
+
+    Attributes:
+        code: The optimised variables.
+        losses: (steps, b) on the CPU, the objective before every step.
+        outcomes: One per image.
+    """
+
+    code: Code
+    losses: Tensor
+    outcomes: tuple[Outcome, ...]
+
+
+def solve(
+    generator: Generator,
+    y: Tensor,
+    *,
+    method: Method,
+    degradation: Degradation | None = None,
+    objective: Objective | None = None,
+    optimization: Optimization | None = None,
+    dtype: torch.dtype = torch.float32,
+    seed: int = 0,
+    callback: Callable[[Step], None] | None = None,
+) -> Solution:
+    """Find the codes whose images explain the measurements.
+
+    Losses are summed over images, so that no image's result depends on its neighbours.
+
+    Args:
+        generator: Frozen, on the device to compute on.
+        y: Measurements, (b, 3, r, r) in [-1, 1] for the identity, on the same device.
+        method: What is optimised.
+        degradation: P; the identity by default.
+        objective: Weights of the loss terms.
+        optimization: Steps and learning rates.
+        dtype: What convolutions compute in; variables, losses and Adam's moments are float32.
+        seed: Of the start.
+        callback: Called after every step; an exception it raises ends the loop.
+    """
+    degradation = degradation or Identity()
+    objective = objective or Objective()
+    optimization = optimization or Optimization()
+    with autocast(y.device, dtype):
+        code = method.start(generator, y, degradation, seed=seed)
+        evaluate = _objective(generator, y, degradation, objective, code)
+    optimizer = _adam(code, optimization, y.device)
+
+    def step() -> tuple[Tensor, Tensor]:
+        with autocast(y.device, dtype):
+            loss, pixel = evaluate()
+        optimizer.zero_grad(set_to_none=False)
+        loss.sum().backward()
+        optimizer.step()
+        code.retract()
+        return loss.detach(), pixel.detach()
+
+    run = _capture(step, code, optimizer) if y.device.type == "cuda" else step
+    losses = torch.empty(optimization.steps, len(y), device=y.device)
+    for index in range(optimization.steps):
+        _set_rates(optimizer, optimization.rate(index))
+        loss, pixel = run()
+        losses[index] = loss
+        if callback is not None:
+            callback(Step(index, optimization.steps, loss.clone(), pixel.clone()))
+    with torch.no_grad(), autocast(y.device, dtype):
+        final = evaluate()[1]
+    history = losses.cpu()
+    return Solution(code, history, tuple(map(_outcome, history.T, final.cpu())))
+
+
+def _objective(
+    generator: Generator, y: Tensor, degradation: Degradation, objective: Objective, code: Code
+) -> Callable[[], tuple[Tensor, Tensor]]:
+    """The loss of every image and its pixel term, as a function of the code; V(y) is computed here, once."""
+    perceptual = None
+    if objective.perceptual:
+        perceptual = PerceptualLoss(VGG16Features().to(y.device), y)
+
+    def evaluate() -> tuple[Tensor, Tensor]:
+        shown = degradation(code.render(generator))
+        pixel = pixel_loss(shown.float(), y)
+        if perceptual is None:
+            return objective.pixel * pixel, pixel
+        return objective.pixel * pixel + objective.perceptual * perceptual(shown).float(), pixel
+
+    return evaluate
+
+
+def _adam(code: Code, optimization: Optimization, device: torch.device) -> torch.optim.Adam:
+    rates = code.rates()
+    on_gpu = device.type == "cuda"
+    groups = [
+        {"params": [parameter], "lr": torch.tensor(0.0, device=device) if on_gpu else 0.0, "multiple": rates[name]}
+        for name, parameter in code.named_parameters()
+    ]
+    for parameter in code.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    return torch.optim.Adam(groups, betas=optimization.betas, capturable=on_gpu)
+
+
+def _set_rates(optimizer: torch.optim.Adam, rate: float) -> None:
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate * group["multiple"])
+        else:
+            group["lr"] = rate * group["multiple"]
+
+
+def _capture(
+    step: Callable[[], tuple[Tensor, Tensor]], code: Code, optimizer: torch.optim.Adam
+) -> Callable[[], tuple[Tensor, Tensor]]:
+    """Record the whole step as one CUDA graph; where that is impossible, the eager step itself.
+
+    Warming up must not move anything: the rates are 0 then, and the moments and parameters are put back after.
+    """
+    saved = [parameter.detach().clone() for parameter in code.parameters()]
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    try:
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                step()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            result = step()
+    except RuntimeError as error:
+        logger.warning("the step runs eagerly, it cannot be captured as a CUDA graph: %s", error)
+        return step
+    finally:
+        torch.cuda.current_stream().wait_stream(side)
+        with torch.no_grad():
+            for parameter, value in zip(code.parameters(), saved, strict=True):
+                parameter.copy_(value)
+            for state in optimizer.state.values():
+                for tensor in state.values():
+                    tensor.zero_()
+
+    def replay() -> tuple[Tensor, Tensor]:
+        graph.replay()
+        return result
+
+    return replay
+
+
+def _outcome(losses: Tensor, pixel: Tensor) -> Outcome:
+    """Judge one image: its loss history (steps,) and its final pixel loss on [-1, 1]."""
+    if not torch.isfinite(losses).all() or not torch.isfinite(pixel):
+        return Outcome.NOT_FINITE
+    if 10 * math.log10(4 / max(float(pixel), 1e-12)) >= POOR_PSNR:
+        return Outcome.GOOD
+    return Outcome.STALLED if float(losses[-1]) > 0.8 * float(losses[0]) else Outcome.POOR

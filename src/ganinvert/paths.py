@@ -1,0 +1,26 @@
+"""The directories ganinvert uses, one function each; nothing else reads the environment for paths."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from pathlib import Path
+
+from platformdirs import PlatformDirs
+
+_DIRS = PlatformDirs("ganinvert", appauthor=False)
+
+
+def data_dir() -> Path:
+    """Where discovered subspaces are kept: `GANINVERT_DATA_DIR`, else the user's data directory."""
+    return Path(os.environ.get("GANINVERT_DATA_DIR") or _DIRS.user_data_path)
+
+
+def subspaces_dir() -> Path:
+    """Where `discover` keeps self-expression matrices and masks."""
+    return data_dir() / "subspaces"
+
+
+def embedded(name: str) -> Path:
+    """The path of a data file inside the installed package."""
+    return Path(str(files("ganinvert"))) / "assets" / name

@@ -1,0 +1,148 @@
+"""Learning the self-expression matrix S of a generator's layer: PmSFC eqs. 3–5 and algorithm 1."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganinvert.errors import UsageError, WeightsError
+from ganinvert.generators import Generator
+from ganinvert.settings import Discovery
+from ganinvert.weights import TensorFile
+
+
+@dataclass(frozen=True)
+class SelfExpressionStep:
+    """One step of discovery; the losses stay on the device until somebody looks.
+
+    Attributes:
+        index: From 0.
+        steps: How many there will be.
+        feature_loss: Eq. 3, E‖F − FS‖², summed over channels and positions.
+        image_loss: Eq. 4, the same between the decoded images.
+        sparsity: ‖S‖₁.
+    """
+
+    index: int
+    steps: int
+    feature_loss: Tensor
+    image_loss: Tensor
+    sparsity: Tensor
+
+
+@dataclass(frozen=True)
+class SelfExpression:
+    """A learned S and how it came about.
+
+    Attributes:
+        matrix: S, (c, c) float32 with a zero diagonal; column j expresses channel j by the others.
+        generator: Name of the generator.
+        digest: Digest of its weights.
+        layer: Where its channels were taken.
+        settings: What it was learned with.
+        losses: (steps, 3): `feature_loss`, `image_loss`, `sparsity` per step.
+    """
+
+    matrix: Tensor
+    generator: str
+    digest: str
+    layer: int
+    settings: Discovery
+    losses: Tensor
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file atomically.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        about = {
+            "kind": "self-expression",
+            "generator": self.generator,
+            "generator_digest": self.digest,
+            "layer": str(self.layer),
+            "settings": json.dumps(asdict(self.settings)),
+        }
+        TensorFile({"matrix": self.matrix, "losses": self.losses}, about).save(path)
+
+    @classmethod
+    def load(cls, path: Path) -> SelfExpression:
+        """Read a file written by `save`.
+
+        Raises:
+            WeightsError: The file is missing, damaged or of another kind.
+        """
+        file = TensorFile.load(path)
+        try:
+            settings = Discovery(**file.structured("settings"))  # type: ignore[arg-type]  # JSON is untyped
+            tensors, about = file.tensors, file.about
+            return cls(
+                tensors["matrix"],
+                about["generator"],
+                about["generator_digest"],
+                int(about["layer"]),
+                settings,
+                tensors["losses"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise WeightsError(
+                f"{path}: does not hold a self-expression matrix", hint="run `ganinvert discover` again"
+            ) from error
+
+
+def learn_self_expression(
+    generator: Generator,
+    settings: Discovery,
+    *,
+    callback: Callable[[SelfExpressionStep], None] | None = None,
+) -> SelfExpression:
+    """Algorithm 1: minimise L_recF + λ L_recD + μ‖S‖₁ over S with diag(S) = 0, by Adam.
+
+    The norms are sums over channels, positions and pixels and means over the sampled codes, as the
+    equations are written. The diagonal is zero by construction: S = W ⊙ (1 − I). W starts at 1e-4,
+    as in the authors' program (the paper does not say); at exactly 0 the PixelNorm behind the layer has no
+    useful gradient.
+
+    Args:
+        generator: On the device to compute on.
+        settings: Layer, steps, batch, learning rate, λ, μ and seed.
+        callback: Called after every step.
+
+    Raises:
+        UsageError: The layer does not exist or is the last one, or has fewer than 2 channels.
+    """
+    info = generator.layer_info(settings.layer)
+    if settings.layer >= generator.num_layers or info.channels < 2:
+        raise UsageError(
+            f"layer {settings.layer} cannot be split into subspaces",
+            hint=f"choose one of 1 … {generator.num_layers - 1}",
+        )
+    device = next(generator.parameters()).device
+    rng = torch.Generator().manual_seed(settings.seed)
+    weight = torch.full((info.channels, info.channels), 1e-4, device=device, requires_grad=True)
+    off_diagonal = 1 - torch.eye(info.channels, device=device)
+    optimizer = torch.optim.Adam([weight], lr=settings.lr, betas=(0.9, 0.999))
+    losses = torch.empty(settings.steps, 3, device=device)
+    for index in range(settings.steps):
+        z = torch.randn(settings.batch, generator.latent_dim, generator=rng).to(device)
+        with torch.no_grad():
+            h = generator.features(z, settings.layer)
+            image = generator.synthesize(h, settings.layer)
+        matrix = weight * off_diagonal
+        expressed = torch.einsum("nchw,cd->ndhw", h, matrix)
+        feature_loss = (h - expressed).square().sum() / settings.batch
+        image_loss = (image - generator.synthesize(expressed, settings.layer)).square().sum() / settings.batch
+        sparsity = matrix.abs().sum()
+        optimizer.zero_grad(set_to_none=True)
+        (feature_loss + settings.image_weight * image_loss + settings.sparsity_weight * sparsity).backward()
+        optimizer.step()
+        losses[index] = torch.stack([feature_loss, image_loss, sparsity]).detach()
+        if callback is not None:
+            callback(SelfExpressionStep(index, settings.steps, *losses[index]))
+    matrix = (weight * off_diagonal).detach().cpu()
+    return SelfExpression(matrix, generator.name, generator.digest, settings.layer, settings, losses.cpu())

@@ -1,0 +1,99 @@
+"""The shape of a PGGAN, read from its tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log2
+
+from torch import Tensor
+
+from ganinvert.errors import WeightsError
+
+
+@dataclass(frozen=True)
+class PGGANArchitecture:
+    """Everything needed to build the network of Karras et al. 2018.
+
+    Attributes:
+        latent_dim: Length of z.
+        channels: Feature channels after each convolution, two per resolution from 4×4 upward.
+    """
+
+    latent_dim: int
+    channels: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse shapes no PGGAN has.
+
+        Raises:
+            WeightsError: An odd number of layers, none, or more than for 1024 pixels.
+        """
+        if len(self.channels) % 2 or not 2 <= len(self.channels) <= 18 or min(self.channels) < 1:
+            raise WeightsError(
+                f"{len(self.channels)} convolutions do not make a PGGAN",
+                hint="it has two per resolution: 2 for 4×4, up to 18 for 1024×1024",
+            )
+
+    @property
+    def resolution(self) -> int:
+        """Side of the output in pixels, 4 … 1024."""
+        return 2 ** (len(self.channels) // 2 + 1)
+
+    @classmethod
+    def official(cls, resolution: int, *, latent_dim: int = 512, base: int = 16384, cap: int = 512) -> PGGANArchitecture:
+        """The channel rule of the official networks: min(base / r, cap) at resolution r."""
+        sides = [2**power for power in range(2, int(log2(resolution)) + 1)]
+        return cls(latent_dim, tuple(min(base // side, cap) for side in sides for _ in range(2)))
+
+    @classmethod
+    def of(cls, state: Mapping[str, Tensor]) -> PGGANArchitecture:
+        """Read the architecture from a canonical state dict.
+
+        Raises:
+            WeightsError: Keys are missing or left over, or shapes do not fit together.
+        """
+        count = sum(key.startswith("layers.") and key.endswith(".weight") for key in state)
+        expected = {f"layers.{n}.{part}" for n in range(count) for part in ("weight", "bias")}
+        require_keys(state, expected | {"to_rgb.weight", "to_rgb.bias"})
+        shapes = [tuple(state[f"layers.{n}.weight"].shape) for n in range(count)]
+        if not shapes or len(shapes[0]) != 4:
+            raise WeightsError("no convolution layers found", hint="the file does not hold a PGGAN generator")
+        architecture = cls(shapes[0][1], tuple(shape[0] for shape in shapes))
+        for key, shape in architecture.shapes().items():
+            if tuple(state[key].shape) != shape:
+                raise WeightsError(
+                    f"{key} has shape {tuple(state[key].shape)}, not {shape}",
+                    hint="the tensors do not fit together: the file is damaged or of another network",
+                )
+        return architecture
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every tensor of the canonical state dict (OIHW; the first bias is per position)."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        inputs = self.latent_dim
+        for n, outputs in enumerate(self.channels):
+            kernel = 4 if n == 0 else 3
+            shapes[f"layers.{n}.weight"] = (outputs, inputs, kernel, kernel)
+            shapes[f"layers.{n}.bias"] = (outputs, 4, 4) if n == 0 else (outputs,)
+            inputs = outputs
+        return shapes | {"to_rgb.weight": (3, inputs, 1, 1), "to_rgb.bias": (3,)}
+
+
+def require_keys(state: Mapping[str, object], expected: set[str]) -> None:
+    """Refuse a state dict whose keys are not exactly `expected`.
+
+    Raises:
+        WeightsError: Names the missing and the extra keys.
+    """
+    missing, extra = sorted(expected - state.keys()), sorted(state.keys() - expected)
+    if missing or extra:
+        parts = [f"{word} {_some(keys)}" for word, keys in (("missing", missing), ("extra", extra)) if keys]
+        raise WeightsError(
+            f"not a complete PGGAN generator: {'; '.join(parts)}",
+            hint="the file is damaged, or of another network or format",
+        )
+
+
+def _some(keys: list[str]) -> str:
+    return ", ".join(keys[:4]) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")

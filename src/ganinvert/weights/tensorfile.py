@@ -1,0 +1,74 @@
+"""Safetensors files with their digest, licence and origin in the header."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from ganinvert.errors import WeightsError
+from ganinvert.files import write_atomically
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, dtypes, shapes and values, in hexadecimal: the same network has the same digest."""
+    hasher = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        hasher.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        hasher.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return hasher.hexdigest()
+
+
+@dataclass(frozen=True)
+class TensorFile:
+    """Named tensors and what is known of them.
+
+    Attributes:
+        tensors: The tensors, on the CPU.
+        about: Strings such as kind, licence and origin; JSON-encoded where a value is structured.
+    """
+
+    tensors: Mapping[str, Tensor]
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write atomically, with the digest added to the header.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
+        header = {**self.about, "digest": digest(tensors)}
+        write_atomically(path, safetensors.torch.save(tensors, header))
+
+    @classmethod
+    def load(cls, path: Path) -> TensorFile:
+        """Read a file written by `save`, and check its digest.
+
+        Raises:
+            WeightsError: The file is missing, damaged, or its content does not match its digest.
+        """
+        try:
+            with safetensors.safe_open(str(path), framework="pt", device="cpu") as file:
+                about = dict(file.metadata() or {})
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+        except FileNotFoundError as error:
+            raise WeightsError(f"{path}: no such file", hint="check the spelling of the path") from error
+        except (OSError, safetensors.SafetensorError) as error:
+            raise WeightsError(f"{path}: cannot be read: {error}", hint="the file is damaged: fetch it again") from error
+        stated = about.pop("digest", None)
+        if stated is not None and stated != digest(tensors):
+            raise WeightsError(f"{path}: its content does not match its digest", hint="the file is damaged: fetch it again")
+        return cls(tensors, about)
+
+    def structured(self, key: str) -> object:
+        """Decode a JSON value of the header; None when it is absent."""
+        return json.loads(self.about[key]) if key in self.about else None
