@@ -16,7 +16,7 @@ import torch
 
 from ganinvert import paths
 from ganinvert.generators import load_generator
-from ganinvert.settings import DEFAULT_GENERATOR, InvertSettings, DISCOVERY
+from ganinvert.settings import DEFAULT_GENERATOR, DISCOVERY, PmSFC
 from ganinvert.subspaces import SubspaceMasks, learn_self_expression
 from ganinvert.weights import TensorFile, read_generator
 
@@ -37,7 +37,10 @@ def main(shared: Path) -> None:
     ).save(paths.embedded(f"{DEFAULT_GENERATOR}.safetensors"))
     vgg = torch.load(shared / "perceptual" / "vgg16_features.fp16.pth", weights_only=True)
     keep = {f"features.{n}." for n in VGG_CONVOLUTIONS}
-    torchvision = {"licence": "BSD-3-Clause", "origin": "torchvision, ImageNet-1k V1 weights, rounded to float16"}
+    torchvision = {
+        "licence": "BSD-3-Clause",
+        "origin": "torchvision, ImageNet-1k V1 weights, rounded to float16",
+    }
     TensorFile(
         {key: tensor for key, tensor in vgg.items() if key.rpartition(".")[0] + "." in keep},
         {"kind": "vgg16-conv1_1-conv3_3", **torchvision},
@@ -48,7 +51,7 @@ def main(shared: Path) -> None:
     expression = learn_self_expression(load_generator(), DISCOVERY["default"])
     stem = f"{DEFAULT_GENERATOR}.layer{expression.layer}.self-expression"
     expression.save(paths.embedded(f"{stem}.safetensors"))
-    defaults = InvertSettings()
+    defaults = PmSFC()
     masks = SubspaceMasks.cut(expression, defaults.subspaces, affinity=defaults.affinity)
     masks.save(paths.embedded(f"{stem}.R{defaults.subspaces}.{defaults.affinity}.seed0.masks.safetensors"))
 

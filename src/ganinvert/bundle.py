@@ -16,6 +16,7 @@ from ganinvert.errors import BundleError
 from ganinvert.files import write_atomically
 from ganinvert.generators import Generator
 from ganinvert.methods import ComposedCode
+from ganinvert.settings import PmSFC
 from ganinvert.subspaces import SubspaceMasks
 
 FORMAT = "ganinvert-bundle"
@@ -30,8 +31,7 @@ class LatentBundle:
         method: "pmsfc".
         generator: Name of the generator.
         digest: Digest of its weights.
-        layer: Where features are composed.
-        weighting: "tanh" or "linear", see `PmSFC`.
+        composition: The fields of `PmSFC`.
         tensors: z (R, K, z) and w (K, c), float32.
         masks: The subspaces.
         losses: (steps,), the objective before every step.
@@ -43,8 +43,7 @@ class LatentBundle:
     method: str
     generator: str
     digest: str
-    layer: int
-    weighting: str
+    composition: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
     masks: SubspaceMasks
     losses: Tensor
@@ -65,8 +64,7 @@ class LatentBundle:
                 hint="name the same generator file with -g",
             )
         z, w = (self.tensors[name][None] for name in ("z", "w"))
-        weighting: Any = self.weighting
-        code = ComposedCode(z, w, self.masks, self.layer, weighting).to(next(generator.parameters()).device)
+        code = ComposedCode(z, w, self.masks, PmSFC(**self.composition))
         with torch.no_grad():
             return code.render(generator)
 
@@ -82,10 +80,13 @@ class LatentBundle:
             "method": self.method,
             "generator": self.generator,
             "digest": self.digest,
-            "layer": self.layer,
-            "weighting": self.weighting,
+            "composition": dict(self.composition),
             "tensors": dict(self.tensors),
-            "masks": {"labels": self.masks.labels, "source": self.masks.source, "stability": self.masks.stability},
+            "masks": {
+                "labels": self.masks.labels,
+                "source": self.masks.source,
+                "stability": self.masks.stability,
+            },
             "losses": self.losses,
             "metrics": dict(self.metrics),
             "settings": dict(self.settings),

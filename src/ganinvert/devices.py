@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
 
 import torch
 
 from ganinvert.errors import UsageError
-
-Precision = Literal["auto", "float32", "bfloat16"]
+from ganinvert.settings import Precision
 
 
 def resolve_device(name: str) -> torch.device:

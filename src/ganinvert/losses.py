@@ -43,11 +43,12 @@ class VGG16Features(nn.Module):
         self.load_state_dict(TensorFile.load(paths.embedded("vgg16.safetensors")).tensors)
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225])[:, None, None], persistent=False)
-        self.requires_grad_(False).eval()
+        self.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
     def forward(self, image: Tensor) -> Tensor:
         """Images (b, 3, h, w) in [-1, 1] to features (b, 256, h/4, w/4)."""
-        features: Tensor = self.features(((image + 1) / 2 - self.mean) / self.std)
+        normalised = ((image + 1) / 2 - self.mean) / self.std
+        features: Tensor = self.features(normalised.contiguous(memory_format=torch.channels_last))
         return features
 
 

@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -19,6 +21,10 @@ from ganinvert.methods import Code, Method
 from ganinvert.settings import Objective, Optimization
 
 logger = logging.getLogger(__name__)
+
+
+class _Step(Protocol):
+    def __call__(self, *, refresh: bool) -> tuple[Tensor, Tensor]: ...
 
 
 @dataclass(frozen=True)
@@ -106,60 +112,78 @@ def solve(
     optimization = optimization or Optimization()
     with autocast(y.device, dtype):
         code = method.start(generator, y, degradation, seed=seed)
-        evaluate = _objective(generator, y, degradation, objective, code)
-    optimizer = _adam(code, optimization, y.device)
+        evaluate = _Evaluation(generator, y, degradation, objective)
+    optimizer = _adam(code, y.device)
 
-    def step() -> tuple[Tensor, Tensor]:
+    def step(*, refresh: bool) -> tuple[Tensor, Tensor]:
         with autocast(y.device, dtype):
-            loss, pixel = evaluate()
+            surrogate, loss, pixel = evaluate(code, refresh=refresh)
         optimizer.zero_grad(set_to_none=False)
-        loss.sum().backward()
+        surrogate.sum().backward()
         optimizer.step()
         code.retract()
-        return loss.detach(), pixel.detach()
+        return loss, pixel
 
-    run = _capture(step, code, optimizer) if y.device.type == "cuda" else step
+    run = _captured(step, code, optimizer) if y.device.type == "cuda" else step
     losses = torch.empty(optimization.steps, len(y), device=y.device)
     for index in range(optimization.steps):
         _set_rates(optimizer, optimization.rate(index))
-        loss, pixel = run()
-        losses[index] = loss
+        losses[index], pixel = run(refresh=index % objective.perceptual_every == 0)
         if callback is not None:
-            callback(Step(index, optimization.steps, loss.clone(), pixel.clone()))
+            callback(Step(index, optimization.steps, losses[index], pixel.clone()))
     with torch.no_grad(), autocast(y.device, dtype):
-        final = evaluate()[1]
+        final = pixel_loss(degradation(code.render(generator)).float(), y)
     history = losses.cpu()
     return Solution(code, history, tuple(map(_outcome, history.T, final.cpu())))
 
 
-def _objective(
-    generator: Generator, y: Tensor, degradation: Degradation, objective: Objective, code: Code
-) -> Callable[[], tuple[Tensor, Tensor]]:
-    """The loss of every image and its pixel term, as a function of the code; V(y) is computed here, once."""
-    perceptual = None
-    if objective.perceptual:
-        perceptual = PerceptualLoss(VGG16Features().to(y.device), y)
+class _Evaluation:
+    """The objective of b images. V(y) is computed here, once."""
 
-    def evaluate() -> tuple[Tensor, Tensor]:
-        shown = degradation(code.render(generator))
-        pixel = pixel_loss(shown.float(), y)
-        if perceptual is None:
-            return objective.pixel * pixel, pixel
-        return objective.pixel * pixel + objective.perceptual * perceptual(shown).float(), pixel
+    def __init__(self, generator: Generator, y: Tensor, degradation: Degradation, objective: Objective) -> None:
+        self.generator, self.y, self.degradation, self.objective = generator, y, degradation, objective
+        self.perceptual = PerceptualLoss(_vgg16(y.device), y) if objective.perceptual else None
+        self.slope, self.value = torch.zeros_like(y), torch.zeros(len(y), device=y.device)
 
-    return evaluate
+    def __call__(self, code: Code, *, refresh: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """What to differentiate, the objective and its pixel term, (b,) each.
+
+        The perceptual term enters as its first-order expansion around an image; `refresh` makes that the current
+        image, where value and gradient are exact.
+        """
+        shown = self.degradation(code.render(self.generator)).float()
+        pixel = pixel_loss(shown, self.y)
+        surrogate = self.objective.pixel * pixel
+        if self.perceptual is None:
+            return surrogate, surrogate.detach(), pixel.detach()
+        if refresh:
+            image = shown.detach().requires_grad_()
+            value = self.perceptual(image).float()
+            self.slope.copy_(torch.autograd.grad(value.sum(), image)[0])
+            self.value.copy_(value.detach())
+        loss = surrogate.detach() + self.objective.perceptual * self.value
+        return surrogate + self.objective.perceptual * (shown * self.slope).flatten(1).sum(dim=1), loss, pixel.detach()
 
 
-def _adam(code: Code, optimization: Optimization, device: torch.device) -> torch.optim.Adam:
+@cache
+def _vgg16(device: torch.device) -> VGG16Features:
+    return VGG16Features().to(device)
+
+
+def _adam(code: Code, device: torch.device) -> torch.optim.Adam:
     rates = code.rates()
     on_gpu = device.type == "cuda"
     groups = [
-        {"params": [parameter], "lr": torch.tensor(0.0, device=device) if on_gpu else 0.0, "multiple": rates[name]}
+        {
+            "params": [parameter],
+            "lr": torch.tensor(0.0, device=device) if on_gpu else 0.0,
+            "multiple": rates[name],
+        }
         for name, parameter in code.named_parameters()
     ]
     for parameter in code.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    return torch.optim.Adam(groups, betas=optimization.betas, capturable=on_gpu)
+    return torch.optim.Adam(groups, betas=(0.9, 0.999), capturable=on_gpu)
 
 
 def _set_rates(optimizer: torch.optim.Adam, rate: float) -> None:
@@ -170,26 +194,27 @@ def _set_rates(optimizer: torch.optim.Adam, rate: float) -> None:
             group["lr"] = rate * group["multiple"]
 
 
-def _capture(
-    step: Callable[[], tuple[Tensor, Tensor]], code: Code, optimizer: torch.optim.Adam
-) -> Callable[[], tuple[Tensor, Tensor]]:
-    """Record the whole step as one CUDA graph; where that is impossible, the eager step itself.
+def _captured(step: _Step, code: Code, optimizer: torch.optim.Adam) -> _Step:
+    """Record the whole step as CUDA graphs, one with and one without a refresh; if impossible, the eager step.
 
-    Warming up must not move anything: the rates are 0 then, and the moments and parameters are put back after.
+    Warming up and recording must not move anything: the rates are 0 then, and parameters and moments are put back.
     """
     saved = [parameter.detach().clone() for parameter in code.parameters()]
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
+    graphs = {}
     try:
         with torch.cuda.stream(side):
-            for _ in range(3):
-                step()
+            for refresh in (True, False, True):
+                step(refresh=refresh)
         torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            result = step()
+        for refresh in (True, False):
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                result = step(refresh=refresh)
+            graphs[refresh] = graph, result
     except RuntimeError as error:
-        logger.warning("the step runs eagerly, it cannot be captured as a CUDA graph: %s", error)
+        logger.warning("the step runs eagerly, because it cannot be captured as a CUDA graph: %s", error)
         return step
     finally:
         torch.cuda.current_stream().wait_stream(side)
@@ -200,7 +225,8 @@ def _capture(
                 for tensor in state.values():
                     tensor.zero_()
 
-    def replay() -> tuple[Tensor, Tensor]:
+    def replay(*, refresh: bool) -> tuple[Tensor, Tensor]:
+        graph, result = graphs[refresh]
         graph.replay()
         return result
 

@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ganinvert.errors import UsageError
+
 DEFAULT_GENERATOR = "portraits-64"
+
 Affinity = Literal["thresholded", "paper"]
+FitMode = Literal["crop", "pad", "squash"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Preset = Literal["default", "paper"]
+Schedule = Literal["constant", "cosine"]
+Weighting = Literal["tanh", "linear"]
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise UsageError(f"{name} cannot be {value}", hint=f"choose at least {least}")
+
+
+def _positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise UsageError(f"{name} cannot be {value:g}", hint="choose a number above 0")
+
+
+def scheduled_rate(index: int, steps: int, *, lr: float, schedule: Schedule, warmup: float = 0.0) -> float:
+    """Learning rate of step `index`: a linear warm-up over a share of the steps, then `schedule` down to 0."""
+    rising = round(warmup * steps)
+    if index < rising:
+        return lr * (index + 1) / rising
+    if schedule == "constant":
+        return lr
+    return lr * (1 + math.cos(math.pi * (index - rising) / max(steps - rising, 1))) / 2
+
 
 @dataclass(frozen=True)
 class Discovery:
@@ -16,25 +47,145 @@ class Discovery:
         layer: Where the generator is cut.
         steps: Adam steps.
         lr: Adam's learning rate.
+        schedule: What becomes of it.
         batch: Codes sampled per step (the paper does not say; the authors' program takes 4).
+        moment_codes: Codes for the expectation of the feature loss; 0 uses each step's batch, as the paper.
         image_weight: λ, of the loss in image space.
         sparsity_weight: μ, of ‖S‖₁.
         seed: Of the sampled codes.
     """
 
     layer: int = 3
-    steps: int = 3000
-    lr: float = 1e-4
-    batch: int = 4
+    steps: int = 400
+    lr: float = 3e-3
+    schedule: Schedule = "cosine"
+    batch: int = 2
+    moment_codes: int = 2048
     image_weight: float = 10.0
     sparsity_weight: float = 1.0
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
 
-DISCOVERY = {"default": Discovery(), "paper": Discovery()}
+        Raises:
+            UsageError: No steps, an empty batch, or a learning rate that is not positive.
+        """
+        _at_least("steps", self.steps, 1)
+        _at_least("batch", self.batch, 1)
+        _positive("lr", self.lr)
+
+    def rate(self, index: int) -> float:
+        """Learning rate of step `index`."""
+        return scheduled_rate(index, self.steps, lr=self.lr, schedule=self.schedule)
+
+
+DISCOVERY: Mapping[Preset, Discovery] = {
+    "default": Discovery(),
+    "paper": Discovery(steps=3000, lr=1e-4, schedule="constant", batch=4, moment_codes=0),
+}
 
 
 @dataclass(frozen=True)
-class InvertSettings:
+class Optimization:
+    """How the loop moves the code: Adam.
+
+    Attributes:
+        steps: Number of steps.
+        lr: Adam's learning rate of the latent codes.
+        schedule: What becomes of it.
+        warmup: Share of the steps in which it rises from 0.
+    """
+
+    steps: int = 300
+    lr: float = 1.0
+    schedule: Schedule = "cosine"
+    warmup: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            UsageError: No steps, or a learning rate that is not positive.
+        """
+        _at_least("steps", self.steps, 1)
+        _positive("lr", self.lr)
+
+    def rate(self, index: int) -> float:
+        """Learning rate of step `index`."""
+        return scheduled_rate(index, self.steps, lr=self.lr, schedule=self.schedule, warmup=self.warmup)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What the loop minimises per image: pixel · mean (x − x̂)² + perceptual · mean |V(x) − V(x̂)|, eq. 8.
+
+    Eq. 8 gives neither weights nor V's layer; mean reductions, 0.001 and relu3_3 are those of mGANprior's program.
+
+    Attributes:
+        pixel: Weight of the pixel term, images in [-1, 1].
+        perceptual: Weight of the VGG16 term; 0 switches it off.
+        perceptual_every: The VGG16 term's gradient in the image is computed anew every so many steps and kept in
+            between, because it is the costly half of a step and changes slowly.
+    """
+
+    pixel: float = 1.0
+    perceptual: float = 1e-3
+    perceptual_every: int = 4
+
+
+@dataclass(frozen=True)
+class PmSFC:
+    """Prior multi-subspace feature composition (Li et al., AAAI 2021), eqs. 6 and 7; R = 1 is mGANprior's case.
+
+    Attributes:
+        subspaces: R.
+        codes: K, per subspace.
+        layer: Where features are composed.
+        weighting: "tanh" is eq. 6; "linear" is mGANprior's, without a denominator.
+        affinity: How subspaces are cut from S.
+        candidates: Random codes among which the nearest to the photo are the start; 0 starts at random instead.
+        sigma: Standard deviation of the random start.
+        sphere: Keep every code at length √z after each step.
+        weight_rate: Learning rate of the composition weights as a multiple of the codes'.
+    """
+
     subspaces: int = 6
+    codes: int = 5
+    layer: int = 3
+    weighting: Weighting = "tanh"
     affinity: Affinity = "thresholded"
+    candidates: int = 256
+    sigma: float = 1e-4
+    sphere: bool = True
+    weight_rate: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            UsageError: R or K is below 1.
+        """
+        _at_least("subspaces (-R)", self.subspaces, 1)
+        _at_least("codes (-K)", self.codes, 1)
+        _at_least("candidates", self.candidates, 0)
+
+
+@dataclass(frozen=True)
+class Invert:
+    """Everything `invert` can be told but its inputs, outputs, generator and device."""
+
+    method: PmSFC = PmSFC()
+    optimization: Optimization = Optimization()
+    objective: Objective = Objective()
+
+
+INVERT: Mapping[Preset, Invert] = {
+    "default": Invert(),
+    # 7000 steps at 1e-4 with N(0, I) codes would stand still: see GaussianStart.
+    "paper": Invert(
+        PmSFC(candidates=0, sphere=False, weight_rate=1.0),
+        Optimization(steps=7000, lr=1e-4, schedule="constant", warmup=0.0),
+        Objective(perceptual_every=1),
+    ),
+}

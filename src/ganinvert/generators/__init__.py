@@ -27,6 +27,7 @@ def load_generator(name: str | Path = DEFAULT_GENERATOR) -> PGGANGenerator:
         return PGGANGenerator(read_generator(paths.embedded(f"{name}.safetensors"), name=str(name)))
     if not Path(name).exists():
         raise WeightsError(
-            f"{name}: neither a known generator nor a file", hint=f"known: {DEFAULT_GENERATOR}; or name a weights file"
+            f"{name}: neither a known generator nor a file",
+            hint=f"known: {DEFAULT_GENERATOR}; or name a weights file",
         )
     return PGGANGenerator(read_generator(Path(name)))

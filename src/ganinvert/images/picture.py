@@ -63,7 +63,8 @@ def read(path: Path) -> Picture:
         raise ImageError(f"{path}: has too many pixels to be opened safely", hint="scale it down first") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise ImageError(
-            f"{path}: cannot be decoded: {error}", hint="the file is damaged or incomplete: fetch or export it again"
+            f"{path}: cannot be decoded: {error}",
+            hint="the file is damaged or incomplete: fetch or export it again",
         ) from error
 
 
@@ -124,9 +125,7 @@ def write_png(path: Path, image: Image.Image, metadata: Mapping[str, object] | N
 def _checked(picture: Picture, path: Path) -> Picture:
     width, height = picture.rgb.size
     if min(width, height) < MIN_SIDE:
-        raise ImageError(
-            f"{path}: is only {width}×{height} pixels", hint=f"both sides need at least {MIN_SIDE} pixels"
-        )
+        raise ImageError(f"{path}: is only {width}×{height} pixels", hint=f"both sides need at least {MIN_SIDE} pixels")
     return picture
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from ganinvert.images.picture import Picture
-
-FitMode = Literal["crop", "pad", "squash"]
+from ganinvert.settings import FitMode
 
 
 @dataclass(frozen=True)

@@ -34,10 +34,6 @@ class Code(nn.Module, ABC):
 class Method(Protocol):
     """A frozen dataclass of hyper-parameters that starts a code."""
 
-    @property
-    def name(self) -> str:
-        """What bundles and the command line call it."""
-
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> Code:
         """The code to optimise from.
 

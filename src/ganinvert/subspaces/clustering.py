@@ -71,7 +71,8 @@ def partition(matrix: Tensor, subspaces: int, *, kind: Affinity, seed: int = 0) 
     channels = len(matrix)
     if not 1 <= subspaces <= channels:
         raise UsageError(
-            f"{subspaces} subspaces cannot be made of {channels} channels", hint=f"choose -R between 1 and {channels}"
+            f"{subspaces} subspaces cannot be made of {channels} channels",
+            hint=f"choose -R between 1 and {channels}",
         )
     if subspaces in (1, channels):
         return Partition(torch.arange(channels) % subspaces, 1.0)

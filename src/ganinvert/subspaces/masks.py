@@ -89,7 +89,9 @@ class SubspaceMasks:
         try:
             return cls(file.tensors["labels"], file.about["source"], float(file.about["stability"]))
         except (KeyError, ValueError) as error:
-            raise WeightsError(f"{path}: does not hold subspace masks", hint="run `ganinvert discover` again") from error
+            raise WeightsError(
+                f"{path}: does not hold subspace masks", hint="run `ganinvert discover` again"
+            ) from error
 
 
 def store(expression: SelfExpression) -> Path:

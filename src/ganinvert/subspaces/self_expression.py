@@ -108,6 +108,10 @@ def learn_self_expression(
     as in the authors' program (the paper does not say); at exactly 0 the PixelNorm behind the layer has no
     useful gradient.
 
+    Differs from the paper where `settings.moment_codes` is set: E‖F − FS‖² = tr((I − S)ᵀ E[FᵀF] (I − S)) needs
+    only the second moments of the features, so these are taken once from many codes and the feature loss of
+    every step is that expectation, free of sampling noise.
+
     Args:
         generator: On the device to compute on.
         settings: Layer, steps, batch, learning rate, λ, μ and seed.
@@ -127,6 +131,7 @@ def learn_self_expression(
     weight = torch.full((info.channels, info.channels), 1e-4, device=device, requires_grad=True)
     off_diagonal = 1 - torch.eye(info.channels, device=device)
     optimizer = torch.optim.Adam([weight], lr=settings.lr, betas=(0.9, 0.999))
+    moments = _second_moments(generator, settings, rng)
     losses = torch.empty(settings.steps, 3, device=device)
     for index in range(settings.steps):
         z = torch.randn(settings.batch, generator.latent_dim, generator=rng).to(device)
@@ -135,9 +140,14 @@ def learn_self_expression(
             image = generator.synthesize(h, settings.layer)
         matrix = weight * off_diagonal
         expressed = torch.einsum("nchw,cd->ndhw", h, matrix)
-        feature_loss = (h - expressed).square().sum() / settings.batch
+        if moments is None:
+            feature_loss = (h - expressed).square().sum() / settings.batch
+        else:
+            residual = torch.eye(info.channels, device=device) - matrix
+            feature_loss = (moments @ residual * residual).sum()
         image_loss = (image - generator.synthesize(expressed, settings.layer)).square().sum() / settings.batch
         sparsity = matrix.abs().sum()
+        optimizer.param_groups[0]["lr"] = settings.rate(index)
         optimizer.zero_grad(set_to_none=True)
         (feature_loss + settings.image_weight * image_loss + settings.sparsity_weight * sparsity).backward()
         optimizer.step()
@@ -146,3 +156,18 @@ def learn_self_expression(
             callback(SelfExpressionStep(index, settings.steps, *losses[index]))
     matrix = (weight * off_diagonal).detach().cpu()
     return SelfExpression(matrix, generator.name, generator.digest, settings.layer, settings, losses.cpu())
+
+
+@torch.no_grad()
+def _second_moments(generator: Generator, settings: Discovery, rng: torch.Generator) -> Tensor | None:
+    """E[FᵀF], (c, c), over `settings.moment_codes` codes; None when each step is to use its own batch."""
+    if not settings.moment_codes:
+        return None
+    device = next(generator.parameters()).device
+    z = torch.randn(settings.moment_codes, generator.latent_dim, generator=rng).to(device)
+    channels = generator.layer_info(settings.layer).channels
+    total = torch.zeros(channels, channels, device=device)
+    for part in z.split(64):
+        maps = generator.features(part, settings.layer).transpose(0, 1).flatten(1)
+        total = total + maps @ maps.T
+    return total / settings.moment_codes

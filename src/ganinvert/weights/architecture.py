@@ -41,7 +41,9 @@ class PGGANArchitecture:
         return 2 ** (len(self.channels) // 2 + 1)
 
     @classmethod
-    def official(cls, resolution: int, *, latent_dim: int = 512, base: int = 16384, cap: int = 512) -> PGGANArchitecture:
+    def official(
+        cls, resolution: int, *, latent_dim: int = 512, base: int = 16384, cap: int = 512
+    ) -> PGGANArchitecture:
         """The channel rule of the official networks: min(base / r, cap) at resolution r."""
         sides = [2**power for power in range(2, int(log2(resolution)) + 1)]
         return cls(latent_dim, tuple(min(base // side, cap) for side in sides for _ in range(2)))

@@ -104,7 +104,9 @@ def _from_genforce(state: State) -> State:
     lower = {key for key in state if re.fullmatch(r"output\d+\.(conv\.weight|wscale\.bias)", key)} - outputs
     require_keys({key: None for key in state if key not in lower}, expected | outputs | {"lod"})
     if float(state["lod"]) != 0:
-        raise WeightsError(f"lod is {float(state['lod']):g}, not 0", hint="the network was still growing: use a finished one")
+        raise WeightsError(
+            f"lod is {float(state['lod']):g}, not 0", hint="the network was still growing: use a finished one"
+        )
     canonical: dict[str, Tensor] = {}
     for n in range(count):
         weight, bias = state[f"layer{n}.conv.weight"].float(), state[f"layer{n}.wscale.bias"].float()

@@ -63,10 +63,14 @@ class TensorFile:
         except FileNotFoundError as error:
             raise WeightsError(f"{path}: no such file", hint="check the spelling of the path") from error
         except (OSError, safetensors.SafetensorError) as error:
-            raise WeightsError(f"{path}: cannot be read: {error}", hint="the file is damaged: fetch it again") from error
+            raise WeightsError(
+                f"{path}: cannot be read: {error}", hint="the file is damaged: fetch it again"
+            ) from error
         stated = about.pop("digest", None)
         if stated is not None and stated != digest(tensors):
-            raise WeightsError(f"{path}: its content does not match its digest", hint="the file is damaged: fetch it again")
+            raise WeightsError(
+                f"{path}: its content does not match its digest", hint="the file is damaged: fetch it again"
+            )
         return cls(tensors, about)
 
     def structured(self, key: str) -> object:
