@@ -53,7 +53,7 @@ def main(shared: Path) -> None:
     expression.save(paths.embedded(f"{stem}.safetensors"))
     defaults = PmSFC()
     masks = SubspaceMasks.cut(expression, defaults.subspaces, affinity=defaults.affinity)
-    masks.save(paths.embedded(f"{stem}.R{defaults.subspaces}.{defaults.affinity}.seed0.masks.safetensors"))
+    masks.save(paths.embedded(f"{stem}.R{defaults.subspaces}.{defaults.affinity}.masks.safetensors"))
 
 
 def _credits(source: Path, target: Path) -> None:

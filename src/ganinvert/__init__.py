@@ -1,0 +1,90 @@
+"""ganinvert: put real photos into a pretrained PGGAN.
+
+Everything public is here and loaded when first used: importing ganinvert does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganinvert.bundle import LatentBundle
+    from ganinvert.errors import (
+        BundleError,
+        GanInvertError,
+        ImageError,
+        InputError,
+        OutputError,
+        UsageError,
+        WeightsError,
+    )
+    from ganinvert.generators import Generator, load_generator
+    from ganinvert.optimize import Outcome, Step
+    from ganinvert.settings import DISCOVERY, INVERT, Discovery, Invert, Objective, Optimization, PmSFC
+    from ganinvert.subspaces import SelfExpressionStep, SubspaceMasks
+    from ganinvert.tasks import DiscoveredSubspaces, Inversion, Inverter, discover, invert
+
+__version__ = version("ganinvert")
+
+_HOMES = {
+    "bundle": ["LatentBundle"],
+    "errors": [
+        "BundleError",
+        "GanInvertError",
+        "ImageError",
+        "InputError",
+        "OutputError",
+        "UsageError",
+        "WeightsError",
+    ],
+    "generators": ["Generator", "load_generator"],
+    "optimize": ["Outcome", "Step"],
+    "settings": ["DISCOVERY", "INVERT", "Discovery", "Invert", "Objective", "Optimization", "PmSFC"],
+    "subspaces": ["SelfExpressionStep", "SubspaceMasks"],
+    "tasks": ["DiscoveredSubspaces", "Inversion", "Inverter", "discover", "invert"],
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "DISCOVERY",
+    "INVERT",
+    "BundleError",
+    "DiscoveredSubspaces",
+    "Discovery",
+    "GanInvertError",
+    "Generator",
+    "ImageError",
+    "InputError",
+    "Inversion",
+    "Invert",
+    "Inverter",
+    "LatentBundle",
+    "Objective",
+    "Optimization",
+    "Outcome",
+    "OutputError",
+    "PmSFC",
+    "SelfExpressionStep",
+    "Step",
+    "SubspaceMasks",
+    "UsageError",
+    "WeightsError",
+    "__version__",
+    "discover",
+    "invert",
+    "load_generator",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

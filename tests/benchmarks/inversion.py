@@ -22,8 +22,8 @@ from ganinvert.images import fit, read
 from ganinvert.methods import Composition
 from ganinvert.metrics import image_metrics
 from ganinvert.optimize import Step, solve
-from ganinvert.settings import INVERT, Invert, Objective, Optimization
-from ganinvert.subspaces import SubspaceMasks, find_masks
+from ganinvert.settings import INVERT, Invert, Objective
+from ganinvert.subspaces import find_masks
 
 DEFAULT, PAPER = INVERT["default"], INVERT["paper"]
 

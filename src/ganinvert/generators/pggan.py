@@ -31,7 +31,7 @@ class _PixelNorm(torch.autograd.Function):
         return normed
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]  # torch does not annotate it
+    @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
         normed, scale = ctx.saved_tensors  # type: ignore[attr-defined]  # there on the context that torch passes
         along = (gradient * normed).mean(dim=1, keepdim=True)

@@ -103,6 +103,17 @@ def to_pil(pixels: NDArray[np.float32], alpha: Image.Image | None = None) -> Ima
     return image
 
 
+def comparison(target: Image.Image, result: Image.Image, *, tile: int = 256) -> Image.Image:
+    """Input | result | absolute difference ×4, side by side in tiles of at least `tile` pixels."""
+    before, after = (np.asarray(image.convert("RGB")).astype(np.int16) for image in (target, result))
+    difference = Image.fromarray((4 * np.abs(before - after)).clip(0, 255).astype(np.uint8))
+    side = target.width * max(1, round(tile / target.width))
+    strip = Image.new("RGB", (3 * side, side))
+    for n, part in enumerate((target, result, difference)):
+        strip.paste(part.convert("RGB").resize((side, side), Image.Resampling.NEAREST), (n * side, 0))
+    return strip
+
+
 def write_png(path: Path, image: Image.Image, metadata: Mapping[str, object] | None = None) -> None:
     """Write a PNG file atomically.
 

@@ -1,7 +1,7 @@
 """Prior subspaces: groups of feature channels that express one another."""
 
 from ganinvert.subspaces.clustering import Partition, affinity_matrix, partition
-from ganinvert.subspaces.masks import SubspaceMasks, find_masks, find_self_expression
+from ganinvert.subspaces.masks import SubspaceMasks, discovered, find_masks, masks_of, store
 from ganinvert.subspaces.self_expression import (
     SelfExpression,
     SelfExpressionStep,
@@ -14,8 +14,10 @@ __all__ = [
     "SelfExpressionStep",
     "SubspaceMasks",
     "affinity_matrix",
+    "discovered",
     "find_masks",
-    "find_self_expression",
     "learn_self_expression",
+    "masks_of",
     "partition",
+    "store",
 ]

@@ -45,7 +45,8 @@ def affinity_matrix(matrix: Tensor, subspaces: int, kind: Affinity) -> NDArray[n
     """
     s = matrix.double().numpy()
     if kind == "paper":
-        return (np.abs(s) + np.abs(s.T)) / 2
+        affinity: NDArray[np.float64] = (np.abs(s) + np.abs(s.T)) / 2
+        return affinity
     kept = _keep_largest(s, share=0.2)
     symmetric = (kept + kept.T) / 2
     rank = min(6 * subspaces + 1, len(s))

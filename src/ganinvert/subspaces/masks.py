@@ -13,7 +13,7 @@ from torch import Tensor
 from ganinvert import paths
 from ganinvert.errors import UsageError, WeightsError
 from ganinvert.generators import Generator
-from ganinvert.settings import Affinity
+from ganinvert.settings import Affinity, Discovery
 from ganinvert.subspaces.clustering import partition
 from ganinvert.subspaces.self_expression import SelfExpression
 from ganinvert.weights import TensorFile
@@ -60,13 +60,13 @@ class SubspaceMasks:
         return SubspaceMasks(self.labels[order], "random")
 
     @classmethod
-    def cut(cls, expression: SelfExpression, subspaces: int, *, affinity: Affinity, seed: int = 0) -> SubspaceMasks:
+    def cut(cls, expression: SelfExpression, subspaces: int, *, affinity: Affinity) -> SubspaceMasks:
         """Cluster a self-expression matrix into R subspaces.
 
         Raises:
             UsageError: R does not fit the number of channels.
         """
-        result = partition(expression.matrix, subspaces, kind=affinity, seed=seed)
+        result = partition(expression.matrix, subspaces, kind=affinity)
         return cls(result.labels, affinity, result.stability)
 
     def save(self, path: Path) -> None:
@@ -100,48 +100,39 @@ def store(expression: SelfExpression) -> Path:
     Raises:
         OutputError: The file cannot be written.
     """
-    settings = hashlib.sha256(json.dumps(asdict(expression.settings), sort_keys=True).encode()).hexdigest()
-    path = _folder(expression.digest, expression.layer) / f"self-expression-{settings[:12]}.safetensors"
+    path = _path(expression.digest, expression.settings)
+    for stale in path.parent.glob(f"{path.stem}.*.masks.safetensors"):
+        stale.unlink(missing_ok=True)
     expression.save(path)
     return path
 
 
-def find_self_expression(generator: Generator, layer: int) -> tuple[SelfExpression, Path]:
-    """The most recent discovery for this generator and layer, else the embedded one.
+def discovered(generator: Generator, settings: Discovery) -> tuple[SelfExpression, Path] | None:
+    """What was learned for this generator with exactly these settings, if anything was.
 
     Raises:
-        UsageError: The layer does not exist.
-        WeightsError: Nothing was discovered yet, or the file is damaged.
+        WeightsError: The file is damaged.
     """
-    generator.check_layer(layer)
-    folder = _folder(generator.digest, layer)
-    found = sorted(folder.glob("self-expression-????????????.safetensors"), key=lambda path: path.stat().st_mtime)
-    embedded = paths.embedded(f"{generator.name}.layer{layer}.self-expression.safetensors")
-    if embedded.exists():
-        found.insert(0, embedded)
-    for path in reversed(found):
-        expression = SelfExpression.load(path)
-        if expression.digest == generator.digest:
-            return expression, path
-    raise WeightsError(
-        f"no subspaces have been discovered yet for {generator.name} at layer {layer}",
-        hint=f"run `ganinvert discover -g {generator.name} --layer {layer}` once",
-    )
+    for path in (_path(generator.digest, settings), _embedded(generator, settings.layer)):
+        if path.exists():
+            expression = SelfExpression.load(path)
+            if (expression.digest, expression.settings) == (generator.digest, settings):
+                return expression, path
+    return None
 
 
-def find_masks(generator: Generator, layer: int, subspaces: int, *, affinity: Affinity, seed: int = 0) -> SubspaceMasks:
-    """Masks for R subspaces: from the cache, else cut from the discovered S (about a second) and cached.
+def find_masks(generator: Generator, layer: int, subspaces: int, *, affinity: Affinity) -> SubspaceMasks:
+    """Masks for R subspaces, from the most recent discovery for this generator and layer, else the embedded one.
 
     Args:
         generator: Whose channels to group.
         layer: Where it is cut.
         subspaces: R; 1 needs no discovery.
         affinity: How S becomes an affinity, see `affinity_matrix`.
-        seed: Of the clustering.
 
     Raises:
         UsageError: The layer does not exist, or R is below 1 or above its number of channels.
-        WeightsError: Nothing was discovered for this generator and layer.
+        WeightsError: Nothing was discovered for this generator and layer, or the file is damaged.
         OutputError: The masks cannot be cached.
     """
     channels = generator.layer_info(layer).channels
@@ -152,15 +143,40 @@ def find_masks(generator: Generator, layer: int, subspaces: int, *, affinity: Af
         )
     if subspaces == 1:
         return SubspaceMasks.whole(channels)
-    expression, path = find_self_expression(generator, layer)
-    name = f"{path.name.removesuffix('.safetensors')}.R{subspaces}.{affinity}.seed{seed}.masks.safetensors"
-    for cached in (path.with_name(name), _folder(generator.digest, layer) / name):
+    folder = _path(generator.digest, Discovery(layer=layer)).parent
+    found = sorted(folder.glob(f"self-expression-{'?' * 12}.safetensors"), key=lambda path: path.stat().st_mtime)
+    for path in (*reversed(found), _embedded(generator, layer)):
+        if path.exists():
+            expression = SelfExpression.load(path)
+            if expression.digest == generator.digest:
+                return masks_of(expression, path, subspaces, affinity=affinity)
+    raise WeightsError(
+        f"no subspaces have been discovered yet for {generator.name} at layer {layer}",
+        hint=f"run `ganinvert discover -g {generator.name} --layer {layer}` once, with your generator's name or file",
+    )
+
+
+def masks_of(expression: SelfExpression, path: Path, subspaces: int, *, affinity: Affinity) -> SubspaceMasks:
+    """Cut a kept self-expression matrix into R subspaces (about a second), or take the masks cut before.
+
+    Raises:
+        UsageError: R does not fit the number of channels.
+        OutputError: The masks cannot be cached.
+    """
+    name = f"{path.stem}.R{subspaces}.{affinity}.masks.safetensors"
+    own = _path(expression.digest, expression.settings).with_name(name)
+    for cached in (path.with_name(name), own):
         if cached.exists():
             return SubspaceMasks.load(cached)
-    masks = SubspaceMasks.cut(expression, subspaces, affinity=affinity, seed=seed)
-    masks.save(_folder(generator.digest, layer) / name)
+    masks = SubspaceMasks.cut(expression, subspaces, affinity=affinity)
+    masks.save(own)
     return masks
 
 
-def _folder(digest: str, layer: int) -> Path:
-    return paths.subspaces_dir() / digest[:16] / f"layer{layer}"
+def _path(digest: str, settings: Discovery) -> Path:
+    key = hashlib.sha256(json.dumps(asdict(settings), sort_keys=True).encode()).hexdigest()
+    return paths.subspaces_dir() / digest[:16] / f"layer{settings.layer}" / f"self-expression-{key[:12]}.safetensors"
+
+
+def _embedded(generator: Generator, layer: int) -> Path:
+    return paths.embedded(f"{generator.name}.layer{layer}.self-expression.safetensors")

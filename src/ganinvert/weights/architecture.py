@@ -38,7 +38,7 @@ class PGGANArchitecture:
     @property
     def resolution(self) -> int:
         """Side of the output in pixels, 4 … 1024."""
-        return 2 ** (len(self.channels) // 2 + 1)
+        return 2 << (len(self.channels) // 2)
 
     @classmethod
     def official(

@@ -1,0 +1,5 @@
+"""`python -m ganinvert`."""
+
+from ganinvert.cli import main
+
+main()

@@ -1,0 +1,99 @@
+"""`ganinvert discover`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ganinvert.cli import _options as options
+from ganinvert.cli._console import output
+from ganinvert.errors import UsageError
+from ganinvert.settings import DEFAULT_GENERATOR, DISCOVERY, PmSFC
+
+if TYPE_CHECKING:
+    from ganinvert.subspaces import SelfExpressionStep
+
+LOW_STABILITY = 0.75
+
+
+def discover(
+    generator: options.Generator = DEFAULT_GENERATOR,
+    subspaces: options.Subspaces = None,
+    layer: options.Layer = None,
+    affinity: options.AffinityKind = None,
+    preset: options.PresetName = "default",
+    steps: options.Steps = None,
+    lr: options.LearningRate = None,
+    seed: options.Seed = 0,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Also draw a figure into this folder.", rich_help_panel=options.IO
+        ),
+    ] = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Learn anew what was learned before.", rich_help_panel=options.IO),
+    ] = False,
+    device: options.Device = "auto",
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Discover a generator's subspaces: groups of feature channels that express one another.
+
+    Needed once per generator and layer; `invert` finds the result by itself. Other numbers of subspaces (-R)
+    are cut from the same discovery in about a second.
+
+    Example: ganinvert discover -g my.safetensors -R 6 -o figures
+    """
+    given = {"layer": layer, "steps": steps, "lr": lr}
+    settings = replace(
+        DISCOVERY[preset],
+        seed=seed,
+        **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
+    )
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder", hint="give a folder with -o; it is created if it does not exist")
+    from ganinvert import tasks
+
+    with output.progress("learning S") as show:
+
+        def watch(step: SelfExpressionStep) -> None:
+            show(step.index + 1, step.steps, lambda: _state(step))
+
+        found = tasks.discover(
+            generator,
+            subspaces=PmSFC().subspaces if subspaces is None else subspaces,
+            settings=settings,
+            affinity=affinity or PmSFC().affinity,
+            device=device,
+            again=again,
+            callback=watch,
+        )
+    masks = found.masks
+    output.say(
+        f"{'learned before' if found.reused else 'learned'}: {found.expression.generator}, layer {settings.layer}"
+    )
+    output.say(f"{masks.subspaces} subspaces of {', '.join(map(str, masks.sizes))} channels ({masks.source} affinity)")
+    output.say(f"repeatability: adjusted Rand index {masks.stability:.3f} between clusterings with other seeds")
+    if masks.stability < LOW_STABILITY:
+        output.say(
+            "warning: other clustering seeds give rather different subspaces: try another -R or --affinity",
+            style="yellow",
+        )
+    output.data(str(found.path))
+    if folder is not None:
+        from ganinvert.figures import draw_discovery
+
+        name = f"{found.expression.generator}.layer{settings.layer}.R{masks.subspaces}.{masks.source}.png"
+        draw_discovery(found.expression, masks, folder / name)
+        output.data(str(folder / name))
+
+
+def _state(step: SelfExpressionStep) -> str:
+    return (
+        f"features {float(step.feature_loss):.0f}  images {float(step.image_loss):.0f}  |S| {float(step.sparsity):.0f}"
+    )
