@@ -141,12 +141,11 @@ def _checked(picture: Picture, path: Path) -> Picture:
 
 
 def _gray_to_8_bits(image: Image.Image) -> Image.Image:
+    """Scale deep gray: 16 bits by their range; "I" and "F", which state none, by the smallest that holds them."""
     values = np.asarray(image).astype(np.float64)
-    if image.mode == "F":
-        scale = 255 / max(values.max(), 1.0) if values.max() > 1 else 255.0
-    else:
-        scale = 255 / 65535 if values.max() > 255 else 1.0
-    return Image.fromarray(np.rint((values * scale).clip(0, 255)).astype(np.uint8), "L")
+    ranges = (65535,) if image.mode.startswith("I;16") else (1, 255, 65535) if image.mode == "F" else (255, 65535)
+    span = next((top for top in ranges if values.max() <= top), values.max())
+    return Image.fromarray(np.rint((values * (255 / span)).clip(0, 255)).astype(np.uint8))
 
 
 def _to_srgb(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image:
