@@ -16,7 +16,7 @@ from ganinvert.settings import DEFAULT_GENERATOR, DISCOVERY, PmSFC
 if TYPE_CHECKING:
     from ganinvert.subspaces import SelfExpressionStep
 
-LOW_STABILITY = 0.75
+LOW_STABILITY = 0.65
 
 
 def discover(
