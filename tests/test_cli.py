@@ -131,7 +131,7 @@ def test_bad_inputs_do_not_stop_the_good_one(generator: list[str], tmp_path: Pat
         (["--device", "cuda:99"], "this machine has no such device"),
         (["--device", "quantum"], "no such device"),
         (["--save", "picture"], "--save 'picture' is unknown"),
-        (["--batch-size", "0"], "cannot hold 0 images"),
+        (["--batch-size", "0"], "cannot hold 0 photos"),
     ],
 )
 def test_impossible_options_exit_2_and_leave_nothing(
