@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from ganinvert.cli import app
 from ganinvert.cli._console import output
 from ganinvert.generators import PGGANGenerator
+from ganinvert.optimize import Outcome
 from ganinvert.settings import Discovery
 from ganinvert.subspaces import learn_self_expression, store
 from ganinvert.weights import PGGANArchitecture, TensorFile
@@ -142,6 +143,17 @@ def test_impossible_options_exit_2_and_leave_nothing(
     assert words in result.stderr
     assert "hint: " in result.stderr
     assert "Traceback" not in result.stderr
+    assert names(tmp_path / "out") == []
+
+
+def test_an_optimisation_that_explodes_writes_nothing(
+    generator: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganinvert.optimize._outcome", lambda *_: Outcome.NOT_FINITE)
+    result = run("invert", photo(tmp_path / "a.png"), "-o", tmp_path / "out", *generator, *QUICK)
+    assert result.exit_code == 1
+    assert "a.png: nothing was written" in result.stderr
+    assert "not finite: lower --lr" in result.stderr
     assert names(tmp_path / "out") == []
 
 

@@ -137,7 +137,7 @@ def test_the_schedule_warms_up_and_ends_at_zero() -> None:
     assert scheduled_rate(70, 100, lr=2.0, schedule="constant") == 2.0
 
 
-@pytest.mark.parametrize("settings", [{"steps": 0}, {"lr": 0.0}, {"lr": float("nan")}])
+@pytest.mark.parametrize("settings", [{"steps": 0}, {"lr": 0.0}, {"lr": float("nan")}, {"lr": 1e38}])
 def test_optimisations_that_cannot_be(settings: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="cannot be"):
         Optimization(**settings)

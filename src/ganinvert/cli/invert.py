@@ -14,7 +14,7 @@ import typer
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
 from ganinvert.cli._results import Item, plan
-from ganinvert.errors import GanInvertError, UsageError
+from ganinvert.errors import GanInvertError, InputError, UsageError
 from ganinvert.settings import DEFAULT_GENERATOR, INVERT, FitMode, Invert, PmSFC
 
 if TYPE_CHECKING:
@@ -113,6 +113,8 @@ def _invert_batch(items: list[Item], inverter: Inverter, tally: Counter[str], *,
         results = inverter.run([target for _, target in ready], callback=_watch(show))
     for (item, _), result in zip(ready, results, strict=True):
         with _counting_errors(tally):
+            if result.outcome.name == "NOT_FINITE":
+                raise InputError(f"{item.source}: nothing was written", hint=result.outcome.value)
             item.write(result)
             _report(item, result, inverter)
             tally["inverted"] += 1

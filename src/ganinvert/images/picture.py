@@ -93,10 +93,10 @@ def to_pil(pixels: NDArray[np.float32], alpha: Image.Image | None = None) -> Ima
     """Turn pixels into an 8-bit image, rounding to the nearest level.
 
     Args:
-        pixels: (3, h, w), values in [0, 1]; others are clamped.
+        pixels: (3, h, w), values in [0, 1]; others are clamped, NaN becomes 0.
         alpha: Transparency to attach, mode "L", any size.
     """
-    levels = np.rint(pixels.clip(0, 1) * 255).astype(np.uint8)
+    levels = np.rint(np.nan_to_num(pixels).clip(0, 1) * 255).astype(np.uint8)
     image = Image.fromarray(np.ascontiguousarray(levels.transpose(1, 2, 0)), "RGB")
     if alpha is not None:
         image.putalpha(alpha.resize(image.size, Image.Resampling.LANCZOS))
