@@ -93,7 +93,7 @@ def read_generator(path: Path, *, name: str | None = None) -> GeneratorWeights:
     except WeightsError as error:
         raise _of(path, error) from error
     # A file of ours that was just checked need not be hashed a second time.
-    own = file.digest if all(state[key] is tensor for key, tensor in file.tensors.items()) else ""
+    own = file.digest if all(state.get(key) is tensor for key, tensor in file.tensors.items()) else ""
     return GeneratorWeights(
         state, architecture, name or path.stem, own or digest(state), {"format": layout, **file.about}
     )
