@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -225,10 +226,9 @@ def test_damaged_bytes_never_crash(tmp_path_factory: Any, position: float, value
     start = int(len(content) * position**3)  # structure is at the beginning, numbers follow
     content[start : start + len(value)] = value
     (folder / "damaged.bin").write_bytes(content)
-    try:
-        read_generator(folder / "damaged.bin")
-    except WeightsError as error:
-        assert error.exit_code == 3
+    # Numbers may be damaged without a trace; anything but our own error would end the test.
+    with suppress(WeightsError):
+        assert read_generator(folder / "damaged.bin").architecture.resolution == 4
 
 
 def test_source_code_in_nvidias_pickle_stays_text(tmp_path: Path) -> None:
