@@ -315,7 +315,7 @@ def test_the_resolution_must_be_the_catalogues(server: Server, tmp_path: Path) -
         obtain(entry_for(server.url), Store(tmp_path), patience=QUICK)
 
 
-def test_fingerprints_must_match(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fingerprints_must_match(server: Server, tmp_path: Path) -> None:
     from ganinvert.generators import selfcheck
 
     network = checkpoints.network(8)

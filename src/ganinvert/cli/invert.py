@@ -12,8 +12,9 @@ import typer
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
 from ganinvert.cli._results import Item, plan
+from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import GanInvertError, UsageError
-from ganinvert.settings import DEFAULT_GENERATOR, INVERT, FitMode, Invert, PmSFC
+from ganinvert.settings import INVERT, FitMode, Invert, PmSFC
 
 if TYPE_CHECKING:
     from ganinvert.optimize import Step
@@ -42,7 +43,7 @@ def invert(
         ),
     ] = "image,bundle",
     overwrite: options.Overwrite = False,
-    generator: options.Generator = DEFAULT_GENERATOR,
+    generator: options.Generator = None,
     subspaces: options.Subspaces = None,
     codes: Annotated[
         int | None,
@@ -67,6 +68,7 @@ def invert(
         int,
         typer.Option("--batch-size", metavar="N", help="Photos optimised together.", rich_help_panel=options.COMPUTE),
     ] = 8,
+    offline: options.Offline = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
@@ -82,7 +84,9 @@ def invert(
     from ganinvert.tasks import Inverter, in_batches
 
     batches = in_batches(items, batch_size)
-    inverter = Inverter.load(generator, chosen, fit=fit, device=device, dtype=dtype, seed=seed)
+    layers = None if chosen.method.subspaces == 1 else chosen.method.layer  # R = 1 needs no discovery
+    name = ready_generator(generator, offline=offline, layer=layers)
+    inverter = Inverter.load(name, chosen, fit=fit, device=device, dtype=dtype, seed=seed)
     failed = skipped = done = 0
     for batch in batches:
         ready: list[tuple[Item, Target]] = []

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from ganinvert import paths
 from ganinvert.errors import OutputError, WeightsError
 from ganinvert.files import write_atomically
-from ganinvert.weights.catalog import CATALOG, FACES, Entry, Source
+from ganinvert.weights.catalog import Entry, Source
 
 
 def is_offline() -> bool:
@@ -130,8 +130,3 @@ class Store:
 def etag_path(part: Path) -> Path:
     """Where the version of a partly received file is noted."""
     return part.with_suffix(".etag")
-
-
-def best_face(store: Store) -> str | None:
-    """The best face generator in the cache, if there is one."""
-    return next((name for name in FACES if store.has(CATALOG[name])), None)
