@@ -309,7 +309,7 @@ def test_a_file_that_fails_the_self_check_is_not_kept(server: Server, tmp_path: 
 
 def test_the_resolution_must_be_the_catalogues(server: Server, tmp_path: Path) -> None:
     content = io.BytesIO()
-    torch.save({key: value.contiguous() for key, value in checkpoints.network(16).state_dict().items()}, content)
+    torch.save(checkpoints._gandissect(checkpoints.network(16).state_dict()), content)
     server.content = content.getvalue()
     with pytest.raises(WeightsError, match="for 16 pixels, not 8"):
         obtain(entry_for(server.url), Store(tmp_path), patience=QUICK)
@@ -355,6 +355,12 @@ def test_importing_by_hand(tmp_path: Path, checkpoint: bytes) -> None:
     with pytest.raises(WeightsError, match="not ffffffff"):
         import_file(named, entry_for(sha256="ffffffff"), Store(tmp_path / "other"))
     assert named.exists()
+    stray = named.rename(tmp_path / "stray.pth")
+    with pytest.raises(WeightsError, match="none of the files that are known as test-8"):
+        import_file(stray, entry_for(sha256="ffffffff"), Store(tmp_path / "other"))
+    other = checkpoints.write("genforce", checkpoints.network(8), tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match=r"has the format genforce, where net\.pth has gandissect"):
+        import_file(other, entry_for(), Store(tmp_path / "other"))
     with pytest.raises(WeightsError, match="no such file"):
         import_file(tmp_path / "none.pth", entry, store)
 

@@ -62,10 +62,7 @@ def import_file(file: Path, entry: Entry, store: Store) -> Path:
     if not file.is_file():
         raise WeightsError(f"{file}: no such file", hint="check the spelling of the path")
     found = file_sha256(file)
-    # A browser may have changed the name: the file is the one whose digits it has, else the one of its name.
-    named = [source for source in entry.sources if source.file == file.name]
-    known = [source for source in entry.sources if (sha := store.expected(entry, source)) and found.startswith(sha)]
-    source = (known or named or [Source("imported", (), "")])[0]
+    source = _recognised(file, found, entry, store)
     expected = store.expected(entry, source)
     if not found.startswith(expected):
         raise WeightsError(
@@ -75,6 +72,20 @@ def import_file(file: Path, entry: Entry, store: Store) -> Path:
     with store.lock(entry, lambda: None):
         _adopt(file, entry, source, found, store)
     return store.path(entry)
+
+
+def _recognised(file: Path, sha256: str, entry: Entry, store: Store) -> Source:
+    """Which of the network's files this is: by its digest, else by its name, else the one whose digest is unknown."""
+    expected = {source: store.expected(entry, source) for source in entry.sources}
+    by_digest = [source for source, digits in expected.items() if digits and sha256.startswith(digits)]
+    # A browser may have changed the name.
+    by_name = [source for source in entry.sources if source.file == file.name]
+    for source in (*by_digest, *by_name, *(source for source, digits in expected.items() if not digits)):
+        return source
+    raise WeightsError(
+        f"{file}: is none of the files that are known as {entry.name} (its SHA-256 begins with {sha256[:8]})",
+        hint=f"use it under its own name: -g {file}",
+    )
 
 
 def verify(entry: Entry, store: Store) -> int:
@@ -161,6 +172,11 @@ def _adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) 
         replace(tensors, about={**tensors.about, **about, "kind": entry.network.lower()}).save(store.path(entry))
         return
     weights = read_generator(file, name=entry.name)
+    if weights.about["format"] != source.format:
+        raise WeightsError(
+            f"{file}: has the format {weights.about['format']}, where {source.file} has {source.format}",
+            hint=f"it is another file: use it under its own name, -g {file}",
+        )
     if weights.architecture.resolution != entry.resolution:
         raise WeightsError(
             f"holds a network for {weights.architecture.resolution} pixels, not {entry.resolution}",
