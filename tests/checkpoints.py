@@ -163,9 +163,14 @@ def tf_variables(state: dict[str, Tensor], *, fused: bool = True) -> list[tuple[
 
 
 def nvidia_pickle(
-    variables: list[tuple[str, Any]], *, protocol: int = 4, numpy: str = "numpy.core.multiarray"
+    variables: list[tuple[str, Any]],
+    *,
+    protocol: int = 4,
+    numpy: str = "numpy.core.multiarray",
+    others: list[tuple[str, Any]] | None = None,
 ) -> bytes:
     """(G, D, Gs) as `tfutil` pickled it, with the module paths of that time; only Gs has `variables`."""
+    others = others or [("lod", np.float32(0)), ("4x4/Dense/weight", np.ones(3, "f4"))]
     buffer = io.BytesIO()
     with _module("tfutil") as tfutil, _module(numpy) as multiarray:
         cls = _class("Network", tfutil)
@@ -188,9 +193,7 @@ def nvidia_pickle(
                 "static_kwargs": {"num_channels": 3, "resolution": 8, "label_size": 0, "fused_scale": True},
                 "build_module_src": "import os\nos.abort()\n",
                 "build_func_name": "G_paper",
-                "variables": variables
-                if name == "Gs"
-                else [("lod", np.float32(0)), ("4x4/Dense/weight", np.ones(3, "f4"))],
+                "variables": variables if name == "Gs" else [(key, np.array(value)) for key, value in others],
             }
             networks.append(made)
         Pickler(buffer, protocol=protocol).dump(tuple(networks))

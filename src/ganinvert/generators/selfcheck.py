@@ -18,14 +18,15 @@ SMALLEST_SPREAD = 1e-3
 MEAN_TOLERANCE, WORST_TOLERANCE = 0.03, 0.15
 
 _CELLS = 16
-_CROP = 16
+_CROPPED, _CROP = 16, 4
 
 
 @torch.no_grad()
 def check_render(generator: PGGANGenerator) -> None:
     """Render two codes and look at every layer and the images: finite, neither dead nor constant, about [-1, 1].
 
-    Above 64 pixels only the middle of the images is computed, which passes through the same weights.
+    From 16 pixels on only the middle of the features is computed, which passes through the same weights: at 1024
+    pixels this takes a third of a second instead of five.
 
     Raises:
         WeightsError: What is wrong, and at which layer.
@@ -33,8 +34,8 @@ def check_render(generator: PGGANGenerator) -> None:
     z = torch.randn(2, generator.latent_dim, generator=torch.Generator().manual_seed(0))
     h = z[:, :, None, None]
     for layer, step in enumerate(generator.layers, start=1):
-        if h.shape[-1] == 64:
-            start = (64 - _CROP) // 2
+        if h.shape[-1] == _CROPPED:
+            start = (_CROPPED - _CROP) // 2
             h = h[:, :, start : start + _CROP, start : start + _CROP]
         h = step(h)
         if not torch.isfinite(h).all():
