@@ -36,6 +36,7 @@ def photos(assets: Path) -> list[Path]:
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nothing a test does reaches the user's own directories."""
     monkeypatch.setenv("GANINVERT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("GANINVERT_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "data"
 
 

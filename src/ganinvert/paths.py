@@ -16,6 +16,16 @@ def data_dir() -> Path:
     return Path(os.environ.get("GANINVERT_DATA_DIR") or _DIRS.user_data_path)
 
 
+def cache_dir() -> Path:
+    """Where what can be fetched again is kept: `GANINVERT_CACHE_DIR`, else the user's cache directory."""
+    return Path(os.environ.get("GANINVERT_CACHE_DIR") or _DIRS.user_cache_path)
+
+
+def weights_dir() -> Path:
+    """Where fetched networks are kept."""
+    return cache_dir() / "weights"
+
+
 def subspaces_dir() -> Path:
     """Where `discover` keeps self-expression matrices and masks."""
     return data_dir() / "subspaces"

@@ -11,6 +11,7 @@ import typer
 from ganinvert import __version__
 from ganinvert.cli._console import ErrorReportingGroup
 from ganinvert.cli.discover import discover
+from ganinvert.cli.fetch_weights import fetch_weights
 from ganinvert.cli.invert import invert
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.command()(invert)
 app.command()(discover)
+app.command()(fetch_weights)
 
 
 def _version(wanted: bool) -> None:

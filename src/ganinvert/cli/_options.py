@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ganinvert.cli._console import output
-from ganinvert.settings import Affinity, PmSFC, Precision, Preset
+from ganinvert.settings import DEFAULT_GENERATOR, Affinity, PmSFC, Precision, Preset
 
 IO = "Input/Output"
 METHOD = "Method"
@@ -16,10 +16,19 @@ COMPUTE = "Compute"
 GENERAL = "General"
 
 Generator = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--generator", "-g", metavar="NAME|FILE", help="Embedded generator, or a weights file.", rich_help_panel=METHOD
+        "--generator",
+        "-g",
+        metavar="NAME|FILE",
+        help="A network of `fetch-weights --list`, fetched when first used, or a weights file.",
+        show_default=f"best face generator in the cache, else {DEFAULT_GENERATOR}",
+        rich_help_panel=METHOD,
     ),
+]
+Offline = Annotated[
+    bool,
+    typer.Option("--offline", help="Never use the network; so does GANINVERT_OFFLINE=1.", rich_help_panel=GENERAL),
 ]
 Subspaces = Annotated[
     int | None,

@@ -10,8 +10,9 @@ import typer
 
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
+from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import UsageError
-from ganinvert.settings import DEFAULT_GENERATOR, DISCOVERY, PmSFC
+from ganinvert.settings import DISCOVERY, PmSFC
 
 if TYPE_CHECKING:
     from ganinvert.subspaces import SelfExpressionStep
@@ -20,7 +21,7 @@ LOW_STABILITY = 0.65
 
 
 def discover(
-    generator: options.Generator = DEFAULT_GENERATOR,
+    generator: options.Generator = None,
     subspaces: options.Subspaces = None,
     layer: options.Layer = None,
     affinity: options.AffinityKind = None,
@@ -39,6 +40,7 @@ def discover(
         typer.Option("--again", help="Learn anew what was learned before.", rich_help_panel=options.IO),
     ] = False,
     device: options.Device = "auto",
+    offline: options.Offline = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
@@ -57,6 +59,7 @@ def discover(
     )
     if folder is not None and folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="give a folder with -o; it is created if it does not exist")
+    name = ready_generator(generator, offline=offline)
     from ganinvert import tasks
 
     with output.progress("learning S") as show:
@@ -65,7 +68,7 @@ def discover(
             show(step.index + 1, step.steps, lambda: _state(step))
 
         found = tasks.discover(
-            generator,
+            name,
             subspaces=PmSFC().subspaces if subspaces is None else subspaces,
             settings=settings,
             affinity=affinity or PmSFC().affinity,
@@ -88,9 +91,9 @@ def discover(
     if folder is not None:
         from ganinvert.figures import draw_discovery
 
-        name = f"{found.expression.generator}.layer{settings.layer}.R{masks.subspaces}.{masks.source}.png"
-        draw_discovery(found.expression, masks, folder / name)
-        output.data(str(folder / name))
+        figure = f"{found.expression.generator}.layer{settings.layer}.R{masks.subspaces}.{masks.source}.png"
+        draw_discovery(found.expression, masks, folder / figure)
+        output.data(str(folder / figure))
 
 
 def _state(step: SelfExpressionStep) -> str:

@@ -14,8 +14,9 @@ import typer
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
 from ganinvert.cli._results import Item, plan
+from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import GanInvertError, InputError, UsageError
-from ganinvert.settings import DEFAULT_GENERATOR, INVERT, FitMode, Invert, PmSFC
+from ganinvert.settings import INVERT, FitMode, Invert, PmSFC
 
 if TYPE_CHECKING:
     from ganinvert.optimize import Step
@@ -44,7 +45,7 @@ def invert(
         ),
     ] = "image,bundle",
     overwrite: options.Overwrite = False,
-    generator: options.Generator = DEFAULT_GENERATOR,
+    generator: options.Generator = None,
     subspaces: options.Subspaces = None,
     codes: Annotated[
         int | None,
@@ -69,6 +70,7 @@ def invert(
         int,
         typer.Option("--batch-size", metavar="N", help="Photos optimised together.", rich_help_panel=options.COMPUTE),
     ] = 8,
+    offline: options.Offline = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
@@ -85,7 +87,9 @@ def invert(
         raise UsageError(f"a batch cannot hold {batch_size} photos", hint="choose --batch-size of at least 1")
     from ganinvert.tasks import Inverter
 
-    inverter = Inverter.load(generator, chosen, fit=fit, device=device, dtype=dtype, seed=seed)
+    layer_needed = None if chosen.method.subspaces == 1 else chosen.method.layer  # R = 1 needs no discovery
+    name = ready_generator(generator, offline=offline, layer=layer_needed)
+    inverter = Inverter.load(name, chosen, fit=fit, device=device, dtype=dtype, seed=seed)
     tally = Counter[str]()
     for start in range(0, len(items), batch_size):
         _invert_batch(items[start : start + batch_size], inverter, tally, overwrite=overwrite)

@@ -1,7 +1,7 @@
 """Prior subspaces: groups of feature channels that express one another."""
 
 from ganinvert.subspaces.clustering import Partition, affinity_matrix, partition
-from ganinvert.subspaces.masks import SubspaceMasks, discovered, find_masks, masks_of, store
+from ganinvert.subspaces.masks import SubspaceMasks, discovered, find_masks, masks_of, store, was_discovered
 from ganinvert.subspaces.self_expression import (
     SelfExpression,
     SelfExpressionStep,
@@ -20,4 +20,5 @@ __all__ = [
     "masks_of",
     "partition",
     "store",
+    "was_discovered",
 ]

@@ -79,14 +79,13 @@ def partition(matrix: Tensor, subspaces: int, *, kind: Affinity, seed: int = 0) 
     affinity = affinity_matrix(matrix, subspaces, kind)
     runs = [_cluster(affinity, subspaces, kind, seed + n) for n in range(RESEEDS)]
     agreement = _agreement(runs)
-    chosen = runs[int(agreement.sum(axis=1).argmax())]
-    labels, sizes = np.unique(chosen, return_counts=True)
-    if len(labels) < subspaces:
-        raise UsageError(
-            f"the channels fall into only {len(labels)} of {subspaces} subspaces", hint="choose a smaller -R"
-        )
+    complete = [len(np.unique(run)) == subspaces for run in runs]
+    if not any(complete):
+        most = max(len(np.unique(run)) for run in runs)
+        raise UsageError(f"the channels fall into only {most} of {subspaces} subspaces", hint="choose a smaller -R")
+    chosen = runs[int(np.where(complete, agreement.sum(axis=1), -np.inf).argmax())]
     rank = np.empty(subspaces, dtype=np.int64)
-    rank[np.argsort(-sizes, kind="stable")] = np.arange(subspaces)
+    rank[np.argsort(-np.bincount(chosen), kind="stable")] = np.arange(subspaces)
     return Partition(torch.from_numpy(rank[chosen]), float(agreement[np.triu_indices(RESEEDS, 1)].mean()))
 
 

@@ -156,6 +156,11 @@ def find_masks(generator: Generator, layer: int, subspaces: int, *, affinity: Af
     )
 
 
+def was_discovered(digest: str, layer: int) -> bool:
+    """Whether subspaces were discovered for the generator of this digest at this layer."""
+    return any(_path(digest, Discovery(layer=layer)).parent.glob("self-expression-*.safetensors")) if digest else False
+
+
 def masks_of(expression: SelfExpression, path: Path, subspaces: int, *, affinity: Affinity) -> SubspaceMasks:
     """Cut a kept self-expression matrix into R subspaces (about a second), or take the masks cut before.
 

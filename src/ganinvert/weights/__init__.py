@@ -1,7 +1,46 @@
-"""Network files: what is inside them, and how to turn them into the canonical form."""
+"""Network files: the catalogue, fetching, what is inside them, and how to turn them into the canonical form.
 
-from ganinvert.weights.architecture import PGGANArchitecture
-from ganinvert.weights.formats import GeneratorWeights, read_generator
-from ganinvert.weights.tensorfile import TensorFile, digest
+Loaded when used: the catalogue and the cache do without torch.
+"""
 
-__all__ = ["GeneratorWeights", "PGGANArchitecture", "TensorFile", "digest", "read_generator"]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganinvert.weights.architecture import PGGANArchitecture
+    from ganinvert.weights.formats import (
+        DiscriminatorWeights,
+        GeneratorWeights,
+        read_discriminator,
+        read_generator,
+        read_perceptual,
+    )
+    from ganinvert.weights.tensorfile import TensorFile, digest
+
+_HOMES = {
+    "architecture": ["PGGANArchitecture"],
+    "formats": ["DiscriminatorWeights", "GeneratorWeights", "read_discriminator", "read_generator", "read_perceptual"],
+    "tensorfile": ["TensorFile", "digest"],
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "DiscriminatorWeights",
+    "GeneratorWeights",
+    "PGGANArchitecture",
+    "TensorFile",
+    "digest",
+    "read_discriminator",
+    "read_generator",
+    "read_perceptual",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -9,22 +9,24 @@ Files are told apart by their content, never by their name, and no pickle is exe
 
 from __future__ import annotations
 
-import pickle
+import json
 import re
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ganinvert.errors import WeightsError
+from ganinvert.weights import layouts
 from ganinvert.weights.architecture import PGGANArchitecture, require_keys
+from ganinvert.weights.layouts import State
+from ganinvert.weights.nvidia import read_nvidia
 from ganinvert.weights.tensorfile import TensorFile, digest
+from ganinvert.weights.torchfile import is_state, is_torch_file, read_torch, require_plain
 
-State = Mapping[str, Tensor]
+KIND = "pggan-generator"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class GeneratorWeights:
         architecture: Read from the tensors.
         name: What to call it in outputs.
         digest: Of the canonical tensors; the key under which subspaces are cached.
-        about: The file's own notes, such as licence and origin.
+        about: The file's own notes, such as licence and origin, and the `format` it had.
     """
 
     state: State
@@ -45,81 +47,195 @@ class GeneratorWeights:
     digest: str
     about: Mapping[str, str]
 
+    def save(self, path: Path) -> None:
+        """Write the canonical safetensors file, atomically, with the architecture in its header.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        architecture = {"latent_dim": self.architecture.latent_dim, "channels": self.architecture.channels}
+        header = {**self.about, "kind": KIND, "name": self.name, "architecture": json.dumps(architecture)}
+        TensorFile(self.state, header).save(path)
+
+
+@dataclass(frozen=True)
+class DiscriminatorWeights:
+    """A discriminator's state dict, as `PGGANDiscriminator` takes it.
+
+    Attributes:
+        state: Tensors, float32 on the CPU.
+        architecture: That of the generator it was trained with, but for the length of z, which it does not know.
+    """
+
+    state: State
+    architecture: PGGANArchitecture
+
 
 def read_generator(path: Path, *, name: str | None = None) -> GeneratorWeights:
     """Read a generator file of any known format.
 
     Args:
-        path: A ganinvert `.safetensors` file, or a torch file with a canonical or genforce state dict.
+        path: A file of ganinvert, NVIDIA, genforce, GANDissect, the GAN Zoo or MMGeneration, or a torch file with
+            the canonical state dict.
         name: What to call the generator; the file's stem by default.
 
     Raises:
-        WeightsError: The file is missing, damaged, of an unknown kind, has missing or extra keys, or NaNs.
+        WeightsError: The file is missing, damaged, hostile, of an unknown kind, has missing or extra keys, or NaNs.
     """
     try:
-        if not path.exists():
-            raise WeightsError("no such file", hint="check the spelling of the path")
         file = _open(path)
-        state = _canonical(file.tensors)
+        layout, state = _canonical(file.tensors)
         architecture = PGGANArchitecture.of(state)
-        for key, tensor in state.items():
-            if not torch.isfinite(tensor).all():
-                raise WeightsError(f"{key} holds values that are not finite", hint="the file is damaged")
+        _require_finite(state)
+        stated = file.structured("architecture")
+        if stated not in (None, {"latent_dim": architecture.latent_dim, "channels": list(architecture.channels)}):
+            raise WeightsError("its header describes another network", hint="the file is damaged: fetch it again")
     except WeightsError as error:
-        message = error.message if str(path) in error.message else f"{path}: {error.message}"
-        raise WeightsError(message, hint=error.hint) from error
-    return GeneratorWeights(state, architecture, name or path.stem, digest(state), file.about)
+        raise _of(path, error) from error
+    # A file of ours that was just checked need not be hashed a second time.
+    own = file.digest if all(state.get(key) is tensor for key, tensor in file.tensors.items()) else ""
+    return GeneratorWeights(
+        state, architecture, name or path.stem, own or digest(state), {"format": layout, **file.about}
+    )
+
+
+def read_discriminator(path: Path) -> DiscriminatorWeights:
+    """Read the discriminator of a GAN Zoo checkpoint.
+
+    Raises:
+        WeightsError: The file is missing, damaged, hostile, holds none, or has missing or extra keys, or NaNs.
+    """
+    try:
+        _require_file(path)
+        content = read_torch(path) if is_torch_file(path) else {}
+        state = content.get("netD")
+        if not is_state(state):
+            raise WeightsError("holds no discriminator", hint="only GAN Zoo checkpoints do, under the key netD")
+        require_plain(state)
+        canonical = _convert(layouts.discriminator_from_gan_zoo, state)
+        count = sum(re.fullmatch(r"layers\.\d+\.weight", key) is not None for key in canonical)
+        narrow = [canonical[f"layers.{n}.weight"].shape[0] for n in reversed(range(count))]
+        channels = (canonical["final.weight"].shape[0], *narrow, canonical["from_rgb.weight"].shape[0])
+        _require_finite(canonical)
+        return DiscriminatorWeights(canonical, PGGANArchitecture(512, tuple(channels)))
+    except WeightsError as error:
+        raise _of(path, error) from error
+
+
+def read_perceptual(path: Path, *, convolutions: Mapping[str, tuple[int, ...]]) -> TensorFile:
+    """Read the convolutions of a torchvision classification network.
+
+    Args:
+        path: A torchvision state dict.
+        convolutions: Name, such as "features.0", to the shape of the weight.
+
+    Raises:
+        WeightsError: The file is missing, damaged, hostile, or lacks one of them.
+    """
+    try:
+        _require_file(path)
+        content = read_torch(path) if is_torch_file(path) else {}
+        if not is_state(content):
+            raise WeightsError("does not hold a flat state dict", hint="torchvision's own files do")
+        expected = {f"{name}.{part}" for name in convolutions for part in ("weight", "bias")}
+        state = {key: tensor for key, tensor in content.items() if key.startswith("features.")}
+        require_keys(state, expected)
+        require_plain(state)
+        for name, shape in convolutions.items():
+            found = tuple(state[f"{name}.weight"].shape)
+            if found != shape:
+                raise WeightsError(f"{name} has shape {found}, not {shape}", hint="the file is of another network")
+        _require_finite(state)
+    except WeightsError as error:
+        raise _of(path, error) from error
+    return TensorFile(state, {"format": "torchvision"})
 
 
 def _open(path: Path) -> TensorFile:
+    _require_file(path)
     with path.open("rb") as file:
         head = file.read(9)
-    if len(head) == 9 and head[8:] == b"{":
+    if head[8:] == b"{":
         return TensorFile.load(path)
-    if not zipfile.is_zipfile(path) and not head.startswith(b"\x80"):
-        raise WeightsError("is neither a safetensors nor a torch file", hint=_KNOWN)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise WeightsError("cannot be read as plain tensors", hint=f"{_KNOWN}; or the file is damaged") from error
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise WeightsError("does not hold a flat state dict", hint=_KNOWN)
-    return TensorFile({str(key): value for key, value in content.items()})
+    if is_torch_file(path):
+        return TensorFile(_generator_in(read_torch(path)))
+    if head.startswith(b"\x80"):
+        return TensorFile(read_nvidia(path))
+    raise WeightsError(
+        "is a web page, not a weights file" if head.lstrip().lower().startswith(b"<") else "is of no known kind",
+        hint=_KNOWN,
+    )
 
 
-def _canonical(state: State) -> dict[str, Tensor]:
-    for marker, convert in _CONVERTERS.items():
+def _generator_in(content: Mapping[str, object]) -> State:
+    """Find the generator's state dict in a checkpoint: the averaged one where there are several."""
+    if "netG" in content and "avgG" not in content:
+        raise WeightsError("has no avgG, the averaged generator", hint="use a complete GAN Zoo checkpoint")
+    for key in ("avgG", "generator_smooth", "generator", "state_dict"):
+        if is_state(found := content.get(key)):
+            _require_usual(content.get("config"))
+            return found
+    if not is_state(content):
+        raise WeightsError("does not hold a state dict of a generator", hint=_KNOWN)
+    return content
+
+
+def _require_usual(config: object) -> None:
+    """Refuse a GAN Zoo network that its settings make another one than its tensors show."""
+    if isinstance(config, Mapping):
+        usual = {"alpha": 0, "perChannelNormalization": True, "equalizedlR": True, "leakyReluLeak": 0.2}
+        for key, value in usual.items():
+            if config.get(key, value) != value:
+                raise WeightsError(
+                    f"{key} is {config[key]}, not {value}",
+                    hint="the network was still growing, or is of another kind: use a finished one",
+                )
+
+
+def _canonical(state: State) -> tuple[str, dict[str, Tensor]]:
+    require_plain(state)
+    for layout, (marker, convert) in _LAYOUTS.items():
         if any(re.fullmatch(marker, key) for key in state):
-            return {key: tensor.float().contiguous() for key, tensor in convert(state).items()}
+            return layout, _convert(convert, state)
     raise WeightsError(f"unknown keys, such as {', '.join(sorted(state)[:3]) or 'none at all'}", hint=_KNOWN)
 
 
-def _from_genforce(state: State) -> State:
-    """Genforce's layout: raw equalised-lr weights, gain √2, but 1 for ToRGB."""
-    count = sum(re.fullmatch(r"layer\d+\.conv\.weight", key) is not None for key in state)
-    block = count // 2 - 1
-    expected = {f"layer{n}.{part}" for n in range(count) for part in ("conv.weight", "wscale.bias")}
-    outputs = {f"output{block}.conv.weight", f"output{block}.wscale.bias"}
-    # Genforce keeps the ToRGB of every resolution; only the last is part of the finished network.
-    lower = {key for key in state if re.fullmatch(r"output\d+\.(conv\.weight|wscale\.bias)", key)} - outputs
-    require_keys({key: None for key in state if key not in lower}, expected | outputs | {"lod"})
-    if float(state["lod"]) != 0:
+def _convert(convert: Callable[[State], State], state: State) -> dict[str, Tensor]:
+    try:
+        return {key: tensor.float().contiguous() for key, tensor in convert(state).items()}
+    except (RuntimeError, IndexError, ZeroDivisionError) as error:  # of permute, unflatten, … on unfit shapes
         raise WeightsError(
-            f"lod is {float(state['lod']):g}, not 0", hint="the network was still growing: use a finished one"
-        )
-    canonical: dict[str, Tensor] = {}
-    for n in range(count):
-        weight, bias = state[f"layer{n}.conv.weight"].float(), state[f"layer{n}.wscale.bias"].float()
-        canonical[f"layers.{n}.weight"] = weight * sqrt(2 / weight[0].numel())
-        canonical[f"layers.{n}.bias"] = bias[:, None, None].expand(-1, 4, 4) if n == 0 and bias.ndim == 1 else bias
-    weight = state[f"output{block}.conv.weight"].float()
-    canonical["to_rgb.weight"] = weight / sqrt(weight[0].numel())
-    canonical["to_rgb.bias"] = state[f"output{block}.wscale.bias"]
-    return canonical
+            "its tensors do not have the shapes of a PGGAN", hint="the file is damaged or of another network"
+        ) from error
 
 
-_CONVERTERS: Mapping[str, Callable[[State], State]] = {
-    r"layers\.0\.weight": lambda state: state,
-    r"layer0\.conv\.weight": _from_genforce,
+def _require_finite(state: State) -> None:
+    for key, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(f"{key} holds values that are not finite", hint="the file is damaged")
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise WeightsError("no such file", hint="check the spelling of the path")
+
+
+def _of(path: Path, error: WeightsError) -> WeightsError:
+    message = error.message if str(path) in error.message else f"{path}: {error.message}"
+    return WeightsError(message, hint=error.hint)
+
+
+_LAYOUTS: Mapping[str, tuple[str, Callable[[State], State]]] = {
+    "canonical": (r"layers\.0\.weight", lambda state: state),
+    "genforce": (r"layer0\.conv\.weight", layouts.from_genforce),
+    "gandissect": (r"layer1\.wscale\.b", layouts.from_gandissect),
+    "gan-zoo": (r"formatLayer\.module\.weight", layouts.from_gan_zoo),
+    "mmgen": (r"(generator_ema\.)?noise2feat\.linear\.weight_orig", layouts.from_mmgen),
+    "nvidia-pkl": (r"4x4/Dense/weight", layouts.from_nvidia),
 }
-_KNOWN = "known are ganinvert's .safetensors, and torch files with a canonical or a genforce state dict"
+"""A key that only this layout has, and how to convert it."""
+
+_KNOWN = (
+    "looked for: ganinvert .safetensors; NVIDIA's pickle (G, D, Gs); torch files of genforce, GANDissect, the GAN Zoo,"
+    " MMGeneration, or with the canonical state dict"
+)

@@ -23,7 +23,7 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         hasher.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        hasher.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+        hasher.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return hasher.hexdigest()
 
 
@@ -34,10 +34,12 @@ class TensorFile:
     Attributes:
         tensors: The tensors, on the CPU.
         about: Strings such as kind, licence and origin; JSON-encoded where a value is structured.
+        digest: Of the tensors, when the file stated it and it was checked; else empty.
     """
 
     tensors: Mapping[str, Tensor]
     about: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
 
     def save(self, path: Path) -> None:
         """Write atomically, with the digest added to the header.
@@ -71,8 +73,15 @@ class TensorFile:
             raise WeightsError(
                 f"{path}: its content does not match its digest", hint="the file is damaged: fetch it again"
             )
-        return cls(tensors, about)
+        return cls(tensors, about, stated or "")
 
     def structured(self, key: str) -> object:
-        """Decode a JSON value of the header; None when it is absent."""
-        return json.loads(self.about[key]) if key in self.about else None
+        """Decode a JSON value of the header; None when it is absent.
+
+        Raises:
+            WeightsError: It is not JSON.
+        """
+        try:
+            return json.loads(self.about[key]) if key in self.about else None
+        except (ValueError, RecursionError) as error:
+            raise WeightsError(f"its header's {key} is not JSON", hint="the file is damaged: fetch it again") from error

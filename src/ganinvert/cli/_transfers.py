@@ -1,0 +1,108 @@
+"""How downloads are shown, and how commands come to the generator that is asked for."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import Progress as Bars
+
+from ganinvert.cli._console import PLAIN_SECONDS, output
+from ganinvert.settings import DEFAULT_GENERATOR
+from ganinvert.weights.catalog import CATALOG, FACES
+from ganinvert.weights.store import Store
+from ganinvert.weights.transfer import Note, Progress, Watch
+
+
+@contextmanager
+def transfers() -> Iterator[Watch]:
+    """Shows downloads: bars with speed and remaining time on a terminal, a line now and then elsewhere."""
+    if output.verbosity < 0:
+        # The terms of use are said even so: they are no progress message.
+        yield _licence
+    elif sys.stderr.isatty():
+        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        with Bars(TextColumn("{task.description}"), *columns, console=output.console, transient=True) as bars:
+            tasks = {}
+
+            def draw(event: Note | Progress) -> None:
+                if isinstance(event, Note):
+                    bars.console.print(event.text, markup=False)
+                    return
+                if event.file not in tasks:
+                    tasks[event.file] = bars.add_task(event.file, completed=event.done)
+                bars.update(tasks[event.file], completed=event.done, total=event.total)
+
+            yield draw
+    else:
+        yield _lines()
+
+
+def _licence(event: Note | Progress) -> None:
+    if isinstance(event, Note) and "NON-COMMERCIAL" in event.text:
+        output.console.print(event.text, markup=False)
+
+
+def _lines() -> Watch:
+    last = time.monotonic()
+
+    def tell(event: Note | Progress) -> None:
+        nonlocal last
+        if isinstance(event, Note):
+            output.say(event.text)
+        elif time.monotonic() - last >= PLAIN_SECONDS:
+            last = time.monotonic()
+            total = f" of {event.total / 1e6:.1f}" if event.total else ""
+            output.say(f"{event.file}: {event.done / 1e6:.1f}{total} MB")
+
+    return tell
+
+
+def ready_generator(wanted: str | None, *, offline: bool, layer: int | None = None) -> str:
+    """The generator to load, fetched first when it is one of the catalogue's and not in the cache.
+
+    Args:
+        wanted: What the user named; None chooses the best face generator in the cache, else the embedded one.
+        offline: Do not use the network.
+        layer: Choose only among those whose subspaces have been discovered at this layer; None takes any.
+
+    Raises:
+        WeightsError: It is not there and cannot be fetched.
+    """
+    store = Store()
+    if wanted is None:
+        return _best(store, layer)
+    entry = CATALOG.get(wanted)
+    if entry is not None and not store.has(entry):
+        from ganinvert.generators.provision import obtain
+
+        with transfers() as watch:
+            obtain(entry, store, offline=offline, watch=watch)
+    return wanted
+
+
+def _best(store: Store, layer: int | None) -> str:
+    cached = [name for name in FACES if store.has(CATALOG[name])]
+    usable = [name for name in cached if layer is None or _is_discovered(store, name, layer)]
+    if usable:
+        output.say(f"generator: {usable[0]} (from the cache, {CATALOG[usable[0]].resolution} px); choose with -g")
+    elif cached:
+        output.say(
+            f"generator: {DEFAULT_GENERATOR} (embedded); {cached[0]} is in the cache and larger:"
+            f" `ganinvert discover -g {cached[0]}` once makes it usable here"
+        )
+    else:
+        output.say(
+            f"generator: {DEFAULT_GENERATOR} (embedded); larger: `ganinvert fetch-weights {FACES[0]}`, then"
+            f" `ganinvert discover -g {FACES[0]}` once"
+        )
+    return usable[0] if usable else DEFAULT_GENERATOR
+
+
+def _is_discovered(store: Store, name: str, layer: int) -> bool:
+    from ganinvert.subspaces import was_discovered
+
+    return was_discovered(store.pinned_digest(CATALOG[name]), layer)

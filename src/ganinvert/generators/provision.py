@@ -1,0 +1,216 @@
+"""Networks by name: fetched, converted, checked and kept in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ganinvert.errors import WeightsError
+from ganinvert.generators.pggan import PGGANGenerator
+from ganinvert.generators.selfcheck import check_fingerprints, check_render
+from ganinvert.weights import GeneratorWeights, TensorFile, digest, read_generator, read_perceptual
+from ganinvert.weights.catalog import CONVOLUTIONS, Entry, Source
+from ganinvert.weights.store import Store, etag_path, is_offline
+from ganinvert.weights.transfer import Note, Patience, Progress, Watch, file_sha256
+
+_FIRST_LOOK = 2  # known images that are compared when a network is fetched; `verify` compares all
+
+
+def ignore(_event: Note | Progress) -> None:
+    """Take no notice of a download."""
+
+
+def obtain(
+    entry: Entry, store: Store, *, offline: bool = False, watch: Watch = ignore, patience: Patience | None = None
+) -> Path:
+    """The canonical copy of a network, fetched now when it is not in the cache.
+
+    Args:
+        entry: Which network.
+        store: The cache.
+        offline: Do not use the network; `GANINVERT_OFFLINE` does the same.
+        watch: Told of the licence, progress and mirrors that fail.
+        patience: How often to try.
+
+    Raises:
+        WeightsError: It is not there and cannot be fetched, or what was fetched fails a check and was deleted.
+        OutputError: The cache cannot be written.
+    """
+    if store.has(entry):
+        return store.path(entry)
+    sources = [source for source in entry.sources if source.urls]
+    if offline or is_offline() or not sources:
+        reason = "cannot be fetched automatically" if not sources else "the network is switched off"
+        raise WeightsError(
+            f"{entry.name} is not in the cache ({store.path(entry)}), and {reason}", hint=_by_hand(entry)
+        )
+    with store.lock(entry, lambda: watch(Note(f"{entry.name}: another process is fetching it, waiting"))):
+        if not store.has(entry):  # the other process may have ended well
+            _fetch(entry, sources, store, watch, patience)
+    return store.path(entry)
+
+
+def import_file(file: Path, entry: Entry, store: Store) -> Path:
+    """Keep a file that was fetched by hand as the network of that name. The file itself is left as it is.
+
+    Raises:
+        WeightsError: It is missing, not what the catalogue knows of it, or fails a check.
+        OutputError: The cache cannot be written.
+    """
+    if not file.is_file():
+        raise WeightsError(f"{file}: no such file", hint="check the spelling of the path")
+    found = file_sha256(file)
+    source = _recognised(file, found, entry, store)
+    expected = store.expected(entry, source)
+    if not found.startswith(expected):
+        raise WeightsError(
+            f"{file}: its SHA-256 begins with {found[: max(len(expected), 8)][:16]}, not {expected[:16]}",
+            hint="the file is damaged or another one: fetch it again",
+        )
+    with store.lock(entry, lambda: None):
+        _adopt(file, entry, source, found, store)
+    return store.path(entry)
+
+
+def _recognised(file: Path, sha256: str, entry: Entry, store: Store) -> Source:
+    """Which of the network's files this is: by its digest, else by its name, else the one whose digest is unknown."""
+    expected = {source: store.expected(entry, source) for source in entry.sources}
+    by_digest = [source for source, digits in expected.items() if digits and sha256.startswith(digits)]
+    # A browser may have changed the name.
+    by_name = [source for source in entry.sources if source.file == file.name]
+    for source in (*by_digest, *by_name, *(source for source, digits in expected.items() if not digits)):
+        return source
+    raise WeightsError(
+        f"{file}: is none of the files that are known as {entry.name} (its SHA-256 begins with {sha256[:8]})",
+        hint=f"use it under its own name: -g {file}",
+    )
+
+
+def verify(entry: Entry, store: Store) -> int:
+    """Hash the canonical copy again, render the self-check, and compare all known images.
+
+    Returns:
+        How many known images were compared.
+
+    Raises:
+        WeightsError: It is not in the cache, or fails; then it is deleted.
+    """
+    if not store.has(entry):
+        raise WeightsError(f"{entry.name} is not in the cache", hint=f"`ganinvert fetch-weights {entry.name}`")
+    try:
+        if entry.network in CONVOLUTIONS:
+            _require_pinned(entry, store, TensorFile.load(store.path(entry)).digest)
+            return 0
+        weights = load_cached(entry, store)
+        generator = PGGANGenerator(weights)
+        check_render(generator)
+        return check_fingerprints(generator, entry.fingerprints) if entry.fingerprints else 0
+    except WeightsError as error:
+        raise _deleted(entry, store, error) from error
+
+
+def load_cached(entry: Entry, store: Store) -> GeneratorWeights:
+    """Read the canonical copy, which must be what was kept when it was fetched.
+
+    Raises:
+        WeightsError: It is damaged or was changed; then it is deleted.
+    """
+    try:
+        weights = read_generator(store.path(entry), name=entry.name)
+        _require_pinned(entry, store, weights.digest)
+    except WeightsError as error:
+        raise _deleted(entry, store, error) from error
+    return weights
+
+
+def _fetch(entry: Entry, sources: Sequence[Source], store: Store, watch: Watch, patience: Patience | None) -> None:
+    from ganinvert.weights.download import download  # brings httpx, which only this needs
+
+    failures = []
+    for source in sources:
+        part = store.part(source)
+        watch(Note(announcement(entry, source)))
+        try:
+            _url, sha256 = download(
+                source.urls, part, expected=store.expected(entry, source), watch=watch, patience=patience
+            )
+            try:
+                _adopt(part, entry, source, sha256, store)
+            finally:
+                # Adopted or refused: either way it has done its service.
+                part.unlink(missing_ok=True)
+                etag_path(part).unlink(missing_ok=True)
+            return
+        except WeightsError as error:
+            failures.append(f"{source.file}: {error.message}")
+            watch(Note(failures[-1]))
+    raise WeightsError(f"{entry.name} could not be fetched: {'; '.join(failures)}", hint=_by_hand(entry))
+
+
+def announcement(entry: Entry, source: Source) -> str:
+    """What people are told before a download: file, size, licence."""
+    size = f"about {source.size / 1e6:.0f} MB" if source.size else "size told by the server"
+    use = "; NON-COMMERCIAL USE ONLY" if entry.noncommercial else ""
+    return f"{entry.name}: fetching {source.file} ({size}); licence of the weights: {entry.licence}{use}"
+
+
+def _adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) -> None:
+    """Convert, check and keep a received file."""
+    about = {
+        "name": entry.name,
+        "licence": f"{entry.licence}{'; non-commercial use only' if entry.noncommercial else ''}",
+        "origin": entry.origin,
+        "source": source.file,
+        "source_sha256": sha256,
+        "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    if entry.network in CONVOLUTIONS:
+        tensors = read_perceptual(file, convolutions=CONVOLUTIONS[entry.network])
+        store.pin(entry, source.file, sha256, digest(tensors.tensors))
+        replace(tensors, about={**tensors.about, **about, "kind": entry.network.lower()}).save(store.path(entry))
+        return
+    weights = read_generator(file, name=entry.name)
+    if weights.about["format"] != source.format:
+        raise WeightsError(
+            f"{file}: has the format {weights.about['format']}, where {source.file} has {source.format}",
+            hint=f"it is another file: use it under its own name, -g {file}",
+        )
+    if weights.architecture.resolution != entry.resolution:
+        raise WeightsError(
+            f"holds a network for {weights.architecture.resolution} pixels, not {entry.resolution}",
+            hint="it is another network",
+        )
+    generator = PGGANGenerator(weights)
+    check_render(generator)
+    if entry.fingerprints:
+        check_fingerprints(generator, entry.fingerprints, limit=_FIRST_LOOK)
+    # The pins come first: a copy without pins would be trusted as it is.
+    store.pin(entry, source.file, sha256, weights.digest)
+    replace(weights, about={"format": weights.about["format"], **about}).save(store.path(entry))
+
+
+def _require_pinned(entry: Entry, store: Store, found: str) -> None:
+    expected = store.pinned_digest(entry)
+    if not expected or found != expected:
+        raise WeightsError(
+            f"{store.path(entry)}: its digest is {found[:12]}, not {expected[:12] or 'pinned'}",
+            hint="fetch it again",
+        )
+
+
+def _deleted(entry: Entry, store: Store, error: WeightsError) -> WeightsError:
+    store.path(entry).unlink(missing_ok=True)
+    return WeightsError(f"{error.message}; it was deleted", hint=f"`ganinvert fetch-weights {entry.name}`")
+
+
+def _by_hand(entry: Entry) -> str:
+    """The next thing to do when nothing comes by itself."""
+    source = entry.sources[0]
+    place = (source.urls or (source.page,))[0]
+    first = f"with network: `ganinvert fetch-weights {entry.name}`; or " if source.urls else ""
+    return (
+        f"{first}fetch {source.file} from {place} with a browser, then"
+        f" `ganinvert fetch-weights --from-file {source.file} --as {entry.name}`"
+    )

@@ -1,0 +1,253 @@
+"""The networks that are known by name: where they are, what they are, what one may do with them. No torch here.
+
+No address could be tried while this table was written: it follows what the origins publish. Where an origin states no
+whole SHA-256, the first file that is fetched and passes the self-check pins it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ganinvert.errors import UsageError
+
+_NC = "CC BY-NC 4.0 (NVIDIA; derived networks alike)"
+_GAN_ZOO = "https://dl.fbaipublicfiles.com/gan_zoo/PGAN/"
+_MMGEN = "https://download.openmmlab.com/mmgen/pggan/"
+_TORCHVISION = "https://download.pytorch.org/models/"
+_DRIVE = "https://drive.google.com/uc?export=download&id="
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file that holds the network; a network may be published as several.
+
+    Attributes:
+        file: Its name at the origin.
+        urls: Mirrors of the same bytes, in the order to try; none when it can only be fetched by hand.
+        format: As `formats` calls it.
+        sha256: The whole digest, or the first digits that the file's name carries; empty when unknown.
+        size: In bytes, about; None when unknown.
+        page: Where a person finds it.
+    """
+
+    file: str
+    urls: tuple[str, ...]
+    format: str
+    sha256: str = ""
+    size: int | None = None
+    page: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a name that could leave the cache's folder.
+
+        Raises:
+            ValueError: The name is not a plain file name.
+        """
+        if not re.fullmatch(r"\w[\w.-]*", self.file, re.ASCII):
+            raise ValueError(f"{self.file!r} is not a plain file name")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network with a name.
+
+    Attributes:
+        name: What people type.
+        domain: What it shows, or "ImageNet features".
+        resolution: Side of its images in pixels.
+        network: "PGGAN", "VGG16" or "AlexNet".
+        sources: Files that hold it, in the order to try.
+        licence: Of the weights, in words.
+        noncommercial: Whether it must not be used commercially.
+        origin: Who trained it.
+        fingerprints: Key of its known (z, image) pairs, empty when there are none.
+    """
+
+    name: str
+    domain: str
+    resolution: int
+    network: str
+    sources: tuple[Source, ...]
+    licence: str
+    noncommercial: bool
+    origin: str
+    fingerprints: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a name that could leave the cache's folder.
+
+        Raises:
+            ValueError: The name is not lower-case letters, digits and hyphens.
+        """
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name):
+            raise ValueError(f"{self.name!r} is not a name for a network")
+
+    @property
+    def size(self) -> int | None:
+        """In bytes, about, of the first source; None when unknown."""
+        return self.sources[0].size if self.sources else None
+
+
+def _gan_zoo(name: str, domain: str, resolution: int, file: str) -> Entry:
+    source = Source(file, (_GAN_ZOO + file,), "gan-zoo", _digits(file))
+    licence = "not stated for the weights (the repository is BSD-3-Clause)"
+    return Entry(name, domain, resolution, "PGGAN", (source,), licence, False, "GAN Zoo, Facebook Research")
+
+
+def _gandissect(file: str) -> Source:
+    hosts = ("http://gandissect.csail.mit.edu/models/", "https://dissect.csail.mit.edu/models/")
+    return Source(file, tuple(host + file for host in hosts), "gandissect", _digits(file))
+
+
+def _lsun(name: str, category: str, digits: str) -> Entry:
+    pickle = Source(
+        f"karras2018iclr-lsun-{category}-256x256.pkl",
+        (),
+        "nvidia-pkl",
+        page="https://drive.google.com/drive/folders/15hvzxt_XxuokSmj0uO4xxMTMWVc0cIMU",
+    )
+    sources = (_gandissect(f"proggan_{category}-{digits}.pth"), pickle)
+    origin = "NVIDIA, Karras et al. 2018; converted by GANDissect"
+    fingerprints = name if name == "bedroom-256" else ""
+    return Entry(name, f"LSUN {category}", 256, "PGGAN", sources, _NC, True, origin, fingerprints)
+
+
+def _mmgen(name: str, domain: str, resolution: int, file: str) -> Entry:
+    source = Source(file, (_MMGEN + file,), "mmgen", _digits(file))
+    return Entry(name, domain, resolution, "PGGAN", (source,), "Apache-2.0", False, "MMGeneration, own training")
+
+
+def _torchvision(name: str, network: str, file: str, sha256: str, size: int) -> Entry:
+    source = Source(file, (_TORCHVISION + file,), "torchvision", sha256, size)
+    return Entry(name, "ImageNet features", 224, network, (source,), "BSD-3-Clause", False, "torchvision")
+
+
+def _digits(file: str) -> str:
+    # By torch.hub's convention the last part of the name is the beginning of the file's SHA-256.
+    return file.rpartition(".")[0].rpartition("-")[2]
+
+
+_CELEBAHQ_1024 = Entry(
+    "celebahq-1024",
+    "faces (CelebA-HQ)",
+    1024,
+    "PGGAN",
+    (
+        Source(
+            "pytorch_model.bin",
+            (
+                "https://huggingface.co/huggan/pggan-celebahq-1024/resolve/"
+                "278449f8416d38a0233c980774528d32c4eee99c/pytorch_model.bin",
+            ),
+            "genforce",
+            size=92_300_000,
+        ),
+        Source(
+            "karras2018iclr-celebahq-1024x1024.pkl",
+            (f"{_DRIVE}188K19ucknC6wg1R6jbuPEhTq9zoufOx4",),
+            "nvidia-pkl",
+            page="https://drive.google.com/file/d/188K19ucknC6wg1R6jbuPEhTq9zoufOx4",
+        ),
+        _gandissect("proggan_celebhq-620d161c.pth"),
+    ),
+    _NC,
+    True,
+    "NVIDIA, Karras et al. 2018",
+    "celebahq-1024",
+)
+
+CATALOG: Mapping[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        _CELEBAHQ_1024,
+        _gan_zoo("celebahq-512", "faces (CelebA-HQ)", 512, "celebaHQ16_december_s7_i96000-9c72988c.pth"),
+        _gan_zoo("celebahq-256", "faces (CelebA-HQ)", 256, "celebaHQ_s6_i80000-6196db68.pth"),
+        _gan_zoo("celeba-128", "faces (CelebA, cropped)", 128, "celebaCropped_s5_i83000-2b0acc76.pth"),
+        _gan_zoo("textures-128", "textures (DTD)", 128, "testDTD_s5_i96000-04efa39f.pth"),
+        _lsun("bedroom-256", "bedroom", "d8a89ff1"),
+        _lsun("church-256", "churchoutdoor", "7e701dd5"),
+        _lsun("conferenceroom-256", "conferenceroom", "21e85882"),
+        _lsun("diningroom-256", "diningroom", "3aa0ab80"),
+        _lsun("kitchen-256", "kitchen", "67f1e16c"),
+        _lsun("livingroom-256", "livingroom", "5ef336dd"),
+        _lsun("restaurant-256", "restaurant", "b8578299"),
+        _mmgen(
+            "celebahq-1024-mmgen",
+            "faces (CelebA-HQ)",
+            1024,
+            "pggan_celeba-hq_1024_g8_20210408_181911-f1ef51c3.pth",
+        ),
+        _mmgen(
+            "celeba-128-mmgen",
+            "faces (CelebA, cropped)",
+            128,
+            "pggan_celeba-cropped_128_g8_20210408_181931-85a2e72c.pth",
+        ),
+        _mmgen("bedroom-128", "LSUN bedroom", 128, "pggan_lsun-bedroom_128x128_g8_20210408_182033-5e59f45d.pth"),
+        _torchvision(
+            "vgg16",
+            "VGG16",
+            "vgg16-397923af.pth",
+            "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+            553_000_000,
+        ),
+        _torchvision(
+            "alexnet",
+            "AlexNet",
+            "alexnet-owt-7be5be79.pth",
+            "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+            244_000_000,
+        ),
+    )
+}
+"""Every known network by name, faces first."""
+
+FACES = ("celebahq-1024", "celebahq-512", "celebahq-256", "celebahq-1024-mmgen", "celeba-128", "celeba-128-mmgen")
+"""Face generators, the best first."""
+
+CONVOLUTIONS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
+    "VGG16": {
+        f"features.{n}": (outputs, inputs, 3, 3)
+        for n, inputs, outputs in (
+            (0, 3, 64),
+            (2, 64, 64),
+            (5, 64, 128),
+            (7, 128, 128),
+            (10, 128, 256),
+            (12, 256, 256),
+            (14, 256, 256),
+            (17, 256, 512),
+            (19, 512, 512),
+            (21, 512, 512),
+            (24, 512, 512),
+            (26, 512, 512),
+            (28, 512, 512),
+        )
+    },
+    "AlexNet": {
+        "features.0": (64, 3, 11, 11),
+        "features.3": (192, 64, 5, 5),
+        "features.6": (384, 192, 3, 3),
+        "features.8": (256, 384, 3, 3),
+        "features.10": (256, 256, 3, 3),
+    },
+}
+"""Weights' shapes of the perceptual networks, OIHW."""
+
+
+def find(name: str) -> Entry:
+    """The network of that name.
+
+    Raises:
+        UsageError: There is none; the hint names the nearest.
+    """
+    if name not in CATALOG:
+        near = difflib.get_close_matches(name, CATALOG, n=3, cutoff=0.5)
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
+        raise UsageError(
+            f"{name}: no network of that name", hint=f"{meant}`ganinvert fetch-weights --list` shows all names"
+        )
+    return CATALOG[name]

@@ -1,0 +1,109 @@
+"""Torch files (`.pth`, `.pt`, `.bin`) read as plain tensors; nothing in them is executed."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import torch
+from torch import Tensor
+from torch.serialization import safe_globals
+
+from ganinvert.errors import WeightsError
+
+LARGEST = 4 << 30
+"""No network that is read here comes near 4 GiB."""
+
+_LEGACY = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")  # torch.save before 1.6: no zip, but this number first
+
+
+class _Config:
+    """Stands in for the training settings, a class of the GAN Zoo, whose own code is not wanted here."""
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__ = dict(state)
+
+
+def is_torch_file(path: Path) -> bool:
+    """Whether the content begins as torch.save writes it, in the present or the former format."""
+    with path.open("rb") as file:
+        return file.read(len(_LEGACY)) == _LEGACY or zipfile.is_zipfile(path)
+
+
+def read_torch(path: Path) -> Mapping[str, Any]:
+    """Read a torch file that holds a dictionary.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The dictionary; tensors on the CPU, a GAN Zoo `config` as a dictionary of its own.
+
+    Raises:
+        WeightsError: The file is damaged, hostile, or holds something else.
+    """
+    size = path.stat().st_size
+    if zipfile.is_zipfile(path):
+        _check_zip(path, size)
+    try:
+        with safe_globals([(_Config, "models.utils.config.BaseConfig")]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged or hostile file can raise anything
+        raise WeightsError(
+            f"cannot be read as plain tensors: {_first_line(error)}",
+            hint="nothing was executed; the file is damaged, or holds more than tensors: fetch it from its origin",
+        ) from error
+    if not isinstance(content, dict):
+        raise WeightsError(f"holds a {type(content).__name__}, not a state dict", hint="save the state dict instead")
+    return {str(key): vars(value) if isinstance(value, _Config) else value for key, value in content.items()}
+
+
+def is_state(content: object) -> TypeGuard[Mapping[str, Tensor]]:
+    """Whether something is a flat state dict: names and tensors only."""
+    return (
+        isinstance(content, Mapping)
+        and len(content) > 0
+        and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items())
+    )
+
+
+def require_plain(state: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that are not simply numbers in memory, before anything is computed from them.
+
+    Raises:
+        WeightsError: A tensor is sparse, quantised, complex or without data, or the tensors claim more values than
+            are stored: with a stride of 0, or many names for the same bytes, a small file can pose as terabytes.
+    """
+    stored: dict[int, int] = {}
+    for key, tensor in state.items():
+        if tensor.device.type != "cpu" or tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex():
+            raise WeightsError(f"{key} is not a plain tensor", hint="save the state dict as ordinary float tensors")
+        stored[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+    if sum(tensor.numel() * tensor.element_size() for tensor in state.values()) > sum(stored.values()):
+        raise WeightsError("claims more values than the file holds", hint="the file is damaged or hostile")
+
+
+def _check_zip(path: Path, size: int) -> None:
+    """Refuse zip bombs by the zip's directory; torch.save stores its members uncompressed and apart."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise WeightsError(
+            "its zip directory cannot be read", hint="the file is damaged or cut short: fetch it again"
+        ) from error
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise WeightsError("has compressed members, which torch never writes", hint="the file is not what it seems")
+    if sum(member.file_size for member in members) > min(size, LARGEST):
+        raise WeightsError(
+            "its members unpack to more than the file holds", hint="the file is not what it seems: do not use it"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    # Torch's advice to switch its protection off comes after the first sentence, and is not for us to pass on.
+    text = (str(error).splitlines() or [""])[0]
+    unsupported = str(error).partition("GLOBAL ")[2].split()
+    return f"it wants {unsupported[0]}" if unsupported else text.split(". ")[0][:120] or type(error).__name__
