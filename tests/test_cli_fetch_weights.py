@@ -5,12 +5,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import checkpoints
 import pytest
-import weights_server
 from typer.testing import CliRunner, Result
-from weights_server import Server, status
 
+import checkpoints
+import weights_server
 from ganinvert.cli import app
 from ganinvert.cli._console import output
 from ganinvert.generators import load_generator, provision
@@ -18,6 +17,7 @@ from ganinvert.weights import catalog
 from ganinvert.weights.catalog import CATALOG, Entry, Source
 from ganinvert.weights.store import Store
 from ganinvert.weights.transfer import Patience
+from weights_server import Server, status
 
 
 @pytest.fixture(autouse=True)
@@ -207,8 +207,9 @@ def test_the_bundle_carries_the_licence(server: Server, tmp_path: Path) -> None:
     assert len(server.requests) == 1
 
 
-def test_the_library_fetches_names_too(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_library_fetches_names_too(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     generator = load_generator("church-256")
     assert (generator.name, generator.resolution) == ("church-256", 8)
+    assert "NON-COMMERCIAL USE ONLY" in caplog.text
     assert generator.digest == Store().pinned_digest(CATALOG["church-256"])
     assert len(server.requests) == 1

@@ -42,7 +42,7 @@ def transfers() -> Iterator[Watch]:
 
 
 def _licence(event: Note | Progress) -> None:
-    if isinstance(event, Note) and "NON-COMMERCIAL" in event.text:
+    if isinstance(event, Note) and event.important:
         output.console.print(event.text, markup=False)
 
 

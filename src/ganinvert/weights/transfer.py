@@ -17,9 +17,11 @@ class Note:
 
     Attributes:
         text: One sentence.
+        important: Whether it must be told even by a program that tells no progress: terms of use.
     """
 
     text: str
+    important: bool = False
 
 
 @dataclass(frozen=True)
