@@ -165,6 +165,12 @@ def test_a_missing_file_and_offline_exit_with_3(server: Server, monkeypatch: pyt
     assert server.requests == []
 
 
+def test_a_perceptual_network_is_no_generator_and_not_fetched() -> None:
+    result = run("discover", "-g", "alexnet")
+    assert result.exit_code == 2
+    assert "alexnet is not a generator" in result.stderr
+
+
 def test_discover_fetches_a_name_on_first_use(server: Server) -> None:
     result = run("discover", "-g", "church-256", "-R", "2", "--steps", "1", "--device", "cpu")
     assert result.exit_code == 0, result.stderr

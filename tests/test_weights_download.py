@@ -309,6 +309,22 @@ def test_a_file_that_fails_the_self_check_is_not_kept(server: Server, tmp_path: 
     assert list((tmp_path / "cache" / "downloads").iterdir()) == []
 
 
+def test_a_file_that_fails_gives_way_to_the_next_source(server: Server, tmp_path: Path, checkpoint: bytes) -> None:
+    server.content = checkpoint
+    server.answers = [lambda handler, _content: handler.reply(200, b"\x80\x04N.")]
+    first = Source("other.pkl", (server.url,), "nvidia-pkl")
+    entry = replace(entry_for(server.url), sources=(first, *entry_for(server.url).sources))
+    events: list[Any] = []
+    path = obtain(entry, Store(tmp_path), watch=events.append, patience=QUICK)
+    assert load_cached(entry, Store(tmp_path)).about["source"] == "net.pth"
+    assert path.exists()
+    assert any(
+        "other.pkl: " in event.text and "trying another file" in event.text
+        for event in events[:4]
+        if isinstance(event, Note)
+    )
+
+
 def test_the_resolution_must_be_the_catalogues(server: Server, tmp_path: Path) -> None:
     content = io.BytesIO()
     torch.save(checkpoints._gandissect(checkpoints.network(16).state_dict()), content)

@@ -149,7 +149,8 @@ def _fetch(entry: Entry, sources: Sequence[Source], store: Store, watch: Watch, 
             return
         except WeightsError as error:
             failures.append(f"{source.file}: {error.message}")
-            watch(Note(failures[-1]))
+            if source is not sources[-1]:
+                watch(Note(f"{failures[-1]}; trying another file"))
     raise WeightsError(f"{entry.name} could not be fetched: {'; '.join(failures)}", hint=_by_hand(entry))
 
 
