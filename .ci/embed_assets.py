@@ -3,7 +3,8 @@
 Usage: python .ci/embed_assets.py SHARED_ASSETS_FOLDER
 
 The self-expression matrix of the embedded generator and the masks for R = 6 are learned here too, with the
-default discovery settings. Files that come out the same are the same to the byte.
+default discovery settings. The same content has the same digest, but not the same bytes: safetensors orders its header
+at random. Commit only files whose content has changed.
 """
 
 from __future__ import annotations

@@ -19,6 +19,9 @@ from ganinvert.weights.store import Store
 from ganinvert.weights.transfer import Patience
 from weights_server import Server, status
 
+from . import checkpoints, weights_server
+from .weights_server import Server, status
+
 
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

@@ -18,8 +18,6 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import checkpoints
-import weights_server
 from ganinvert.errors import OutputError, WeightsError
 from ganinvert.generators import load_generator
 from ganinvert.generators.provision import import_file, load_cached, obtain, verify
@@ -29,7 +27,9 @@ from ganinvert.weights.catalog import CONVOLUTIONS, Entry, Source
 from ganinvert.weights.download import download
 from ganinvert.weights.store import Store, etag_path
 from ganinvert.weights.transfer import Note, Patience, Progress
-from weights_server import Server, cut, half_then_wait, ignore_range, page, status
+
+from . import checkpoints, weights_server
+from .weights_server import Server, cut, half_then_wait, ignore_range, page, status
 
 QUICK = Patience(attempts=4, first=0.001, longest=0.01, timeout=5)
 CONTENT = bytes(range(256)) * 4000

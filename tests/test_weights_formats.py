@@ -8,12 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-import checkpoints
 from ganinvert.errors import WeightsError
 from ganinvert.generators import PGGANGenerator, load_discriminator, load_generator
 from ganinvert.generators.pggan import pixel_norm
 from ganinvert.weights import TensorFile, read_discriminator, read_generator
 from ganinvert.weights.layouts import from_gan_zoo, from_mmgen, from_nvidia
+
+from . import checkpoints
 
 EXPECTED_FORMAT = {kind: kind.removesuffix("-fused").removesuffix("-legacy") for kind in checkpoints.FORMATS}
 

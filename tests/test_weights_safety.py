@@ -20,10 +20,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import checkpoints
 from ganinvert.errors import WeightsError
 from ganinvert.weights import read_generator
 from ganinvert.weights.nvidia import _STUBS
+
+from . import checkpoints
 
 MARKER = "GANINVERT_TEST_EXECUTED"
 

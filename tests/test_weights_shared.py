@@ -18,8 +18,8 @@ from ganinvert.weights.catalog import CONVOLUTIONS
 pytestmark = pytest.mark.shared
 
 
-def test_the_shared_genforce_checkpoint_gives_its_images(shared_assets: Path) -> None:
-    folder = shared_assets / "portraits64"
+def test_the_shared_genforce_checkpoint_gives_its_images(assets: Path) -> None:
+    folder = assets / "portraits64"
     generator = load_generator(folder / "generator.pth")
     z, expected = (torch.from_numpy(np.load(folder / name)) for name in ("check_z.npy", "check_images.npy"))
     assert generator.about["format"] == "genforce"
@@ -27,16 +27,16 @@ def test_the_shared_genforce_checkpoint_gives_its_images(shared_assets: Path) ->
 
 
 @pytest.mark.parametrize(("network", "file"), [("VGG16", "vgg16"), ("AlexNet", "alexnet")])
-def test_perceptual_networks_are_complete(network: str, file: str, shared_assets: Path) -> None:
-    path = shared_assets / "perceptual" / f"{file}_features.fp16.pth"
+def test_perceptual_networks_are_complete(network: str, file: str, assets: Path) -> None:
+    path = assets / "perceptual" / f"{file}_features.fp16.pth"
     tensors = read_perceptual(path, convolutions=CONVOLUTIONS[network]).tensors
     assert len(tensors) == 2 * len(CONVOLUTIONS[network])
 
 
 @pytest.mark.parametrize(("key", "prefix"), [("celebahq-1024", "celebahq"), ("bedroom-256", "bedroom")])
-def test_fingerprints_are_those_of_the_published_images(key: str, prefix: str, shared_assets: Path) -> None:
+def test_fingerprints_are_those_of_the_published_images(key: str, prefix: str, assets: Path) -> None:
     table = TensorFile.load(paths.embedded("fingerprints.safetensors")).tensors
-    folder = shared_assets / "pmsfc-official" / "samples"
+    folder = assets / "pmsfc-official" / "samples"
     known = {tuple(z.tolist()): means for z, means in zip(table[f"{key}.z"], table[f"{key}.means"], strict=True)}
     files = sorted(folder.glob(f"{prefix}_image_*.npy"))
     assert len(files) == len(known)

@@ -112,9 +112,11 @@ class LatentBundle:
             raise BundleError(f"{path}: cannot be read", hint=damaged) from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise BundleError(f"{path}: is not a latent bundle", hint=damaged)
-        if content["version"] > VERSION:
-            raise BundleError(f"{path}: was written by a newer ganinvert", hint="update with `pipx upgrade ganinvert`")
         try:
+            if content["version"] > VERSION:
+                raise BundleError(
+                    f"{path}: was written by a newer ganinvert", hint="update with `pipx upgrade ganinvert`"
+                )
             masks = SubspaceMasks(**content["masks"])
             fields = {key: value for key, value in content.items() if key not in ("format", "version", "masks")}
             return cls(masks=masks, **fields)

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ganinvert.files import write_atomically
-from ganinvert.subspaces import SelfExpression, SubspaceMasks
+from ganinvert.settings import Affinity
+from ganinvert.subspaces import SelfExpression, SubspaceMasks, affinity_matrix
 
 
 def draw_discovery(expression: SelfExpression, masks: SubspaceMasks, path: Path) -> None:
-    """The paper's figure 3: loss curves, and the affinity (|S| + |Sᵀ|) / 2 with channels in block order.
+    """The paper's figure 3: loss curves, and the affinity that was clustered, with channels in block order.
 
     Args:
         expression: What was learned.
@@ -29,14 +29,15 @@ def draw_discovery(expression: SelfExpression, masks: SubspaceMasks, path: Path)
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     curves, blocks = figure.subplots(1, 2)
     _draw_losses(curves, expression)
-    order = torch.argsort(masks.labels, stable=True)
-    size = expression.matrix.abs()
-    affinity = ((size + size.T) / 2)[order][:, order].numpy()
+    order = np.argsort(masks.labels.numpy(), kind="stable")
+    kind: Affinity = "thresholded" if masks.source == "thresholded" else "paper"
+    affinity = affinity_matrix(expression.matrix, masks.subspaces, kind)[np.ix_(order, order)]
+    np.fill_diagonal(affinity, 0)
     blocks.imshow(affinity, cmap="magma", vmax=float(np.quantile(affinity, 0.99)), interpolation="nearest")
     for border in np.cumsum(masks.sizes)[:-1]:
         blocks.axhline(border - 0.5, color="white", linewidth=0.6)
         blocks.axvline(border - 0.5, color="white", linewidth=0.6)
-    blocks.set(title=f"Affinity, {masks.subspaces} subspaces ({masks.source})", xlabel="channels in block order")
+    blocks.set(title=f"{kind.capitalize()} affinity, {masks.subspaces} subspaces", xlabel="channels in block order")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
     write_atomically(path, buffer.getvalue())

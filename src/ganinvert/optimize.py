@@ -57,7 +57,7 @@ class Outcome(Enum):
         "the result is far from the photo: it may show something this generator never learned, or not be aligned "
         "as its training images were; try more --steps, more codes (-K), or a generator of the photo's domain"
     )
-    STALLED = "the optimisation has hardly moved: raise --lr, or use the default preset"
+    STALLED = "the optimisation has hardly moved: raise --steps or --lr, or use the default preset"
     NOT_FINITE = "the optimisation ran into values that are not finite: lower --lr, or use --dtype float32"
 
 

@@ -25,8 +25,8 @@ def _at_least(name: str, value: int, least: int) -> None:
 
 
 def _positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise UsageError(f"{name} cannot be {value:g}", hint="choose a number above 0")
+    if not 0 < value <= 1e6:
+        raise UsageError(f"{name} cannot be {value:g}", hint="choose a number above 0 and not above 1e6")
 
 
 def scheduled_rate(index: int, steps: int, *, lr: float, schedule: Schedule, warmup: float = 0.0) -> float:

@@ -17,7 +17,7 @@ from ganinvert.settings import DISCOVERY, PmSFC
 if TYPE_CHECKING:
     from ganinvert.subspaces import SelfExpressionStep
 
-LOW_STABILITY = 0.75
+LOW_STABILITY = 0.65
 
 
 def discover(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +15,7 @@ from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
 from ganinvert.cli._results import Item, plan
 from ganinvert.cli._transfers import ready_generator
-from ganinvert.errors import GanInvertError, UsageError
+from ganinvert.errors import GanInvertError, InputError, UsageError
 from ganinvert.settings import INVERT, FitMode, Invert, PmSFC
 
 if TYPE_CHECKING:
@@ -81,41 +83,54 @@ def invert(
     chosen = _settings(preset, subspaces=subspaces, codes=codes, layer=layer, affinity=affinity, steps=steps, lr=lr)
     kinds = _kinds(save)
     items = plan(images, folder, task=TASK, kinds=kinds)
-    from ganinvert.tasks import Inverter, in_batches
+    if batch_size < 1:
+        raise UsageError(f"a batch cannot hold {batch_size} photos", hint="choose --batch-size of at least 1")
+    from ganinvert.tasks import Inverter
 
-    batches = in_batches(items, batch_size)
-    layers = None if chosen.method.subspaces == 1 else chosen.method.layer  # R = 1 needs no discovery
-    name = ready_generator(generator, offline=offline, layer=layers)
+    layer_needed = None if chosen.method.subspaces == 1 else chosen.method.layer  # R = 1 needs no discovery
+    name = ready_generator(generator, offline=offline, layer=layer_needed)
     inverter = Inverter.load(name, chosen, fit=fit, device=device, dtype=dtype, seed=seed)
-    failed = skipped = done = 0
-    for batch in batches:
-        ready: list[tuple[Item, Target]] = []
-        for item in batch:
-            try:
-                target = inverter.prepare(item.source)
-                if item.is_up_to_date(inverter.settings_hash, target.sha256, overwrite=overwrite):
-                    output.say(f"{item.source}: up to date, skipped")
-                    skipped += 1
-                else:
-                    ready.append((item, target))
-            except GanInvertError as error:
-                output.error(error)
-                failed += 1
-        if ready:
-            with output.progress(_title([item for item, _ in ready])) as show:
-                results = inverter.run([target for _, target in ready], callback=_watch(show))
-            for (item, _), result in zip(ready, results, strict=True):
-                try:
-                    item.write(result)
-                    _report(item, result, inverter)
-                    done += 1
-                except GanInvertError as error:
-                    output.error(error)
-                    failed += 1
+    tally = Counter[str]()
+    for start in range(0, len(items), batch_size):
+        _invert_batch(items[start : start + batch_size], inverter, tally, overwrite=overwrite)
     if len(items) > 1:
-        output.say(f"{done} inverted, {skipped} skipped, {failed} failed")
-    if failed:
+        output.say(", ".join(f"{tally[word]} {word}" for word in ("inverted", "skipped", "failed")))
+    if tally["failed"]:
         raise typer.Exit(1)
+
+
+def _invert_batch(items: list[Item], inverter: Inverter, tally: Counter[str], *, overwrite: bool) -> None:
+    """Invert what can be inverted, write it, and count; one input's error does not stop the others."""
+    ready: list[tuple[Item, Target]] = []
+    for item in items:
+        with _counting_errors(tally):
+            target = inverter.prepare(item.source)
+            if item.is_up_to_date(inverter.settings_hash, target.sha256, overwrite=overwrite):
+                output.say(f"{item.source}: up to date, skipped")
+                tally["skipped"] += 1
+            else:
+                ready.append((item, target))
+    if not ready:
+        return
+    title = ready[0][0].source.name if len(ready) == 1 else f"{len(ready)} photos"
+    with output.progress(title) as show:
+        results = inverter.run([target for _, target in ready], callback=_watch(show))
+    for (item, _), result in zip(ready, results, strict=True):
+        with _counting_errors(tally):
+            if result.outcome.name == "NOT_FINITE":
+                raise InputError(f"{item.source}: nothing was written", hint=result.outcome.value)
+            item.write(result)
+            _report(item, result, inverter)
+            tally["inverted"] += 1
+
+
+@contextmanager
+def _counting_errors(tally: Counter[str]) -> Iterator[None]:
+    try:
+        yield
+    except GanInvertError as error:
+        output.error(error)
+        tally["failed"] += 1
 
 
 def _settings(preset: str, *, steps: int | None, lr: float | None, **method: object) -> Invert:
@@ -136,10 +151,6 @@ def _kinds(save: str) -> list[str]:
         if kind not in known:
             raise UsageError(f"--save {kind!r} is unknown", hint=f"choose from {', '.join(known)}, with commas between")
     return kinds
-
-
-def _title(items: list[Item]) -> str:
-    return items[0].source.name if len(items) == 1 else f"{len(items)} photos"
 
 
 def _watch(show: Callable[[int, int, Callable[[], str]], None]) -> Callable[[Step], None]:

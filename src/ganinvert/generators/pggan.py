@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from ganinvert.generators.base import Generator, LayerInfo, reorder
-from ganinvert.weights import GeneratorWeights, PGGANArchitecture
+from ganinvert.weights import GeneratorWeights, PGGANArchitecture, digest
 
 SLOPE = 0.2
 
@@ -108,6 +108,7 @@ class PGGANGenerator(Generator):
                 parameter.normal_(0, (gain / parameter[0].numel()) ** 0.5, generator=rng)
             else:
                 parameter.zero_()
+        generator.name, generator.digest = "random", digest(generator.state_dict())
         return generator
 
     def layer_info(self, layer: int) -> LayerInfo:

@@ -93,10 +93,10 @@ def to_pil(pixels: NDArray[np.float32], alpha: Image.Image | None = None) -> Ima
     """Turn pixels into an 8-bit image, rounding to the nearest level.
 
     Args:
-        pixels: (3, h, w), values in [0, 1]; others are clamped.
+        pixels: (3, h, w), values in [0, 1]; others are clamped, NaN becomes 0.
         alpha: Transparency to attach, mode "L", any size.
     """
-    levels = np.rint(pixels.clip(0, 1) * 255).astype(np.uint8)
+    levels = np.rint(np.nan_to_num(pixels).clip(0, 1) * 255).astype(np.uint8)
     image = Image.fromarray(np.ascontiguousarray(levels.transpose(1, 2, 0)), "RGB")
     if alpha is not None:
         image.putalpha(alpha.resize(image.size, Image.Resampling.LANCZOS))
@@ -141,12 +141,11 @@ def _checked(picture: Picture, path: Path) -> Picture:
 
 
 def _gray_to_8_bits(image: Image.Image) -> Image.Image:
+    """Scale deep gray: 16 bits by their range; "I" and "F", which state none, by the smallest that holds them."""
     values = np.asarray(image).astype(np.float64)
-    if image.mode == "F":
-        scale = 255 / max(values.max(), 1.0) if values.max() > 1 else 255.0
-    else:
-        scale = 255 / 65535 if values.max() > 255 else 1.0
-    return Image.fromarray(np.rint((values * scale).clip(0, 255)).astype(np.uint8), "L")
+    ranges = (65535,) if image.mode.startswith("I;16") else (1, 255, 65535) if image.mode == "F" else (255, 65535)
+    span = next((top for top in ranges if values.max() <= top), values.max())
+    return Image.fromarray(np.rint((values * (255 / span)).clip(0, 255)).astype(np.uint8))
 
 
 def _to_srgb(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image:

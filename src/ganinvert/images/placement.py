@@ -44,7 +44,7 @@ def fit(picture: Picture, size: int, *, mode: FitMode = "crop") -> Fit:
         rgb = rgb.resize((size, size), Image.Resampling.LANCZOS)
         alpha = None if alpha is None else alpha.resize((size, size), Image.Resampling.LANCZOS)
     pixels = np.asarray(rgb, dtype=np.float32).transpose(2, 0, 1) / 127.5 - 1
-    return Fit(np.ascontiguousarray(pixels), alpha, f"{width}×{height} " + ", ".join(steps) if steps else "")
+    return Fit(np.ascontiguousarray(pixels), alpha, ", ".join([f"{width}×{height}", *steps]) if steps else "")
 
 
 def _square(image: Image.Image, mode: FitMode) -> tuple[Image.Image, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import torch
@@ -64,7 +63,7 @@ def partition(matrix: Tensor, subspaces: int, *, kind: Affinity, seed: int = 0) 
         matrix: S, (c, c).
         subspaces: R, 1 … c.
         kind: Which affinity, see `affinity_matrix`.
-        seed: Of the clustering; the stability uses the seeds that follow.
+        seed: The first of `RESEEDS` seeds; the clustering that agrees most with the others is taken.
 
     Raises:
         UsageError: R is below 1 or above the number of channels, or a subspace would stay empty.
@@ -79,17 +78,22 @@ def partition(matrix: Tensor, subspaces: int, *, kind: Affinity, seed: int = 0) 
         return Partition(torch.arange(channels) % subspaces, 1.0)
     affinity = affinity_matrix(matrix, subspaces, kind)
     runs = [_cluster(affinity, subspaces, kind, seed + n) for n in range(RESEEDS)]
-    labels, sizes = np.unique(runs[0], return_counts=True)
-    if len(labels) < subspaces:
-        raise UsageError(
-            f"the channels fall into only {len(labels)} of {subspaces} subspaces", hint="choose a smaller -R"
-        )
+    agreement = _agreement(runs)
+    complete = [len(np.unique(run)) == subspaces for run in runs]
+    if not any(complete):
+        most = max(len(np.unique(run)) for run in runs)
+        raise UsageError(f"the channels fall into only {most} of {subspaces} subspaces", hint="choose a smaller -R")
+    chosen = runs[int(np.where(complete, agreement.sum(axis=1), -np.inf).argmax())]
     rank = np.empty(subspaces, dtype=np.int64)
-    rank[np.argsort(-sizes, kind="stable")] = np.arange(subspaces)
+    rank[np.argsort(-np.bincount(chosen), kind="stable")] = np.arange(subspaces)
+    return Partition(torch.from_numpy(rank[chosen]), float(agreement[np.triu_indices(RESEEDS, 1)].mean()))
+
+
+def _agreement(runs: list[NDArray[np.int64]]) -> NDArray[np.float64]:
+    """Adjusted Rand index between every two clusterings."""
     from sklearn.metrics import adjusted_rand_score
 
-    stability = float(np.mean([adjusted_rand_score(a, b) for a, b in combinations(runs, 2)]))
-    return Partition(torch.from_numpy(rank[runs[0]]), stability)
+    return np.array([[adjusted_rand_score(a, b) for b in runs] for a in runs])
 
 
 def _keep_largest(s: NDArray[np.float64], *, share: float) -> NDArray[np.float64]:

@@ -1,11 +1,11 @@
-"""What people do with the tool: pictures in, results with everything around them out."""
+"""Inverting pictures: a file or a Pillow image in, a result with everything around it out."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,22 +17,12 @@ import torch
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.devices import resolve_device, resolve_precision
-from ganinvert.errors import UsageError
 from ganinvert.generators import PGGANGenerator, load_generator
 from ganinvert.methods import Composition
 from ganinvert.metrics import image_metrics, to_unit
 from ganinvert.optimize import Outcome, Step, solve
-from ganinvert.settings import DEFAULT_GENERATOR, INVERT, Affinity, Discovery, FitMode, Invert, PmSFC, Precision
-from ganinvert.subspaces import (
-    SelfExpression,
-    SelfExpressionStep,
-    SubspaceMasks,
-    discovered,
-    find_masks,
-    learn_self_expression,
-    masks_of,
-    store,
-)
+from ganinvert.settings import DEFAULT_GENERATOR, INVERT, FitMode, Invert, PmSFC, Precision
+from ganinvert.subspaces import SubspaceMasks, find_masks
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -252,75 +242,3 @@ def invert(
         settings = Invert(method, settings.optimization, settings.objective)
     inverter = Inverter.load(generator, settings, masks=masks, fit=fit, device=device, dtype=dtype, seed=seed)
     return inverter.run([inverter.prepare(picture)], callback=callback)[0]
-
-
-def in_batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    """Consecutive parts of at most `size` items.
-
-    Raises:
-        UsageError: `size` is below 1.
-    """
-    if size < 1:
-        raise UsageError(f"a batch cannot hold {size} images", hint="choose --batch-size of at least 1")
-    return (items[start : start + size] for start in range(0, len(items), size))
-
-
-@dataclass(frozen=True)
-class DiscoveredSubspaces:
-    """What `discover` found.
-
-    Attributes:
-        expression: The self-expression matrix with its loss history.
-        masks: Its channels in R subspaces.
-        path: Where the matrix is kept.
-        reused: True when the matrix had been learned before with the same settings.
-    """
-
-    expression: SelfExpression
-    masks: SubspaceMasks
-    path: Path
-    reused: bool
-
-
-def discover(
-    generator: str | Path = DEFAULT_GENERATOR,
-    *,
-    subspaces: int = 6,
-    settings: Discovery | None = None,
-    affinity: Affinity = "thresholded",
-    device: str = "auto",
-    again: bool = False,
-    callback: Callable[[SelfExpressionStep], None] | None = None,
-) -> DiscoveredSubspaces:
-    """Discover a generator's subspaces and keep them for `invert` (PmSFC, eqs. 3–5 and algorithm 1).
-
-    Args:
-        generator: `portraits-64` or a generator file.
-        subspaces: R.
-        settings: Layer, steps, learning rate and weights; `settings.DISCOVERY["paper"]` is the paper's.
-        affinity: How S becomes an affinity, see `affinity_matrix`.
-        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        again: Learn S even when it has been learned with the same settings.
-        callback: Called after every step.
-
-    Raises:
-        UsageError: The layer, device or number of subspaces does not exist.
-        WeightsError: The generator is unknown or damaged.
-        OutputError: The user's data directory cannot be written.
-    """
-    settings = settings or Discovery()
-    place = resolve_device(device)
-    loaded = load_generator(generator)
-    channels = loaded.layer_info(settings.layer).channels
-    if not 1 <= subspaces <= channels:
-        raise UsageError(
-            f"{subspaces} subspaces cannot be made of {channels} channels", hint=f"choose -R between 1 and {channels}"
-        )
-    found = None if again else discovered(loaded, settings)
-    if found is None:
-        expression = learn_self_expression(loaded.to(place), settings, callback=callback)
-        found = expression, store(expression)
-        reused = False
-    else:
-        reused = True
-    return DiscoveredSubspaces(found[0], masks_of(*found, subspaces, affinity=affinity), found[1], reused)

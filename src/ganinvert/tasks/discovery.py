@@ -1,0 +1,82 @@
+"""Discovering a generator's subspaces and keeping them for every later inversion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganinvert.devices import resolve_device
+from ganinvert.errors import UsageError
+from ganinvert.generators import load_generator
+from ganinvert.settings import DEFAULT_GENERATOR, Affinity, Discovery
+from ganinvert.subspaces import (
+    SelfExpression,
+    SelfExpressionStep,
+    SubspaceMasks,
+    discovered,
+    learn_self_expression,
+    masks_of,
+    store,
+)
+
+
+@dataclass(frozen=True)
+class DiscoveredSubspaces:
+    """What `discover` found.
+
+    Attributes:
+        expression: The self-expression matrix with its loss history.
+        masks: Its channels in R subspaces.
+        path: Where the matrix is kept.
+        reused: True when the matrix had been learned before with the same settings.
+    """
+
+    expression: SelfExpression
+    masks: SubspaceMasks
+    path: Path
+    reused: bool
+
+
+def discover(
+    generator: str | Path = DEFAULT_GENERATOR,
+    *,
+    subspaces: int = 6,
+    settings: Discovery | None = None,
+    affinity: Affinity = "thresholded",
+    device: str = "auto",
+    again: bool = False,
+    callback: Callable[[SelfExpressionStep], None] | None = None,
+) -> DiscoveredSubspaces:
+    """Discover a generator's subspaces and keep them for `invert` (PmSFC, eqs. 3–5 and algorithm 1).
+
+    Args:
+        generator: `portraits-64` or a generator file.
+        subspaces: R.
+        settings: Layer, steps, learning rate and weights; `settings.DISCOVERY["paper"]` is the paper's.
+        affinity: How S becomes an affinity, see `affinity_matrix`.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        again: Learn S even when it has been learned with the same settings.
+        callback: Called after every step.
+
+    Raises:
+        UsageError: The layer, device or number of subspaces does not exist.
+        WeightsError: The generator is unknown or damaged.
+        OutputError: The user's data directory cannot be written.
+    """
+    settings = settings or Discovery()
+    place = resolve_device(device)
+    loaded = load_generator(generator)
+    channels = loaded.layer_info(settings.layer).channels
+    if not 1 <= subspaces <= channels:
+        raise UsageError(
+            f"{subspaces} subspaces cannot be made of {channels} channels", hint=f"choose -R between 1 and {channels}"
+        )
+    found = None if again else discovered(loaded, settings)
+    if found is None:
+        expression = learn_self_expression(loaded.to(place), settings, callback=callback)
+        found = expression, store(expression)
+        reused = False
+    else:
+        reused = True
+    return DiscoveredSubspaces(found[0], masks_of(*found, subspaces, affinity=affinity), found[1], reused)

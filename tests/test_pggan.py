@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ganinvert.errors import UsageError
+from ganinvert.generators import PGGANDiscriminator, PGGANGenerator
+from ganinvert.generators.base import Generator
+from ganinvert.generators.pggan import minibatch_stddev, pixel_norm
+from ganinvert.images import fit, read
+from ganinvert.weights import PGGANArchitecture
+
+architectures = st.integers(1, 4).flatmap(
+    lambda blocks: st.builds(
+        PGGANArchitecture,
+        st.integers(1, 9),
+        st.lists(st.integers(1, 7), min_size=2 * blocks, max_size=2 * blocks).map(tuple),
+    )
+)
+
+
+@settings(deadline=None, max_examples=25)
+@given(architecture=architectures, seed=st.integers(0, 99))
+def test_split_at_any_layer_is_the_whole(architecture: PGGANArchitecture, seed: int) -> None:
+    generator = PGGANGenerator.random(architecture, seed=seed)
+    z = torch.randn(2, architecture.latent_dim, generator=torch.Generator().manual_seed(seed))
+    whole = generator(z)
+    assert whole.shape == (2, 3, architecture.resolution, architecture.resolution)
+    for layer in range(generator.num_layers + 1):
+        h = generator.features(z, layer)
+        info = generator.layer_info(layer)
+        assert h.shape == (2, info.channels, info.size, info.size)
+        assert torch.allclose(generator.synthesize(h, layer), whole, atol=1e-4)
+
+
+@settings(deadline=None, max_examples=20)
+@given(scale=st.floats(0.1, 50), seed=st.integers(0, 99))
+def test_images_do_not_depend_on_the_length_of_z(scale: float, seed: int) -> None:
+    generator = PGGANGenerator.random(PGGANArchitecture(16, (8, 8, 6, 6)), seed=seed)
+    z = torch.randn(2, 16, generator=torch.Generator().manual_seed(seed))
+    assert torch.allclose(generator(z * scale), generator(z), atol=1e-3)
+
+
+@pytest.mark.parametrize("layer", range(7))
+def test_grouped_features_are_gathered_features(small: PGGANGenerator, layer: int, rng: torch.Generator) -> None:
+    channels = small.layer_info(layer).channels
+    labels = torch.randint(0, 3, (channels,), generator=rng)
+    groups = [torch.nonzero(labels == group)[:, 0] for group in range(3)]
+    z = torch.randn(3, 4, small.latent_dim, generator=rng)
+    assert torch.allclose(
+        small.grouped_features(z, layer, groups), Generator.grouped_features(small, z, layer, groups), atol=1e-5
+    )
+
+
+def test_pixel_norm_has_the_right_gradient(rng: torch.Generator) -> None:
+    x = torch.randn(2, 5, 3, 3, dtype=torch.float64, generator=rng, requires_grad=True)
+    assert torch.autograd.gradcheck(pixel_norm, x)
+    assert torch.allclose(pixel_norm(x).square().mean(dim=1), torch.ones(2, 3, 3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("layer", [-1, 7])
+def test_layers_that_do_not_exist(small: PGGANGenerator, layer: int) -> None:
+    for call in (small.layer_info, lambda n: small.features(torch.zeros(1, 12), n)):
+        with pytest.raises(UsageError, match="does not exist"):
+            call(layer)
+
+
+def test_generators_are_frozen(small: PGGANGenerator) -> None:
+    assert not any(parameter.requires_grad for parameter in small.parameters())
+
+
+@pytest.mark.parametrize("batch", [1, 3, 4, 8])
+def test_discriminator_scores_images_of_every_resolution(batch: int) -> None:
+    for channels in [(4, 4), (6, 6, 5, 5, 3, 3)]:
+        architecture = PGGANArchitecture(8, channels)
+        scores = PGGANDiscriminator(architecture)(
+            torch.zeros(batch, 3, architecture.resolution, architecture.resolution)
+        )
+        assert scores.shape == (batch,)
+
+
+def test_minibatch_stddev_against_a_plain_loop(rng: torch.Generator) -> None:
+    x = torch.randn(8, 3, 2, 2, generator=rng)
+    found = minibatch_stddev(x)
+    for n in range(8):
+        # Groups of four: images with the same remainder modulo 2, as the official reshape makes them.
+        group = x[n % 2 :: 2]
+        expected = group.std(dim=0, correction=0).mean()
+        assert torch.allclose(found[n], expected.expand(1, 2, 2), atol=1e-4)
+
+
+def test_the_official_network_runs_on_crops() -> None:
+    generator = PGGANGenerator.random(PGGANArchitecture.official(1024))
+    assert generator.layer_info(3).channels == 512
+    assert generator.layer_info(3).size == 8
+    # Features of one position of the 64 px layer are a 16 px crop of the image.
+    assert generator.synthesize(torch.zeros(1, 256, 1, 1), 9).shape == (1, 3, 16, 16)
+
+
+@pytest.mark.shared
+def test_the_official_upper_half_shows_a_real_face(assets: Path) -> None:
+    """At real scale: features at layer 9, optimised, become a crop of a 1024 px photo at 30 dB."""
+    generator = PGGANGenerator(PGGANArchitecture.official(1024))
+    upper = torch.load(assets / "pggan-celebahq-upper" / "upper_half.pth", weights_only=True)
+    state = {"to_rgb.weight": upper.pop("ToRGB_lod0/weight"), "to_rgb.bias": upper.pop("ToRGB_lod0/bias")}
+    for key, tensor in upper.items():
+        side, convolution, part = key.split("/")
+        layer = 2 * (int(side.split("x")[0]).bit_length() - 3) + int(convolution[-1])
+        state[f"layers.{layer}.{part}"] = tensor
+    loaded = generator.load_state_dict(state, strict=False)
+    assert not loaded.unexpected_keys
+    assert {key.split(".")[1] for key in loaded.missing_keys} == {str(n) for n in range(9)}
+    photo = sorted((assets / "photos" / "face1024").glob("*.jpg"))[0]
+    face = torch.from_numpy(fit(read(photo), 1024).pixels)[None, :, 384:640, 384:640]
+    h = torch.zeros(1, 256, 16, 16, requires_grad=True)
+    torch.nn.init.normal_(h, generator=torch.Generator().manual_seed(0))
+    optimizer = torch.optim.Adam([h], lr=0.1)
+    for _ in range(80):
+        loss = (generator.synthesize(h, 9) - face).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert 10 * torch.log10(4 / loss) > 30
