@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-import checkpoints
-import weights_server
 from ganinvert.cli import app
 from ganinvert.cli._console import output
 from ganinvert.generators import load_generator, provision
@@ -17,7 +15,6 @@ from ganinvert.weights import catalog
 from ganinvert.weights.catalog import CATALOG, Entry, Source
 from ganinvert.weights.store import Store
 from ganinvert.weights.transfer import Patience
-from weights_server import Server, status
 
 from . import checkpoints, weights_server
 from .weights_server import Server, status
