@@ -165,6 +165,12 @@ def test_a_missing_file_and_offline_exit_with_3(server: Server, monkeypatch: pyt
     assert server.requests == []
 
 
+def test_a_perceptual_network_is_no_generator_and_not_fetched() -> None:
+    result = run("discover", "-g", "alexnet")
+    assert result.exit_code == 2
+    assert "alexnet is not a generator" in result.stderr
+
+
 def test_discover_fetches_a_name_on_first_use(server: Server) -> None:
     result = run("discover", "-g", "church-256", "-R", "2", "--steps", "1", "--device", "cpu")
     assert result.exit_code == 0, result.stderr
@@ -207,8 +213,9 @@ def test_the_bundle_carries_the_licence(server: Server, tmp_path: Path) -> None:
     assert len(server.requests) == 1
 
 
-def test_the_library_fetches_names_too(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_library_fetches_names_too(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     generator = load_generator("church-256")
     assert (generator.name, generator.resolution) == ("church-256", 8)
+    assert "NON-COMMERCIAL USE ONLY" in caplog.text
     assert generator.digest == Store().pinned_digest(CATALOG["church-256"])
     assert len(server.requests) == 1

@@ -19,9 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ganinvert.errors import OutputError, WeightsError
+from ganinvert.generators import load_generator
 from ganinvert.generators.provision import import_file, load_cached, obtain, verify
+from ganinvert.weights import TensorFile, read_perceptual
 from ganinvert.weights import download as download_module
-from ganinvert.weights.catalog import Entry, Source
+from ganinvert.weights.catalog import CONVOLUTIONS, Entry, Source
 from ganinvert.weights.download import download
 from ganinvert.weights.store import Store, etag_path
 from ganinvert.weights.transfer import Note, Patience, Progress
@@ -307,6 +309,22 @@ def test_a_file_that_fails_the_self_check_is_not_kept(server: Server, tmp_path: 
     assert list((tmp_path / "cache" / "downloads").iterdir()) == []
 
 
+def test_a_file_that_fails_gives_way_to_the_next_source(server: Server, tmp_path: Path, checkpoint: bytes) -> None:
+    server.content = checkpoint
+    server.answers = [lambda handler, _content: handler.reply(200, b"\x80\x04N.")]
+    first = Source("other.pkl", (server.url,), "nvidia-pkl")
+    entry = replace(entry_for(server.url), sources=(first, *entry_for(server.url).sources))
+    events: list[Any] = []
+    path = obtain(entry, Store(tmp_path), watch=events.append, patience=QUICK)
+    assert load_cached(entry, Store(tmp_path)).about["source"] == "net.pth"
+    assert path.exists()
+    assert any(
+        "other.pkl: " in event.text and "trying another file" in event.text
+        for event in events[:4]
+        if isinstance(event, Note)
+    )
+
+
 def test_the_resolution_must_be_the_catalogues(server: Server, tmp_path: Path) -> None:
     content = io.BytesIO()
     torch.save(checkpoints._gandissect(checkpoints.network(16).state_dict()), content)
@@ -365,9 +383,31 @@ def test_importing_by_hand(tmp_path: Path, checkpoint: bytes) -> None:
         import_file(tmp_path / "none.pth", entry, store)
 
 
+def test_perceptual_networks_keep_their_convolutions(server: Server, tmp_path: Path) -> None:
+    state = {}
+    for name, shape in CONVOLUTIONS["AlexNet"].items():
+        state[f"{name}.weight"], state[f"{name}.bias"] = torch.randn(shape), torch.randn(shape[0])
+    whole = io.BytesIO()
+    torch.save(state | {"classifier.1.weight": torch.zeros(2, 2)}, whole)
+    server.content = whole.getvalue()
+    source = Source("net.pth", (server.url,), "torchvision")
+    entry = Entry("test-alexnet", "ImageNet features", 224, "AlexNet", (source,), "BSD-3-Clause", False, "a test")
+    kept = TensorFile.load(obtain(entry, Store(tmp_path), patience=QUICK))
+    assert kept.tensors.keys() == state.keys()
+    assert all(torch.equal(kept.tensors[key], tensor) for key, tensor in state.items())
+    assert kept.about["licence"] == "BSD-3-Clause"
+    assert verify(entry, Store(tmp_path)) == 0
+    torch.save({key: value for key, value in state.items() if key != "features.3.bias"}, tmp_path / "less.pth")
+    with pytest.raises(WeightsError, match=r"missing features\.3\.bias"):
+        read_perceptual(tmp_path / "less.pth", convolutions=CONVOLUTIONS["AlexNet"])
+    with pytest.raises(WeightsError, match="not a generator"):
+        load_generator("alexnet")
+
+
 _CHILD = """
 import json, sys
 from pathlib import Path
+from ganinvert.generators import load_generator
 from ganinvert.generators.provision import obtain
 from ganinvert.weights.catalog import Entry, Source
 from ganinvert.weights.store import Store

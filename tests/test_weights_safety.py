@@ -113,7 +113,22 @@ LONG_TEXT = b"\x80\x04X" + struct.pack("<I", 0xFFFFFFF0) + b"abc."
         b"\x80\x04",
         b"\x80\x04N.",
     ],
-    ids=str,
+    ids=[
+        "memo number",
+        "memo number in text",
+        "length of bytes",
+        "length of text",
+        "three million marks",
+        "length of a frame",
+        "attributes of a stub",
+        "attributes of an array's class",
+        "extension",
+        "persistent id",
+        "no state",
+        "no variables",
+        "header only",
+        "None",
+    ],
 )
 def test_malformed_pickles_are_refused_without_large_allocations(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "bomb.pkl"

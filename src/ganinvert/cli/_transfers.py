@@ -11,8 +11,9 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingCo
 from rich.progress import Progress as Bars
 
 from ganinvert.cli._console import PLAIN_SECONDS, output
+from ganinvert.errors import UsageError
 from ganinvert.settings import DEFAULT_GENERATOR
-from ganinvert.weights.catalog import CATALOG, FACES
+from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS, FACES
 from ganinvert.weights.store import Store
 from ganinvert.weights.transfer import Note, Progress, Watch
 
@@ -42,7 +43,7 @@ def transfers() -> Iterator[Watch]:
 
 
 def _licence(event: Note | Progress) -> None:
-    if isinstance(event, Note) and "NON-COMMERCIAL" in event.text:
+    if isinstance(event, Note) and event.important:
         output.console.print(event.text, markup=False)
 
 
@@ -71,11 +72,14 @@ def ready_generator(wanted: str | None, *, offline: bool, layer: int | None = No
 
     Raises:
         WeightsError: It is not there and cannot be fetched.
+        UsageError: It is a network of the catalogue, but no generator.
     """
     store = Store()
     if wanted is None:
         return _best(store, layer)
     entry = CATALOG.get(wanted)
+    if entry is not None and entry.network in CONVOLUTIONS:
+        raise UsageError(f"{wanted} is not a generator", hint="it is a network that compares images")
     if entry is not None and not store.has(entry):
         from ganinvert.generators.provision import obtain
 

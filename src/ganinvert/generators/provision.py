@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,15 +16,18 @@ from ganinvert.weights.catalog import CONVOLUTIONS, Entry, Source
 from ganinvert.weights.store import Store, etag_path, is_offline
 from ganinvert.weights.transfer import Note, Patience, Progress, Watch, file_sha256
 
+_log = logging.getLogger(__name__)
 _FIRST_LOOK = 2  # known images that are compared when a network is fetched; `verify` compares all
 
 
-def ignore(_event: Note | Progress) -> None:
-    """Take no notice of a download."""
+def log(event: Note | Progress) -> None:
+    """Tell Python's logging of a download: terms of use as a warning, which is shown by default."""
+    if isinstance(event, Note):
+        _log.log(logging.WARNING if event.important else logging.INFO, event.text)
 
 
 def obtain(
-    entry: Entry, store: Store, *, offline: bool = False, watch: Watch = ignore, patience: Patience | None = None
+    entry: Entry, store: Store, *, offline: bool = False, watch: Watch = log, patience: Patience | None = None
 ) -> Path:
     """The canonical copy of a network, fetched now when it is not in the cache.
 
@@ -131,7 +135,7 @@ def _fetch(entry: Entry, sources: Sequence[Source], store: Store, watch: Watch, 
     failures = []
     for source in sources:
         part = store.part(source)
-        watch(Note(announcement(entry, source)))
+        watch(Note(announcement(entry, source), important=entry.noncommercial))
         try:
             _url, sha256 = download(
                 source.urls, part, expected=store.expected(entry, source), watch=watch, patience=patience
@@ -145,7 +149,8 @@ def _fetch(entry: Entry, sources: Sequence[Source], store: Store, watch: Watch, 
             return
         except WeightsError as error:
             failures.append(f"{source.file}: {error.message}")
-            watch(Note(failures[-1]))
+            if source is not sources[-1]:
+                watch(Note(f"{failures[-1]}; trying another file"))
     raise WeightsError(f"{entry.name} could not be fetched: {'; '.join(failures)}", hint=_by_hand(entry))
 
 

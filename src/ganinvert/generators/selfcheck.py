@@ -26,7 +26,7 @@ def check_render(generator: PGGANGenerator) -> None:
     """Render two codes and look at every layer and the images: finite, neither dead nor constant, about [-1, 1].
 
     From 16 pixels on only the middle of the features is computed, which passes through the same weights: at 1024
-    pixels this takes a third of a second instead of five.
+    pixels this takes a fifth of a second instead of five.
 
     Raises:
         WeightsError: What is wrong, and at which layer.

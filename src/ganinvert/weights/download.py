@@ -88,16 +88,20 @@ def _client(patience: Patience) -> Iterator[httpx.Client]:
 
 
 def _from_mirror(client: httpx.Client, url: str, part: Path, expected: str, watch: Watch, patience: Patience) -> str:
-    attempt, most, resumed = 0, _size(part), _size(part) > 0
+    spent = failures = 0
+    most, resumed = _size(part), _size(part) > 0
     while True:
         try:
             _receive(client, url, part, trusted=bool(expected), watch=watch)
         except (_TransientError, httpx.TransportError) as error:
             gained, most = _size(part) > most, max(most, _size(part))
-            attempt = 0 if gained else attempt + _cost(error)
-            if attempt >= patience.attempts:
+            spent, failures = (0, 0) if gained else (spent + _cost(error), failures + 1)
+            if spent >= patience.attempts:
                 raise _MirrorError(f"gave up: {error}") from error
-            time.sleep(patience.wait(attempt, error.wanted if isinstance(error, _TransientError) else None))
+            wait = patience.wait(failures, error.wanted if isinstance(error, _TransientError) else None)
+            if wait >= 1:
+                watch(Note(f"{urlsplit(url).hostname}: {error}; trying again in {wait:.0f} s"))
+            time.sleep(wait)
             continue
         except httpx.HTTPError as error:
             raise _MirrorError(str(error)) from error

@@ -17,9 +17,11 @@ class Note:
 
     Attributes:
         text: One sentence.
+        important: Whether it must be told even by a program that tells no progress: terms of use.
     """
 
     text: str
+    important: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Patience:
     Attributes:
         attempts: Failures in a row, without a byte gained, before a mirror is given up; one that cannot even be
             reached counts twice.
-        first: Seconds before the second attempt; doubled for each further one, less a random part.
+        first: Seconds to wait after a gain that was cut; doubled with each failure, less a random part.
         longest: The most seconds to wait, whatever the server wishes.
         timeout: Seconds without a byte.
     """
@@ -57,11 +59,11 @@ class Patience:
     longest: float = 60.0
     timeout: float = 30.0
 
-    def wait(self, attempt: int, wanted: float | None) -> float:
+    def wait(self, failures: int, wanted: float | None) -> float:
         """Seconds before the next attempt: what the server wants, else exponential with jitter."""
         if wanted is not None:
             return min(wanted, self.longest)
-        return min(self.first * 2.0**attempt, self.longest) * random.uniform(0.5, 1)
+        return min(self.first * 2.0**failures, self.longest) * random.uniform(0.5, 1)
 
 
 def file_sha256(path: Path) -> str:
