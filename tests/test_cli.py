@@ -161,6 +161,7 @@ def test_no_input_and_unknown_choices_exit_2() -> None:
         ["invert"],
         ["invert", "a.png", "--preset", "best"],
         ["paint"],
+        ["invert", "a.png", "--seed", "9" * 20],
         ["invert", "a.png", "--nonsense"],
     ):
         result = run(*arguments)

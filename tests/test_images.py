@@ -11,8 +11,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from ganinvert.errors import ImageError, OutputError
-from ganinvert.files import write_atomically
-from ganinvert.images import Picture, comparison, fit, from_pil, read, to_pil, write_png
+from ganinvert.files import write_atomically, write_together
+from ganinvert.images import Picture, comparison, encode_png, fit, from_pil, read, to_pil
 
 
 def gradient(width: int = 40, height: int = 30) -> Image.Image:
@@ -156,8 +156,8 @@ def test_pixels_survive_the_way_there_and_back() -> None:
 
 
 def test_png_carries_metadata_and_comparison_shows_the_difference(tmp_path: Path) -> None:
-    write_png(tmp_path / "out" / "a.png", gradient(), {"seed": 3})
-    with Image.open(tmp_path / "out" / "a.png") as image:
+    (tmp_path / "a.png").write_bytes(encode_png(gradient(), {"seed": 3}))
+    with Image.open(tmp_path / "a.png") as image:
         assert json.loads(image.text["ganinvert"]) == {"seed": 3}
     strip = comparison(Image.new("RGB", (16, 16), (10, 10, 10)), Image.new("RGB", (16, 16), (20, 20, 20)), tile=32)
     assert strip.size == (96, 32)
@@ -179,3 +179,25 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     with pytest.raises(OutputError, match="No space left"):
         write_atomically(path, b"new")
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"result.png": b"old"}
+
+
+def test_files_written_together_are_all_new_or_all_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, last = tmp_path / "a.png", tmp_path / "a.pt"
+    write_together({first: b"old", last: b"old"})
+    real, calls = os.fsync, []
+
+    def second_fails(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", second_fails)
+    with pytest.raises(OutputError, match=r"a\.pt: cannot be written: No space left"):
+        write_together({first: b"new", last: b"new"})
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"a.png": b"old", "a.pt": b"old"}
+
+
+def test_tiny_pillow_images_are_refused_too() -> None:
+    with pytest.raises(ImageError, match="only 1×1"):
+        from_pil(Image.new("RGB", (1, 1)))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from sklearn.metrics import adjusted_rand_score
 
 from ganinvert import paths
-from ganinvert.errors import UsageError, WeightsError
+from ganinvert.errors import OutputError, UsageError, WeightsError
 from ganinvert.figures import draw_discovery
 from ganinvert.generators import PGGANGenerator
 from ganinvert.settings import DISCOVERY, Discovery
@@ -21,6 +22,7 @@ from ganinvert.subspaces import (
     find_masks,
     learn_self_expression,
     partition,
+    prefer,
     store,
 )
 from ganinvert.subspaces.self_expression import _expected_feature_loss, _second_moments
@@ -200,3 +202,29 @@ def test_the_figure_is_a_picture(small: PGGANGenerator, tmp_path: Path) -> None:
     learned = learn_self_expression(small, replace(QUICK, steps=3))
     draw_discovery(learned, SubspaceMasks.cut(learned, 2, affinity="paper"), tmp_path / "new" / "f.png")
     assert (tmp_path / "new" / "f.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_last_discovery_is_the_one_that_is_found(small: PGGANGenerator) -> None:
+    older, newer = (learn_self_expression(small, replace(QUICK, steps=steps)) for steps in (2, 3))
+    first, second = store(older), store(newer)
+    os.utime(first, (1, 1))
+    os.utime(second, (2, 2))
+    prefer(older, first)
+    taken = find_masks(small, 3, 2, affinity="paper")
+    assert torch.equal(taken.labels, SubspaceMasks.cut(older, 2, affinity="paper").labels)
+    assert list(first.parent.glob(f"{first.stem}.R2.*"))
+
+
+def test_damaged_or_unwritable_caches_do_not_stand_in_the_way(
+    small: PGGANGenerator, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(learn_self_expression(small, QUICK))
+    masks = find_masks(small, 3, 2, affinity="paper")
+    next(data_dir.rglob("*.masks.safetensors")).write_bytes(b"damaged")
+    assert torch.equal(find_masks(small, 3, 2, affinity="paper").labels, masks.labels)
+
+    def refuse(*_: object) -> None:
+        raise OutputError("read-only")
+
+    monkeypatch.setattr(SubspaceMasks, "save", refuse)
+    assert find_masks(small, 3, 3, affinity="paper").subspaces == 3

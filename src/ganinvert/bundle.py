@@ -63,7 +63,8 @@ class LatentBundle:
                 f" ({generator.digest[:12]})",
                 hint="name the same generator file with -g",
             )
-        z, w = (self.tensors[name][None] for name in ("z", "w"))
+        device = next(generator.parameters()).device
+        z, w = (self.tensors[name][None].to(device) for name in ("z", "w"))
         code = ComposedCode(z, w, self.masks, PmSFC(**self.composition))
         with torch.no_grad():
             return code.render(generator)
@@ -74,6 +75,10 @@ class LatentBundle:
         Raises:
             OutputError: The file cannot be written.
         """
+        write_atomically(Path(path), self.encode())
+
+    def encode(self) -> bytes:
+        """The content of the file that `save` writes."""
         content = {
             "format": FORMAT,
             "version": VERSION,
@@ -94,7 +99,7 @@ class LatentBundle:
         }
         buffer = io.BytesIO()
         torch.save(content, buffer)
-        write_atomically(Path(path), buffer.getvalue())
+        return buffer.getvalue()
 
     @classmethod
     def load(cls, path: Path | str) -> LatentBundle:

@@ -3,34 +3,46 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from ganinvert.errors import OutputError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` to a temporary file beside `path`, flush it to disk, then rename it to `path`.
+    """Write one file; see `write_together`."""
+    write_together({path: content})
 
-    A kill at any moment leaves either the old file or the new one under `path`.
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write all files under temporary names, flush them to disk, then rename them in order.
+
+    A kill at any moment leaves no half file. The last file is the sign that the others are complete: an old one is
+    removed before the first is replaced.
 
     Args:
-        path: The final name; its folder is created.
-        content: The whole content.
+        contents: Final name to whole content; folders are created.
 
     Raises:
-        OutputError: The folder or file cannot be written (no space, no permission, …). Nothing is left behind.
+        OutputError: One cannot be written (no space, no permission, …). Then the old files are as they were.
     """
-    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}.part")
+    temporary = {path: path.with_name(f".{path.name[:40]}.{os.getpid()}.part") for path in contents}
+    path = next(iter(contents))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
+            for path, content in contents.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with temporary[path].open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+            if len(contents) > 1:
+                path.unlink(missing_ok=True)
+            for path, staged in temporary.items():
+                staged.replace(path)
         finally:
-            temporary.unlink(missing_ok=True)
+            for staged in temporary.values():
+                staged.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
             f"{path}: cannot be written: {error.strerror or error}",

@@ -85,5 +85,7 @@ def _lpips_network() -> nn.Module:
     # lpips keeps torchvision's numbering inside five slices: net.slice2.3 is features.3.
     keys = [key for key in network.state_dict() if key.startswith("net.slice")]
     state = {key: trunk[f"features.{key.split('.', 2)[2]}"].float() for key in keys}
+    if len(state) != len(trunk):
+        raise RuntimeError("this version of lpips arranges AlexNet in another way; LPIPS would be random")
     network.load_state_dict(state, strict=False)
     return network.requires_grad_(False).eval()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -34,7 +35,7 @@ class Step:
     Attributes:
         index: From 0.
         steps: How many there will be.
-        loss: (b,), the objective of every image before this step.
+        loss: (b,), the objective of every image before this step; its perceptual term is that of the last refresh.
         pixel: (b,), its pixel term.
     """
 
@@ -124,7 +125,7 @@ def solve(
         code.retract()
         return loss, pixel
 
-    run = _captured(step, code, optimizer) if y.device.type == "cuda" else step
+    run = _captured(step, code, optimizer, y.device) if y.device.type == "cuda" else step
     losses = torch.empty(optimization.steps, len(y), device=y.device)
     for index in range(optimization.steps):
         _set_rates(optimizer, optimization.rate(index))
@@ -194,29 +195,33 @@ def _set_rates(optimizer: torch.optim.Adam, rate: float) -> None:
             group["lr"] = rate * group["multiple"]
 
 
-def _captured(step: _Step, code: Code, optimizer: torch.optim.Adam) -> _Step:
+def _captured(step: _Step, code: Code, optimizer: torch.optim.Adam, device: torch.device) -> _Step:
     """Record the whole step as CUDA graphs, one with and one without a refresh; if impossible, the eager step.
 
     Warming up and recording must not move anything: the rates are 0 then, and parameters and moments are put back.
     """
     saved = [parameter.detach().clone() for parameter in code.parameters()]
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    graphs = {}
-    try:
-        with torch.cuda.stream(side):
-            for refresh in (True, False, True):
-                step(refresh=refresh)
-        torch.cuda.current_stream().wait_stream(side)
-        for refresh in (True, False):
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
-                result = step(refresh=refresh)
-            graphs[refresh] = graph, result
-    except RuntimeError as error:
-        logger.warning("the step runs eagerly, because it cannot be captured as a CUDA graph: %s", error)
-        return step
-    finally:
+    graphs: dict[bool, tuple[torch.cuda.CUDAGraph, tuple[Tensor, Tensor]]] = {}
+    with torch.cuda.device(device), warnings.catch_warnings():
+        # Adam remarks that a capturable step runs uncaptured: it does so while warming up.
+        warnings.filterwarnings("ignore", message=".*capturable=True")
+        side = torch.cuda.Stream(device)
+        side.wait_stream(torch.cuda.current_stream())
+        try:
+            with torch.cuda.stream(side):
+                for refresh in (True, False, True):
+                    step(refresh=refresh)
+            torch.cuda.current_stream().wait_stream(side)
+            for refresh in (True, False):
+                graph = torch.cuda.CUDAGraph()
+                # Replays never overlap and their results are copied at once, so both may use the same memory.
+                pool = graphs[True][0].pool() if graphs else None
+                with torch.cuda.graph(graph, pool=pool, stream=side):
+                    result = step(refresh=refresh)
+                graphs[refresh] = graph, result
+        except RuntimeError as error:
+            logger.info("the step runs eagerly, because it cannot be captured as a CUDA graph: %s", error)
+            graphs.clear()
         torch.cuda.current_stream().wait_stream(side)
         with torch.no_grad():
             for parameter, value in zip(code.parameters(), saved, strict=True):
@@ -224,10 +229,13 @@ def _captured(step: _Step, code: Code, optimizer: torch.optim.Adam) -> _Step:
             for state in optimizer.state.values():
                 for tensor in state.values():
                     tensor.zero_()
+    if not graphs:
+        return step
 
     def replay(*, refresh: bool) -> tuple[Tensor, Tensor]:
         graph, result = graphs[refresh]
-        graph.replay()
+        with torch.cuda.device(device):
+            graph.replay()
         return result
 
     return replay

@@ -24,6 +24,16 @@ def _at_least(name: str, value: int, least: int) -> None:
         raise UsageError(f"{name} cannot be {value}", hint=f"choose at least {least}")
 
 
+def require_seed(seed: int) -> None:
+    """Refuse a seed that random generators do not take.
+
+    Raises:
+        UsageError: It is negative or has more than 63 bits.
+    """
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"seed cannot be {seed}", hint="choose a number from 0 to 2⁶³ - 1")
+
+
 def _positive(name: str, value: float) -> None:
     if not 0 < value <= 1e6:
         raise UsageError(f"{name} cannot be {value:g}", hint="choose a number above 0 and not above 1e6")
@@ -73,6 +83,7 @@ class Discovery:
         """
         _at_least("steps", self.steps, 1)
         _at_least("batch", self.batch, 1)
+        require_seed(self.seed)
         _positive("lr", self.lr)
 
     def rate(self, index: int) -> float:
@@ -133,10 +144,18 @@ class Objective:
     perceptual: float = 1e-3
     perceptual_every: int = 4
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            UsageError: `perceptual_every` is below 1.
+        """
+        _at_least("perceptual_every", self.perceptual_every, 1)
+
 
 @dataclass(frozen=True)
 class PmSFC:
-    """Prior multi-subspace feature composition (Li et al., AAAI 2021), eqs. 6 and 7; R = 1 is mGANprior's case.
+    """Prior multi-subspace feature composition (Li et al., AAAI 2021), eqs. 6 and 7; linear with R = 1: mGANprior.
 
     Attributes:
         subspaces: R.

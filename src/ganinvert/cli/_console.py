@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import traceback
@@ -46,7 +47,7 @@ class Output:
 
     def data(self, line: str) -> None:
         """A line of data on stdout."""
-        typer.echo(line)
+        typer.echo(os.fsencode(line))  # file names need not be text
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Callable[[int, int, Callable[[], str]], None]]:
@@ -77,7 +78,7 @@ class Output:
 
     def _bar(self) -> Progress:
         return Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TextColumn("{task.fields[state]}"),

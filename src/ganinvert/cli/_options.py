@@ -36,7 +36,7 @@ Subspaces = Annotated[
         "--subspaces",
         "-R",
         metavar="R",
-        help="Subspaces; 1 is mGANprior's composition.",
+        help="Subspaces; 1 composes all channels together.",
         show_default=str(PmSFC().subspaces),
         rich_help_panel=METHOD,
     ),
@@ -75,7 +75,12 @@ LearningRate = Annotated[
         "--lr", metavar="RATE", help="Adam's learning rate.", show_default="by preset", rich_help_panel=OPTIMISATION
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of the random start.", rich_help_panel=OPTIMISATION)]
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed", metavar="N", min=0, max=2**63 - 1, help="Of the random start.", rich_help_panel=OPTIMISATION
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(

@@ -41,27 +41,28 @@ class Item:
             from ganinvert.bundle import LatentBundle
 
             try:
-                provenance = LatentBundle.load(self.paths["bundle"]).provenance
+                found = LatentBundle.load(self.paths["bundle"]).provenance
             except BundleError as error:
                 raise OutputError(
                     f"{self.source}: an unreadable bundle is in the way: {error.message}",
                     hint="replace it with --overwrite, or choose another folder with -o",
                 ) from error
-            if (provenance["settings_hash"], provenance["input_sha256"]) == (settings_hash, input_sha256):
+            if (found.get("settings_hash"), found.get("input_sha256")) == (settings_hash, input_sha256):
                 return True
         raise OutputError(
-            f"{self.source}: {existing[0]} exists already, from another input or other settings",
+            f"{self.source}: {existing[0]} exists already, and no bundle shows that it is the same result",
             hint="replace it with --overwrite, or choose another folder with -o",
         )
 
     def write(self, result: Inversion) -> None:
-        """Write every file, the bundle last.
+        """Write every file, the bundle last, or none.
 
         Raises:
             OutputError: One cannot be written.
         """
         from ganinvert import __version__
-        from ganinvert.images import comparison, write_png
+        from ganinvert.files import write_together
+        from ganinvert.images import comparison, encode_png
 
         metadata = {
             "version": __version__,
@@ -71,13 +72,12 @@ class Item:
             "seed": result.bundle.provenance["seed"],
             "settings_hash": result.bundle.provenance["settings_hash"],
         }
-        for kind, path in self.paths.items():
-            if kind == "image":
-                write_png(path, result.image, metadata)
-            elif kind == "comparison":
-                write_png(path, comparison(result.target, result.image), metadata)
-            else:
-                result.bundle.save(path)
+        encoders = {
+            "image": lambda: encode_png(result.image, metadata),
+            "comparison": lambda: encode_png(comparison(result.target, result.image), metadata),
+            "bundle": result.bundle.encode,
+        }
+        write_together({path: encoders[kind]() for kind, path in self.paths.items()})
 
 
 def plan(sources: Sequence[Path], folder: Path, *, task: str, kinds: Sequence[str]) -> list[Item]:

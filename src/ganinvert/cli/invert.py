@@ -90,11 +90,15 @@ def invert(
     layer_needed = None if chosen.method.subspaces == 1 else chosen.method.layer  # R = 1 needs no discovery
     name = ready_generator(generator, offline=offline, layer=layer_needed)
     inverter = Inverter.load(name, chosen, fit=fit, device=device, dtype=dtype, seed=seed)
+    sizes = ", ".join(map(str, inverter.masks.sizes))
+    output.say(f"subspaces of {sizes} channels ({inverter.masks.source}); {inverter.device}, {inverter.dtype}", level=1)
     tally = Counter[str]()
-    for start in range(0, len(items), batch_size):
-        _invert_batch(items[start : start + batch_size], inverter, tally, overwrite=overwrite)
-    if len(items) > 1:
-        output.say(", ".join(f"{tally[word]} {word}" for word in ("inverted", "skipped", "failed")))
+    try:
+        for start in range(0, len(items), batch_size):
+            _invert_batch(items[start : start + batch_size], inverter, tally, overwrite=overwrite)
+    finally:
+        if len(items) > 1:
+            output.say(", ".join(f"{tally[word]} {word}" for word in ("inverted", "skipped", "failed")))
     if tally["failed"]:
         raise typer.Exit(1)
 
@@ -113,8 +117,13 @@ def _invert_batch(items: list[Item], inverter: Inverter, tally: Counter[str], *,
     if not ready:
         return
     title = ready[0][0].source.name if len(ready) == 1 else f"{len(ready)} photos"
-    with output.progress(title) as show:
-        results = inverter.run([target for _, target in ready], callback=_watch(show))
+    try:
+        with output.progress(title) as show:
+            results = inverter.run([target for _, target in ready], callback=_watch(show))
+    except GanInvertError as error:
+        output.error(error)
+        tally["failed"] += len(ready)
+        return
     for (item, _), result in zip(ready, results, strict=True):
         with _counting_errors(tally):
             if result.outcome.name == "NOT_FINITE":

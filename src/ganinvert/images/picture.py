@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from ganinvert.errors import ImageError
-from ganinvert.files import write_atomically
 
 MIN_SIDE = 8
 """The shortest side, in pixels, that an input may have."""
@@ -50,26 +50,35 @@ def read(path: Path) -> Picture:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 image.load()
-                return _checked(from_pil(image), path)
+                return from_pil(image, name=str(path))
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such file", hint="check the spelling of the path") from error
     except IsADirectoryError as error:
         raise ImageError(f"{path}: is a folder", hint="name the image files, for instance with *.jpg") from error
+    except PermissionError as error:
+        raise ImageError(f"{path}: may not be read", hint="check the permissions of the file") from error
     except UnidentifiedImageError as error:
         raise ImageError(
             f"{path}: is not an image that can be read", hint="PNG, JPEG, WebP, TIFF, BMP and GIF files work"
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"{path}: has too many pixels to be opened safely", hint="scale it down first") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, struct.error) as error:
         raise ImageError(
             f"{path}: cannot be decoded: {error}",
             hint="the file is damaged or incomplete: fetch or export it again",
         ) from error
 
 
-def from_pil(image: Image.Image) -> Picture:
-    """Bring any Pillow image to an upright sRGB `Picture`; the image itself is not changed."""
+def from_pil(image: Image.Image, *, name: str = "the image") -> Picture:
+    """Bring any Pillow image to an upright sRGB `Picture`; the image itself is not changed.
+
+    Raises:
+        ImageError: It has a side under `MIN_SIDE` pixels; `name` is what the message calls it.
+    """
+    width, height = image.size
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(f"{name}: is only {width}×{height} pixels", hint=f"both sides need at least {MIN_SIDE} pixels")
     notes = []
     if getattr(image, "n_frames", 1) > 1:
         notes.append("an animation: its first frame is used")
@@ -114,30 +123,14 @@ def comparison(target: Image.Image, result: Image.Image, *, tile: int = 256) -> 
     return strip
 
 
-def write_png(path: Path, image: Image.Image, metadata: Mapping[str, object] | None = None) -> None:
-    """Write a PNG file atomically.
-
-    Args:
-        path: The file.
-        image: What to write.
-        metadata: Kept as JSON in the iTXt chunk `ganinvert`.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
+def encode_png(image: Image.Image, metadata: Mapping[str, object] | None = None) -> bytes:
+    """The content of a PNG file; `metadata` is kept as JSON in the iTXt chunk `ganinvert`."""
     chunks = PngImagePlugin.PngInfo()
     if metadata:
         chunks.add_itxt("ganinvert", json.dumps(metadata, ensure_ascii=False))
     buffer = io.BytesIO()
     image.save(buffer, "PNG", pnginfo=chunks, optimize=True)
-    write_atomically(path, buffer.getvalue())
-
-
-def _checked(picture: Picture, path: Path) -> Picture:
-    width, height = picture.rgb.size
-    if min(width, height) < MIN_SIDE:
-        raise ImageError(f"{path}: is only {width}×{height} pixels", hint=f"both sides need at least {MIN_SIDE} pixels")
-    return picture
+    return buffer.getvalue()
 
 
 def _gray_to_8_bits(image: Image.Image) -> Image.Image:
@@ -151,9 +144,7 @@ def _gray_to_8_bits(image: Image.Image) -> Image.Image:
 def _to_srgb(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(
-            image, source, ImageCms.createProfile("sRGB"), outputMode="L" if image.mode == "L" else "RGB"
-        )
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError):
         notes.append("its colour profile cannot be read and is ignored")
         return image

@@ -81,9 +81,15 @@ def nearest_codes(
         (b, count, z), nearest first.
     """
     z = torch.randn(max(candidates, count), generator.latent_dim, generator=rng).to(y.device)
-    shown = torch.cat([degradation(generator(part)) for part in z.split(64)]).float()
-    distance = torch.stack([pixel_loss(shown, measurement[None]) for measurement in y])
+    # As many at a time as make the memory of 64 images of 64 px.
+    parts = z.split(max(1, 64 * 64**2 // generator.resolution**2))
+    distance = torch.cat([_distances(degradation(generator(part)).float(), y) for part in parts], dim=1)
     return z[distance.argsort(dim=1, stable=True)[:, :count]]
+
+
+def _distances(shown: Tensor, y: Tensor) -> Tensor:
+    """Pixel loss between every measurement and every image shown, (b, n)."""
+    return torch.stack([pixel_loss(shown, measurement[None]) for measurement in y])
 
 
 class ComposedCode(Code):

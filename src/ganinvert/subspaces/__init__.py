@@ -1,7 +1,7 @@
 """Prior subspaces: groups of feature channels that express one another."""
 
 from ganinvert.subspaces.clustering import Partition, affinity_matrix, partition
-from ganinvert.subspaces.masks import SubspaceMasks, discovered, find_masks, masks_of, store, was_discovered
+from ganinvert.subspaces.masks import SubspaceMasks, discovered, find_masks, masks_of, prefer, store, was_discovered
 from ganinvert.subspaces.self_expression import (
     SelfExpression,
     SelfExpressionStep,
@@ -19,6 +19,7 @@ __all__ = [
     "learn_self_expression",
     "masks_of",
     "partition",
+    "prefer",
     "store",
     "was_discovered",
 ]

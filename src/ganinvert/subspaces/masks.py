@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,12 +13,14 @@ import torch
 from torch import Tensor
 
 from ganinvert import paths
-from ganinvert.errors import UsageError, WeightsError
+from ganinvert.errors import OutputError, UsageError, WeightsError
 from ganinvert.generators import Generator
 from ganinvert.settings import Affinity, Discovery
 from ganinvert.subspaces.clustering import partition
 from ganinvert.subspaces.self_expression import SelfExpression
 from ganinvert.weights import TensorFile
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class SubspaceMasks:
             return cls(file.tensors["labels"], file.about["source"], float(file.about["stability"]))
         except (KeyError, ValueError) as error:
             raise WeightsError(
-                f"{path}: does not hold subspace masks", hint="run `ganinvert discover` again"
+                f"{path}: does not hold subspace masks", hint="run `ganinvert discover --again`"
             ) from error
 
 
@@ -108,17 +112,29 @@ def store(expression: SelfExpression) -> Path:
 
 
 def discovered(generator: Generator, settings: Discovery) -> tuple[SelfExpression, Path] | None:
-    """What was learned for this generator with exactly these settings, if anything was.
-
-    Raises:
-        WeightsError: The file is damaged.
-    """
+    """What was learned for this generator with exactly these settings, if anything readable was."""
     for path in (_path(generator.digest, settings), _embedded(generator, settings.layer)):
         if path.exists():
-            expression = SelfExpression.load(path)
+            try:
+                expression = SelfExpression.load(path)
+            except WeightsError as error:
+                logger.info("learned anew: %s", error)
+                continue
             if (expression.digest, expression.settings) == (generator.digest, settings):
                 return expression, path
     return None
+
+
+def prefer(expression: SelfExpression, path: Path) -> None:
+    """Make a kept discovery the most recent one, which `find_masks` takes; an embedded one is copied for that.
+
+    Raises:
+        OutputError: The user's data directory cannot be written.
+    """
+    if path == _path(expression.digest, expression.settings):
+        os.utime(path)
+    else:
+        store(expression)
 
 
 def find_masks(generator: Generator, layer: int, subspaces: int, *, affinity: Affinity) -> SubspaceMasks:
@@ -133,7 +149,6 @@ def find_masks(generator: Generator, layer: int, subspaces: int, *, affinity: Af
     Raises:
         UsageError: The layer does not exist, or R is below 1 or above its number of channels.
         WeightsError: Nothing was discovered for this generator and layer, or the file is damaged.
-        OutputError: The masks cannot be cached.
     """
     channels = generator.layer_info(layer).channels
     if not 1 <= subspaces <= channels:
@@ -166,15 +181,20 @@ def masks_of(expression: SelfExpression, path: Path, subspaces: int, *, affinity
 
     Raises:
         UsageError: R does not fit the number of channels.
-        OutputError: The masks cannot be cached.
     """
     name = f"{path.stem}.R{subspaces}.{affinity}.masks.safetensors"
     own = _path(expression.digest, expression.settings).with_name(name)
     for cached in (path.with_name(name), own):
         if cached.exists():
-            return SubspaceMasks.load(cached)
+            try:
+                return SubspaceMasks.load(cached)
+            except WeightsError as error:
+                logger.info("cut anew: %s", error)
     masks = SubspaceMasks.cut(expression, subspaces, affinity=affinity)
-    masks.save(own)
+    try:
+        masks.save(own)
+    except OutputError as error:
+        logger.info("not kept for the next time: %s", error)
     return masks
 
 

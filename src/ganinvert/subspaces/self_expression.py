@@ -94,7 +94,7 @@ class SelfExpression:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(
-                f"{path}: does not hold a self-expression matrix", hint="run `ganinvert discover` again"
+                f"{path}: does not hold a self-expression matrix", hint="run `ganinvert discover --again`"
             ) from error
 
 

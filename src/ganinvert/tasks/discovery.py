@@ -17,6 +17,7 @@ from ganinvert.subspaces import (
     discovered,
     learn_self_expression,
     masks_of,
+    prefer,
     store,
 )
 
@@ -78,5 +79,6 @@ def discover(
         found = expression, store(expression)
         reused = False
     else:
+        prefer(*found)
         reused = True
     return DiscoveredSubspaces(found[0], masks_of(*found, subspaces, affinity=affinity), found[1], reused)

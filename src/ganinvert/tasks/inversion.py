@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,11 +17,12 @@ import torch
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.devices import resolve_device, resolve_precision
+from ganinvert.errors import InputError
 from ganinvert.generators import PGGANGenerator, load_generator
 from ganinvert.methods import Composition
 from ganinvert.metrics import image_metrics, to_unit
-from ganinvert.optimize import Outcome, Step, solve
-from ganinvert.settings import DEFAULT_GENERATOR, INVERT, FitMode, Invert, PmSFC, Precision
+from ganinvert.optimize import Outcome, Solution, Step, solve
+from ganinvert.settings import DEFAULT_GENERATOR, INVERT, FitMode, Invert, PmSFC, Precision, require_seed
 from ganinvert.subspaces import SubspaceMasks, find_masks
 
 if TYPE_CHECKING:
@@ -104,10 +105,13 @@ class Inverter:
             UsageError: The device, layer or number of subspaces does not exist.
             WeightsError: The generator is unknown or damaged, or no subspaces were discovered for it.
         """
+        require_seed(seed)
         place = resolve_device(device)
         loaded = load_generator(generator)
         method = settings.method
-        if masks is None:
+        if masks is not None:
+            settings = replace(settings, method=replace(method, subspaces=masks.subspaces))
+        else:
             masks = find_masks(loaded, method.layer, method.subspaces, affinity=method.affinity)
         precision = resolve_precision(dtype, place)
         return cls(loaded.to(place), masks, settings, place, precision, seed, fit)
@@ -144,7 +148,29 @@ class Inverter:
             callback: Called after every step.
         """
         y = torch.stack([torch.from_numpy(target.fit.pixels) for target in targets]).to(self.device)
-        solution = solve(
+        try:
+            solution = self._solve(y, callback)
+        except RuntimeError as error:
+            if "memory" not in str(error):
+                raise
+            raise InputError(
+                f"not enough memory for {len(targets)} photos together",
+                hint="use a smaller --batch-size, or fewer codes",
+            ) from error
+        # Rendered from the bundle, on the CPU and one by one: the picture is exactly what the bundle gives again.
+        generator = self.generator.cpu()
+        try:
+            return [
+                self._inversion(
+                    generator, target, solution.code.tensors(n), solution.losses[:, n], solution.outcomes[n]
+                )
+                for n, target in enumerate(targets)
+            ]
+        finally:
+            self.generator.to(self.device)
+
+    def _solve(self, y: torch.Tensor, callback: Callable[[Step], None] | None) -> Solution:
+        return solve(
             self.generator,
             y,
             method=Composition(self.settings.method, self.masks),
@@ -154,14 +180,6 @@ class Inverter:
             seed=self.seed,
             callback=callback,
         )
-        # Rendered from the bundle, on the CPU and one by one: the picture is exactly what the bundle gives again.
-        generator = self.generator.cpu()
-        results = [
-            self._inversion(generator, target, solution.code.tensors(n), solution.losses[:, n], solution.outcomes[n])
-            for n, target in enumerate(targets)
-        ]
-        self.generator.to(self.device)
-        return results
 
     def _inversion(
         self,
