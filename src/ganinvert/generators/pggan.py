@@ -21,7 +21,7 @@ SLOPE = 0.2
 
 
 class _PixelNorm(torch.autograd.Function):
-    """x / rms(x) over channels, with the gradient written out: a third of autograd's memory traffic."""
+    """x / rms(x) over channels, with the gradient written out, which is faster than autograd's."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:

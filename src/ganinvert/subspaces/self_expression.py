@@ -16,7 +16,7 @@ from ganinvert.settings import Discovery, scheduled_rate
 from ganinvert.weights import TensorFile
 
 FEATURE_STEPS = 2000
-"""Adam steps of the convex start; more change nothing that clustering sees."""
+"""Adam steps of the convex start."""
 
 
 @dataclass(frozen=True)
