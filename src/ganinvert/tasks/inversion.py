@@ -17,7 +17,7 @@ import torch
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.devices import resolve_device, resolve_precision
-from ganinvert.errors import InputError
+from ganinvert.errors import InsufficientMemoryError
 from ganinvert.generators import PGGANGenerator, load_generator
 from ganinvert.methods import Composition
 from ganinvert.metrics import image_metrics, to_unit
@@ -153,7 +153,7 @@ class Inverter:
         except RuntimeError as error:
             if "memory" not in str(error):
                 raise
-            raise InputError(
+            raise InsufficientMemoryError(
                 f"not enough memory for {len(targets)} photos together",
                 hint="use a smaller --batch-size, or fewer codes",
             ) from error
