@@ -239,7 +239,7 @@ def counting(results: list[list[str]], *, capacity: int = 100) -> Work[str]:
         results.append([label for _, label in batch])
         return [Done({"bundle": label.encode}) for _, label in batch]
 
-    return Work(prepare=lambda item: item.label, identity=lambda label: ("s", label), run=make, batch_size=8)
+    return Work(prepare=lambda item: item.label, identity=lambda label: ("s", label), run=make, batch_size=lambda: 8)
 
 
 def test_short_memory_halves_the_batch_and_goes_on(tmp_path: Path) -> None:
@@ -263,6 +263,6 @@ def test_an_item_in_other_hands_is_left_for_last(tmp_path: Path) -> None:
         return counting(made).run(batch, show)
 
     work = counting(made)
-    treat(items, Work(work.prepare, work.identity, run_and_release, batch_size=1), Conduct(), command="invert")
+    treat(items, Work(work.prepare, work.identity, run_and_release), Conduct(), command="invert")
     assert made == [["b"], ["a"]]
     assert names(tmp_path) == ["a.invert.pt", "b.invert.pt"]

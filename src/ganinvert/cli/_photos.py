@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from ganinvert.optimize import Step
     from ganinvert.tasks import Inversion, Inverter, Target
 
+FIRST_BATCH = 8
+"""Photos optimised together on an accelerator until it is known what one needs."""
+MOST_TOGETHER = 64
+"""More make it no faster, and more are lost when the run is stopped."""
+
 
 def photo_work(
     inverter: Inverter,
@@ -32,6 +37,8 @@ def photo_work(
         metadata: Keep what made it in the PNG files.
         done: The word for it in the summary.
     """
+    from ganinvert.devices import images_that_fit, watch_memory
+
     output.say(
         f"subspaces of {', '.join(map(str, inverter.masks.sizes))} channels ({inverter.masks.source});"
         f" {inverter.device}, {inverter.dtype}",
@@ -41,15 +48,20 @@ def photo_work(
     def read(item: Item) -> Target:
         return inverter.prepare(item.inputs[0].path)
 
+    fitting = FIRST_BATCH
+
     def run(batch: Sequence[tuple[Item, Target]], show: Show) -> list[Done]:
+        nonlocal fitting
+        watch_memory(inverter.device)
         results = inverter.run([target for _, target in batch], callback=_watch(show))
+        fitting = min(images_that_fit(inverter.device, len(batch)) or FIRST_BATCH, MOST_TOGETHER)
         return [_done(result, inverter, metadata=metadata) for result in results]
 
     return Work(
         prepare=prepare or read,
         identity=lambda target: (inverter.settings_hash, target.sha256),
         run=run,
-        batch_size=1 if inverter.device.type == "cpu" else batch_size or 8,
+        batch_size=lambda: 1 if inverter.device.type == "cpu" else batch_size or fitting,
         done=done,
     )
 

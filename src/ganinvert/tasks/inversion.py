@@ -141,12 +141,20 @@ class Inverter:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def run(self, targets: Sequence[Target], *, callback: Callable[[Step], None] | None = None) -> list[Inversion]:
-        """Invert pictures in one batched optimisation; none depends on its neighbours.
+        """Invert pictures, of which none depends on its neighbours.
+
+        An accelerator optimises them together. Convolutions round differently for every number of images, and the
+        optimisation makes much of it, so the CPU takes one after another: there results are the same to the bit.
 
         Args:
             targets: Made by `prepare`.
-            callback: Called after every step.
+            callback: Called after every step; on the CPU for one picture after another.
+
+        Raises:
+            InsufficientMemoryError: They do not fit into the device's memory together.
         """
+        if self.device.type == "cpu" and len(targets) > 1:
+            return [inversion for target in targets for inversion in self.run([target], callback=callback)]
         y = torch.stack([torch.from_numpy(target.fit.pixels) for target in targets]).to(self.device)
         try:
             solution = self._solve(y, callback)
