@@ -13,6 +13,8 @@ DEFAULT_GENERATOR = "portraits-64"
 
 Affinity = Literal["thresholded", "paper"]
 FitMode = Literal["crop", "pad", "squash"]
+Kernel = Literal["bicubic", "area", "bilinear", "lanczos"]
+Luma = Literal["rec601", "rec709", "lab"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Preset = Literal["default", "paper"]
 Schedule = Literal["constant", "cosine"]
