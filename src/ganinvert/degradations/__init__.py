@@ -7,5 +7,6 @@ from ganinvert.degradations.base import Compose, Degradation, Identity
 from ganinvert.degradations.downsample import Downsample
 from ganinvert.degradations.grayscale import Grayscale
 from ganinvert.degradations.mask import Mask
+from ganinvert.degradations.measurement import Measurement, stack
 
-__all__ = ["Compose", "Degradation", "Downsample", "Grayscale", "Identity", "Mask"]
+__all__ = ["Compose", "Degradation", "Downsample", "Grayscale", "Identity", "Mask", "Measurement", "stack"]

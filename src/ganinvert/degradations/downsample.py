@@ -63,9 +63,9 @@ class Downsample(Degradation):
 
 
 def _both_ways(x: Tensor, matrix: Tensor) -> Tensor:
-    matrix = matrix.to(x)
+    weights: Tensor = matrix.to(x)
     with torch.autocast(x.device.type, enabled=False):
-        return matrix @ x @ matrix.T
+        return torch.matmul(torch.matmul(weights, x), weights.T)
 
 
 def resampling_matrix(resolution: int, size: int, kernel: Kernel) -> Tensor:
@@ -94,8 +94,8 @@ def _cubic(t: Tensor) -> Tensor:
 
 
 def _lanczos(t: Tensor) -> Tensor:
-    window = torch.where(t.abs() < 3, torch.special.sinc(t / 3), torch.zeros_like(t))
-    return torch.special.sinc(t) * window
+    product: Tensor = torch.special.sinc(t) * torch.special.sinc(t / 3)
+    return torch.where(t.abs() < 3, product, torch.zeros_like(t))
 
 
 _KERNELS: dict[str, tuple[Callable[[Tensor], Tensor], bool]] = {

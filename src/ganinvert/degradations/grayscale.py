@@ -41,7 +41,7 @@ class Grayscale(Degradation):
             return _with_lightness(x.clamp(-1, 1), y.clamp(-1, 1))
         y = y.clamp(-1, 1)
         # Cb and Cr are multiples of B - Y′ and R - Y′: an equal offset of all channels leaves them as they are.
-        chroma = x - self(x)
+        chroma = x - self.forward(x)
         room = torch.where(chroma > 0, 1 - y, 1 + y) / chroma.abs().clamp(min=1e-12)
         return y + chroma * room.amin(dim=1, keepdim=True).clamp(max=1)
 
