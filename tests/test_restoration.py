@@ -147,7 +147,7 @@ def test_what_is_missing_never_reaches_known_pixels(photo: Image.Image, small_fi
         painted = large.copy()
         painted.paste(paint, mask=mask)
         inverter = _inverter(ganinvert.Inpainting(), small_file)
-            found.append(inverter.prepare(holed(images.from_pil(painted), mask=mask)))
+        found.append(inverter.prepare(holed(images.from_pil(painted), mask=mask)))
     assert found[0].sha256 == found[1].sha256
 
 
