@@ -21,7 +21,7 @@ from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.degradations import Degradation, Measurement, stack
 from ganinvert.devices import resolve_device, resolve_precision
-from ganinvert.errors import InputError
+from ganinvert.errors import InsufficientMemoryError
 from ganinvert.generators import PGGANGenerator, load_generator
 from ganinvert.methods import Composition
 from ganinvert.metrics import image_metrics, to_unit
@@ -159,7 +159,7 @@ class Inverter:
         except RuntimeError as error:
             if "memory" not in str(error):
                 raise
-            raise InputError(
+            raise InsufficientMemoryError(
                 f"not enough memory for {len(targets)} photos together",
                 hint="use a smaller --batch-size, or fewer codes",
             ) from error
