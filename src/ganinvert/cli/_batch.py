@@ -211,7 +211,8 @@ class _Run(Generic[P]):
                     output.say(f"{item.label}: another process is at it", level=1)
                     self.elsewhere.append(item)
                     return True
-                up_to_date = item.is_up_to_date(*hashes, overwrite=overwrite)
+                if up_to_date := item.is_up_to_date(*hashes, overwrite=overwrite):
+                    files.tidy(item.last)
         if up_to_date:
             output.say(f"{item.label}: up to date, skipped")
             self._tell(item, "skipped", hashes)
@@ -254,6 +255,7 @@ class _Run(Generic[P]):
             raise InputError(f"{item.label}: nothing was written", hint=result.warning)
         if item.paths:
             files.write_together({path: result.files[kind]() for kind, path in item.paths.items()})
+            files.tidy(item.last)
         else:
             sys.stdout.buffer.write(result.files["image"]())
             sys.stdout.buffer.flush()

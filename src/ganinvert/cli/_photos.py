@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ganinvert import files
 from ganinvert.cli._batch import Done, Work
 from ganinvert.cli._console import Show, output
 from ganinvert.cli._results import Item
@@ -24,6 +25,7 @@ def photo_work(
     *,
     prepare: Callable[[Item], Target] | None = None,
     batch_size: int | None = None,
+    checkpoint_every: int = 0,
     metadata: bool = True,
     done: str = "inverted",
 ) -> Work[Target]:
@@ -34,9 +36,11 @@ def photo_work(
         prepare: Reads an item, when more is needed than its photo; `Inverter.prepare` by default.
         batch_size: Photos optimised together on an accelerator; None for as many as fit. The CPU takes one after
             another, so that every result is written as soon as it is there.
+        checkpoint_every: Steps between keeping an unfinished optimisation beside the results; 0 does not.
         metadata: Keep what made it in the PNG files.
         done: The word for it in the summary.
     """
+    from ganinvert.checkpoint import Checkpoints
     from ganinvert.devices import images_that_fit, watch_memory
 
     output.say(
@@ -53,7 +57,12 @@ def photo_work(
     def run(batch: Sequence[tuple[Item, Target]], show: Show) -> list[Done]:
         nonlocal fitting
         watch_memory(inverter.device)
-        results = inverter.run([target for _, target in batch], callback=_watch(show))
+        kept = {target.sha256: files.beside(item.last, files.CHECKPOINT) for item, target in batch if item.paths}
+        results = inverter.run(
+            [target for _, target in batch],
+            callback=_watch(show),
+            checkpoints=Checkpoints(inverter.settings_hash, kept, checkpoint_every) if kept else None,
+        )
         fitting = min(images_that_fit(inverter.device, len(batch)) or FIRST_BATCH, MOST_TOGETHER)
         return [_done(result, inverter, metadata=metadata) for result in results]
 

@@ -37,6 +37,7 @@ def invert(
     steps: options.Steps = None,
     lr: options.LearningRate = None,
     seed: options.Seed = 0,
+    checkpoint_every: options.CheckpointEvery = 0,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     batch_size: options.BatchSize = "auto",
@@ -65,7 +66,7 @@ def invert(
     inverter = Inverter.load(found, chosen, fit=fit, device=device, dtype=dtype, seed=seed)
     treat(
         items,
-        photo_work(inverter, batch_size=together, metadata=not no_metadata),
+        photo_work(inverter, batch_size=together, checkpoint_every=checkpoint_every, metadata=not no_metadata),
         Conduct(overwrite=overwrite, fail_fast=fail_fast, dry_run=dry_run, as_json=as_json),
         command=TASK,
     )

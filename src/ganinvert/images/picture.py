@@ -20,7 +20,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageErro
 
 from ganinvert.errors import ImageError
 
-MIN_SIDE = 8
+MIN_SIDE = 4
 """The shortest side, in pixels, that an input may have."""
 
 
@@ -110,6 +110,11 @@ def to_pil(pixels: NDArray[np.float32], alpha: Image.Image | None = None) -> Ima
     if alpha is not None:
         image.putalpha(alpha.resize(image.size, Image.Resampling.LANCZOS))
     return image
+
+
+def to_array(image: Image.Image) -> NDArray[np.uint8]:
+    """The colours of an image, (3, h, w)."""
+    return np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
 
 
 def comparison(target: Image.Image, result: Image.Image, *, tile: int = 256) -> Image.Image:
