@@ -9,7 +9,9 @@ import typer
 from ganinvert import __version__
 from ganinvert.cli import _signals
 from ganinvert.cli._console import ErrorReportingGroup
+from ganinvert.cli.config import config
 from ganinvert.cli.discover import discover
+from ganinvert.cli.doctor import doctor
 from ganinvert.cli.fetch_weights import fetch_weights
 from ganinvert.cli.invert import invert
 
@@ -23,6 +25,8 @@ app = typer.Typer(
 app.command()(invert)
 app.command()(discover)
 app.command()(fetch_weights)
+app.command()(config)
+app.command()(doctor)
 
 
 def _version(wanted: bool) -> None:

@@ -42,6 +42,7 @@ def invert(
     dtype: options.Dtype = "auto",
     batch_size: options.BatchSize = "auto",
     offline: options.Offline = False,
+    config: options.Config = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
