@@ -5,38 +5,14 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from ganinvert.errors import OutputError
 from ganinvert.files import write_atomically, write_together
-from ganinvert.images import Picture, comparison, encode_png, fit, from_pil, to_pil
+from ganinvert.images import comparison, encode_png
 
 from .pictures import gradient
-
-
-@pytest.mark.parametrize(("mode", "word"), [("crop", "centre-cropped"), ("pad", "padded"), ("squash", "squashed")])
-def test_fit_makes_a_square_and_says_how(mode: str, word: str) -> None:
-    fitted = fit(from_pil(gradient(60, 40)), 16, mode=mode)
-    assert fitted.pixels.shape == (3, 16, 16)
-    assert fitted.pixels.dtype == np.float32
-    assert -1 <= fitted.pixels.min() < fitted.pixels.max() <= 1
-    assert fitted.note.startswith("60×40, ")
-    assert word in fitted.note
-
-
-def test_fit_geometry() -> None:
-    stripes = Image.fromarray(np.repeat(np.uint8([0] * 16 + [255] * 16 + [0] * 16)[None, :, None], 16, 0).repeat(3, 2))
-    assert fit(Picture(stripes), 16, mode="crop").pixels.min() == 1
-    padded = fit(Picture(stripes.transpose(Image.Transpose.ROTATE_90)), 48, mode="pad").pixels
-    assert padded[0, 24].min() == 1
-    assert fit(Picture(gradient(16, 16)), 16).note == ""
-
-
-def test_pixels_survive_the_way_there_and_back() -> None:
-    image = gradient(16, 16)
-    assert np.array_equal(np.asarray(to_pil(fit(Picture(image), 16).pixels / 2 + 0.5)), np.asarray(image))
 
 
 def test_png_carries_metadata_and_comparison_shows_the_difference(tmp_path: Path) -> None:

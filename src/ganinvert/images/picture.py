@@ -158,7 +158,7 @@ def _decoding(name: str) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise ImageError(
             f"{name}: is not an image that can be read",
-            hint="PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF and PPM files work; export others, such as HEIC, as one of these",
+            hint="PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF and PPM files work; export others, such as HEIC, as JPEG",
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(
