@@ -2,19 +2,23 @@
 
 from ganinvert.images.masks import box_mask, missing_where_transparent, read_mask, with_hole
 from ganinvert.images.picture import Picture, comparison, encode_png, from_pil, read, to_array, to_pil
-from ganinvert.images.placement import Fit, fit
+from ganinvert.images.placement import Fit, Placement, fit, paste_back, place, square
 
 __all__ = [
     "Fit",
     "Picture",
+    "Placement",
     "box_mask",
     "comparison",
     "encode_png",
     "fit",
     "from_pil",
     "missing_where_transparent",
+    "paste_back",
+    "place",
     "read",
     "read_mask",
+    "square",
     "to_array",
     "to_pil",
     "with_hole",
