@@ -29,6 +29,17 @@ Generator = Annotated[
         rich_help_panel=METHOD,
     ),
 ]
+BundleGenerator = Annotated[
+    str | None,
+    typer.Option(
+        "--generator",
+        "-g",
+        metavar="NAME|FILE",
+        help="The generator of the bundles.",
+        show_default="the one that a bundle names",
+        rich_help_panel=METHOD,
+    ),
+]
 Offline = Annotated[
     bool,
     typer.Option("--offline", help="Never use the network; so does GANINVERT_OFFLINE=1.", rich_help_panel=GENERAL),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING
 
 from ganinvert.cli import _options as options
 from ganinvert.cli._batch import Conduct, Done, Work, treat
@@ -18,6 +16,8 @@ from ganinvert.cli._transfers import ready_generator
 from ganinvert.settings import Invert, Preset
 
 if TYPE_CHECKING:
+    from ganinvert.bundle import LatentBundle
+    from ganinvert.generators import Generator
     from ganinvert.optimize import Step
     from ganinvert.tasks import Inversion, Inverter, Target, Task
 
@@ -95,57 +95,6 @@ class Photos:
         )
 
 
-def photo_command(presets: Mapping[Preset, Invert]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command all options of `Photos`, which it takes as its first argument, before its own.
-
-    Args:
-        presets: Of the command; the help quotes the default one.
-    """
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = list(inspect.signature(command).parameters.values())[1:]
-        hints = get_type_hints(Photos, include_extras=True)
-        shared = [
-            inspect.Parameter(
-                each.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=each.default,
-                annotation=_quoting(hints[each.name], each.name, presets["default"]),
-            )
-            for each in fields(Photos)
-        ]
-        types = get_type_hints(command, include_extras=True)
-        own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[each.name]) for each in own]
-        first = [each for each in shared if each.name in _FIRST]
-        parameters = [*first, *own, *(each for each in shared if each.name not in _FIRST)]
-
-        def run(**given: Any) -> None:
-            photos = Photos(**{each.name: given.pop(each.name) for each in fields(Photos)})
-            command(photos, **given)
-
-        run.__name__, run.__doc__ = command.__name__, command.__doc__
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect, so by typer
-        run.__annotations__ = {each.name: each.annotation for each in parameters}
-        return run
-
-    return decorate
-
-
-_FIRST = ("images", "from_file", "recursive")
-"""Stand before a command's own options in the help."""
-
-
-def _quoting(annotation: Any, name: str, settings: Invert) -> Any:
-    """The annotation of an option, its shown default taken from the settings if they have one of that name."""
-    for part in (settings.method, settings.optimization):
-        if name in vars(part):
-            kind, info = get_args(annotation)
-            info = copy(info)
-            info.show_default = f"{vars(part)[name]:g}" if name == "lr" else str(vars(part)[name])
-            return Annotated[kind, info]
-    return annotation
-
-
 def ready_inverter(photos: Photos, chosen: Invert, task: Task) -> Inverter:
     """Load the generator that the options name, for a task."""
     from ganinvert.tasks import Inverter
@@ -185,7 +134,7 @@ def photo_work(
         return inverter.prepare(item.inputs[0].path)
 
     def run(batch: Sequence[tuple[Item, Target]], show: Show) -> list[Done]:
-        results = inverter.run([target for _, target in batch], callback=_watch(show))
+        results = inverter.run([target for _, target in batch], callback=watching(show))
         return [_done(result, inverter, metadata=metadata) for result in results]
 
     return Work(
@@ -197,7 +146,9 @@ def photo_work(
     )
 
 
-def _watch(show: Show) -> Callable[[Step], None]:
+def watching(show: Show) -> Callable[[Step], None]:
+    """A callback of the loop that shows its steps."""
+
     def watch(step: Step) -> None:
         show(
             step.index + 1,
@@ -208,33 +159,45 @@ def _watch(show: Show) -> Callable[[Step], None]:
     return watch
 
 
-def _done(result: Inversion, inverter: Inverter, *, metadata: bool) -> Done:
-    """What to write and say of a result; nothing is written of one that is not finite."""
+def png_text(bundle: LatentBundle) -> dict[str, object]:
+    """What PNG files say of how they were made."""
     from ganinvert import __version__
-    from ganinvert.images import comparison, encode_png
 
-    bundle, figures = result.bundle, result.metrics
-    made_by = {
+    known = ("seed", "settings_hash", "input_sha256")
+    return {
         "version": __version__,
+        "task": bundle.task,
         "method": bundle.method,
         "generator": bundle.generator,
         "digest": bundle.digest,
-        "seed": bundle.provenance["seed"],
-        "settings_hash": bundle.provenance["settings_hash"],
+        **{name: bundle.provenance[name] for name in known if name in bundle.provenance},
     }
-    text = made_by if metadata else None
+
+
+def _done(result: Inversion, inverter: Inverter, *, metadata: bool) -> Done:
+    """What to write and say of a result; nothing is written of one that is not finite."""
+    from ganinvert.images import comparison, encode_png
+
+    text = png_text(result.bundle) if metadata else None
     return Done(
         files={
             "image": lambda: encode_png(result.image, text),
             "comparison": lambda: encode_png(comparison(result.target, result.image), text),
-            "bundle": bundle.encode,
+            "bundle": result.bundle.encode,
         }
         if result.outcome.name != "NOT_FINITE"
         else {},
-        metrics=figures,
+        metrics=result.metrics,
         outcome=result.outcome.name.lower().replace("_", " "),
         notes=result.notes,
-        verdict=f"PSNR {figures['psnr']:.2f} dB  SSIM {figures['ssim']:.3f}  LPIPS {figures['lpips']:.3f}"
-        f"  ({inverter.generator.name}, {inverter.generator.resolution} px)",
+        verdict=_verdict(result, inverter.generator),
         warning=result.outcome.value,
     )
+
+
+def _verdict(result: Inversion, generator: Generator) -> str:
+    figures = result.metrics
+    quality = f"PSNR {figures['psnr']:.2f} dB  SSIM {figures['ssim']:.3f}  LPIPS {figures['lpips']:.3f}"
+    if "deviation" in figures:
+        quality = f"explains what is known to {quality}; agrees with it to {figures['deviation']:.1f}/255"
+    return f"{quality}  ({generator.name}, {generator.resolution} px)"
