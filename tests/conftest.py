@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from ganinvert.cli._console import output
 from ganinvert.generators import PGGANGenerator, load_generator
+from ganinvert.settings import Discovery
+from ganinvert.subspaces import learn_self_expression, store
 from ganinvert.weights import PGGANArchitecture, TensorFile
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -56,6 +59,18 @@ def small_file(small: PGGANGenerator, tmp_path: Path) -> Path:
     path = tmp_path / "small.safetensors"
     TensorFile(small.state_dict()).save(path)
     return path
+
+
+@pytest.fixture
+def generator(small_file: Path, small: PGGANGenerator) -> list[str]:
+    """Options that name a small generator whose subspaces are discovered."""
+    store(learn_self_expression(small, Discovery(steps=5, lr=1e-2, moment_codes=16)))
+    return ["-g", str(small_file)]
+
+
+@pytest.fixture(autouse=True)
+def verbosity() -> None:
+    output.verbosity = 0
 
 
 @pytest.fixture

@@ -24,7 +24,24 @@ if TYPE_CHECKING:
     from ganinvert.optimize import Outcome, Step
     from ganinvert.settings import DISCOVERY, INVERT, Discovery, Invert, Objective, Optimization, PmSFC
     from ganinvert.subspaces import SelfExpressionStep, SubspaceMasks
-    from ganinvert.tasks import DiscoveredSubspaces, Inversion, Inverter, discover, invert
+    from ganinvert.tasks import (
+        Colorizing,
+        DiscoveredSubspaces,
+        Edit,
+        Inpainting,
+        Inversion,
+        Inverter,
+        Inverting,
+        Upscaling,
+        colorize,
+        discover,
+        inpaint,
+        interpolate,
+        invert,
+        render,
+        swap,
+        upscale,
+    )
 
 __version__ = version("ganinvert")
 
@@ -43,7 +60,24 @@ _HOMES = {
     "optimize": ["Outcome", "Step"],
     "settings": ["DISCOVERY", "INVERT", "Discovery", "Invert", "Objective", "Optimization", "PmSFC"],
     "subspaces": ["SelfExpressionStep", "SubspaceMasks"],
-    "tasks": ["DiscoveredSubspaces", "Inversion", "Inverter", "discover", "invert"],
+    "tasks": [
+        "Colorizing",
+        "DiscoveredSubspaces",
+        "Edit",
+        "Inpainting",
+        "Inversion",
+        "Inverter",
+        "Inverting",
+        "Upscaling",
+        "colorize",
+        "discover",
+        "inpaint",
+        "interpolate",
+        "invert",
+        "render",
+        "swap",
+        "upscale",
+    ],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -51,15 +85,19 @@ __all__ = [
     "DISCOVERY",
     "INVERT",
     "BundleError",
+    "Colorizing",
     "DiscoveredSubspaces",
     "Discovery",
+    "Edit",
     "GanInvertError",
     "Generator",
     "ImageError",
+    "Inpainting",
     "InputError",
     "Inversion",
     "Invert",
     "Inverter",
+    "Inverting",
     "LatentBundle",
     "Objective",
     "Optimization",
@@ -69,12 +107,19 @@ __all__ = [
     "SelfExpressionStep",
     "Step",
     "SubspaceMasks",
+    "Upscaling",
     "UsageError",
     "WeightsError",
     "__version__",
+    "colorize",
     "discover",
+    "inpaint",
+    "interpolate",
     "invert",
     "load_generator",
+    "render",
+    "swap",
+    "upscale",
 ]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganinvert.degradations import Measurement
 from ganinvert.errors import BundleError
 from ganinvert.files import write_atomically
 from ganinvert.generators import Generator
@@ -20,26 +21,29 @@ from ganinvert.settings import PmSFC
 from ganinvert.subspaces import SubspaceMasks
 
 FORMAT = "ganinvert-bundle"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
 class LatentBundle:
-    """One inverted image.
+    """One result: what the generator composes, and what the user's file showed.
 
     Attributes:
+        task: "invert", "colorize", "upscale", "inpaint", or the name of an edit: "swap", "interpolate", "render".
         method: "pmsfc".
         generator: Name of the generator.
         digest: Digest of its weights.
         composition: The fields of `PmSFC`.
-        tensors: z (R, K, z) and w (K, c), float32.
+        tensors: z (R, K, z) and w (K, c), or the composed features h (c, h, w) of an edit; float32.
         masks: The subspaces.
-        losses: (steps,), the objective before every step.
-        metrics: PSNR in dB, SSIM and LPIPS against the fitted input.
+        losses: (steps,), the objective before every step; empty for an edit.
+        metrics: PSNR in dB, SSIM and LPIPS against the measurement, and others by name.
         settings: Every setting of the run; strings, numbers, booleans.
         provenance: Input hash, seed, versions, notes; strings and numbers.
+        measurement: What the result must agree with; None when it need not.
     """
 
+    task: str
     method: str
     generator: str
     digest: str
@@ -50,9 +54,15 @@ class LatentBundle:
     metrics: Mapping[str, float]
     settings: Mapping[str, Any]
     provenance: Mapping[str, Any]
+    measurement: Measurement | None = None
 
-    def render(self, generator: Generator) -> Tensor:
-        """The image, (1, 3, r, r) about [-1, 1]; bit-exact on the CPU.
+    @property
+    def layer(self) -> int:
+        """Where the features are composed."""
+        return int(self.composition["layer"])
+
+    def features(self, generator: Generator) -> Tensor:
+        """The composed features, (1, c, h, w); bit-exact on the CPU.
 
         Raises:
             BundleError: The bundle was made with another generator.
@@ -64,10 +74,32 @@ class LatentBundle:
                 hint="name the same generator file with -g",
             )
         device = next(generator.parameters()).device
-        z, w = (self.tensors[name][None].to(device) for name in ("z", "w"))
-        code = ComposedCode(z, w, self.masks, PmSFC(**self.composition))
+        parts = {name: tensor[None].to(device) for name, tensor in self.tensors.items()}
+        if "h" in parts:
+            return parts["h"]
+        code = ComposedCode(parts["z"], parts["w"], self.masks, PmSFC(**self.composition))
         with torch.no_grad():
-            return code.render(generator)
+            return code.compose(generator)
+
+    def render(self, generator: Generator, *, features: Tensor | None = None) -> Tensor:
+        """The result, (1, 3, r, r) about [-1, 1]; bit-exact on the CPU.
+
+        Args:
+            generator: That which made the bundle.
+            features: Edited ones to decode instead of the bundle's own.
+
+        Raises:
+            BundleError: The bundle was made with another generator.
+        """
+        x = self.decode(generator, self.features(generator) if features is None else features)
+        if self.measurement is None:
+            return x
+        return self.measurement.degradation(generator.resolution).project(x, self.measurement.y.to(x.device))
+
+    def decode(self, generator: Generator, features: Tensor) -> Tensor:
+        """What the generator makes of features, before it is brought to agree with the measurement."""
+        with torch.no_grad():
+            return generator.synthesize(features, self.layer)
 
     def save(self, path: Path | str) -> None:
         """Write atomically a file of plain tensors, strings and numbers.
@@ -82,6 +114,7 @@ class LatentBundle:
         content = {
             "format": FORMAT,
             "version": VERSION,
+            "task": self.task,
             "method": self.method,
             "generator": self.generator,
             "digest": self.digest,
@@ -96,6 +129,7 @@ class LatentBundle:
             "metrics": dict(self.metrics),
             "settings": dict(self.settings),
             "provenance": dict(self.provenance),
+            "measurement": None if self.measurement is None else vars(self.measurement),
         }
         buffer = io.BytesIO()
         torch.save(content, buffer)
@@ -122,8 +156,17 @@ class LatentBundle:
                 raise BundleError(
                     f"{path}: was written by a newer ganinvert", hint="update with `pipx upgrade ganinvert`"
                 )
+            content = _migrated(content)
             masks = SubspaceMasks(**content["masks"])
-            fields = {key: value for key, value in content.items() if key not in ("format", "version", "masks")}
-            return cls(masks=masks, **fields)
+            measured = content["measurement"]
+            measurement = None if measured is None else Measurement(**measured)
+            rest = {key: value for key, value in content.items() if key not in ("masks", "measurement")}
+            return cls(masks=masks, measurement=measurement, **rest)
         except (KeyError, TypeError) as error:
             raise BundleError(f"{path}: is incomplete", hint=damaged) from error
+
+
+def _migrated(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of this version. Version 1 knew inversions only."""
+    older = {"task": "invert", "measurement": None} if content["version"] == 1 else {}
+    return {**older, **{key: value for key, value in content.items() if key not in ("format", "version")}}

@@ -133,7 +133,7 @@ def solve(
         if callback is not None:
             callback(Step(index, optimization.steps, losses[index], pixel.clone()))
     with torch.no_grad(), autocast(y.device, dtype):
-        final = pixel_loss(degradation(code.render(generator)).float(), y)
+        final = pixel_loss(degradation(code.render(generator).float()), y) / degradation.coverage(y)
     history = losses.cpu()
     return Solution(code, history, tuple(map(_outcome, history.T, final.cpu())))
 
@@ -143,6 +143,7 @@ class _Evaluation:
 
     def __init__(self, generator: Generator, y: Tensor, degradation: Degradation, objective: Objective) -> None:
         self.generator, self.y, self.degradation, self.objective = generator, y, degradation, objective
+        self.coverage = degradation.coverage(y)
         self.perceptual = PerceptualLoss(_vgg16(y.device), y) if objective.perceptual else None
         self.slope, self.value = torch.zeros_like(y), torch.zeros(len(y), device=y.device)
 
@@ -152,8 +153,8 @@ class _Evaluation:
         The perceptual term enters as its first-order expansion around an image; `refresh` makes that the current
         image, where value and gradient are exact.
         """
-        shown = self.degradation(code.render(self.generator)).float()
-        pixel = pixel_loss(shown, self.y)
+        shown = self.degradation(code.render(self.generator).float())
+        pixel = pixel_loss(shown, self.y) / self.coverage
         surrogate = self.objective.pixel * pixel
         if self.perceptual is None:
             return surrogate, surrogate.detach(), pixel.detach()

@@ -12,7 +12,13 @@ from ganinvert.errors import UsageError
 DEFAULT_GENERATOR = "portraits-64"
 
 Affinity = Literal["thresholded", "paper"]
+Box = tuple[int, int, int, int]
+"""Left, top, width and height, in pixels."""
 FitMode = Literal["crop", "pad", "squash"]
+Kernel = Literal["bicubic", "area", "bilinear", "lanczos"]
+Luma = Literal["rec601", "rec709", "lab"]
+InterpolationPath = Literal["features", "codes"]
+"""Where an interpolation is linear."""
 Precision = Literal["auto", "float32", "bfloat16"]
 Preset = Literal["default", "paper"]
 Schedule = Literal["constant", "cosine"]
@@ -208,3 +214,7 @@ INVERT: Mapping[Preset, Invert] = {
         Objective(perceptual_every=1),
     ),
 }
+
+COLORIZE: Mapping[Preset, Invert] = INVERT
+UPSCALE: Mapping[Preset, Invert] = INVERT
+INPAINT: Mapping[Preset, Invert] = INVERT

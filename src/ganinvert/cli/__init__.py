@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from ganinvert import __version__
+from ganinvert.cli import _signals
 from ganinvert.cli._console import ErrorReportingGroup
 from ganinvert.cli.discover import discover
 from ganinvert.cli.fetch_weights import fetch_weights
@@ -44,11 +43,7 @@ def ganinvert(
     """
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise SystemExit(143)
-
-
 def main() -> None:
     """Entry point of the console script."""
-    signal.signal(signal.SIGTERM, _terminate)
+    _signals.listen()
     app()

@@ -21,16 +21,22 @@ REFRESH_SECONDS = 0.2
 PLAIN_SECONDS = 5.0
 
 
+Show = Callable[[int, int, Callable[[], str]], None]
+"""Told of the steps done, their number, and how to describe the state; the last is called only when something is
+shown, because looking at the state makes the device wait."""
+
+
 class Output:
     """Messages to stderr and data to stdout, as much as `verbosity` asks for (-1 quiet … 2 with tracebacks)."""
 
     def __init__(self) -> None:
         self.verbosity = 0
+        self._live: Console | None = None
 
     @property
     def console(self) -> Console:
-        """Made when used, so that a redirected stderr is respected."""
-        return Console(stderr=True, highlight=False, soft_wrap=True)
+        """That of the bars while there are some, so that messages stand above them; else of stderr as it is now."""
+        return self._live or Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(self, text: str, *, style: str | None = None, level: int = 0) -> None:
         """A message, shown from verbosity `level` on."""
@@ -50,33 +56,25 @@ class Output:
         typer.echo(os.fsencode(line))  # file names need not be text
 
     @contextmanager
-    def progress(self, title: str) -> Iterator[Callable[[int, int, Callable[[], str]], None]]:
-        """Progress of steps: a bar on a terminal, a plain line now and then elsewhere, nothing when quiet.
+    def progress(self, title: str) -> Iterator[Show]:
+        """Progress of the steps of one piece of work."""
+        with self.overall(1) as overall, overall.steps(title) as show:
+            yield show
 
-        Yields:
-            A function of the steps done, their number, and another that describes the state. That one is called
-            only when something is shown, because looking at the state makes the device wait.
-        """
-        if self.verbosity < 0:
-            yield lambda _done, _total, _describe: None
-        elif sys.stderr.isatty():
-            with self._bar() as bar:
-                task = bar.add_task(title, total=None, state="", pace="")
-                started = time.monotonic()
-
-                def show(done: int, total: int, describe: Callable[[], str]) -> None:
-                    pace = f"{(time.monotonic() - started) / done:.3f} s/step"
-                    bar.update(task, completed=done, total=total, state=describe(), pace=pace)
-
-                yield _paced(show, REFRESH_SECONDS)
+    @contextmanager
+    def overall(self, pieces: int) -> Iterator[Overall]:
+        """Progress of many pieces of work: bars on a terminal, plain lines elsewhere, nothing when quiet."""
+        if self.verbosity >= 0 and sys.stderr.isatty():
+            with self._bars() as bars:
+                self._live = bars.console
+                try:
+                    yield Overall(pieces, bars)
+                finally:
+                    self._live = None
         else:
+            yield Overall(pieces, None)
 
-            def tell(done: int, total: int, describe: Callable[[], str]) -> None:
-                self.say(f"{title}: step {done}/{total}, {describe()}")
-
-            yield _paced(tell, PLAIN_SECONDS)
-
-    def _bar(self) -> Progress:
+    def _bars(self) -> Progress:
         return Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
@@ -89,9 +87,49 @@ class Output:
         )
 
 
-def _paced(
-    show: Callable[[int, int, Callable[[], str]], None], seconds: float
-) -> Callable[[int, int, Callable[[], str]], None]:
+class Overall:
+    """How far many pieces of work are, and within it the steps of those in hand.
+
+    Args:
+        pieces: How many there are; a bar for them is drawn when there are several.
+        bars: On a terminal.
+    """
+
+    def __init__(self, pieces: int, bars: Progress | None) -> None:
+        self._bars = bars
+        self._task = bars.add_task("all", total=pieces, state="", pace="") if bars and pieces > 1 else None
+
+    def advance(self, pieces: int = 1) -> None:
+        """So many more are done."""
+        if self._bars is not None and self._task is not None:
+            self._bars.advance(self._task, pieces)
+
+    @contextmanager
+    def steps(self, title: str) -> Iterator[Show]:
+        """Progress of steps, inside."""
+        if output.verbosity < 0:
+            yield lambda _done, _total, _describe: None
+        elif (bars := self._bars) is not None:
+            task = bars.add_task(title, total=None, state="", pace="")
+            started = time.monotonic()
+
+            def show(done: int, total: int, describe: Callable[[], str]) -> None:
+                pace = f"{(time.monotonic() - started) / done:.3f} s/step"
+                bars.update(task, completed=done, total=total, state=describe(), pace=pace)
+
+            try:
+                yield _paced(show, REFRESH_SECONDS)
+            finally:
+                bars.remove_task(task)
+        else:
+
+            def tell(done: int, total: int, describe: Callable[[], str]) -> None:
+                output.say(f"{title}: step {done}/{total}, {describe()}")
+
+            yield _paced(tell, PLAIN_SECONDS)
+
+
+def _paced(show: Show, seconds: float) -> Show:
     last = -seconds
 
     def paced(done: int, total: int, describe: Callable[[], str]) -> None:
@@ -115,7 +153,7 @@ class ErrorReportingGroup(TyperGroup):
             output.error(error)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            output.console.print("stopped")
+            output.say("stopped")
             raise typer.Exit(130) from None
 
 

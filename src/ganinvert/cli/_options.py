@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ganinvert.cli._console import output
-from ganinvert.settings import DEFAULT_GENERATOR, Affinity, PmSFC, Precision, Preset
+from ganinvert.errors import UsageError
+from ganinvert.settings import DEFAULT_GENERATOR, Affinity, FitMode, Invert, PmSFC, Precision, Preset
 
 IO = "Input/Output"
 METHOD = "Method"
@@ -69,6 +72,17 @@ Steps = Annotated[
         "--steps", metavar="N", help="Optimisation steps.", show_default="by preset", rich_help_panel=OPTIMISATION
     ),
 ]
+Codes = Annotated[
+    int | None,
+    typer.Option(
+        "--codes",
+        "-K",
+        metavar="K",
+        help="Latent codes per subspace.",
+        show_default=str(PmSFC().codes),
+        rich_help_panel=METHOD,
+    ),
+]
 LearningRate = Annotated[
     float | None,
     typer.Option(
@@ -96,7 +110,99 @@ Dtype = Annotated[
         "--dtype", help="Precision of convolutions; auto takes bfloat16 where it is faster.", rich_help_panel=COMPUTE
     ),
 ]
+Images = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="IMAGE", help="Photos, folders of photos, or - for stdin.", show_default=False),
+]
+FromFile = Annotated[
+    Path | None,
+    typer.Option("--from-file", metavar="LIST", help="More inputs: a file of paths, one a line.", rich_help_panel=IO),
+]
+Recursive = Annotated[
+    bool, typer.Option("--recursive", "-r", help="Look into folders inside folders.", rich_help_panel=IO)
+]
+Target = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="DIR|FILE|-",
+        help="Folder for results, which is created; a .png name for one input; or - for PNG on stdout.",
+        show_default="the current folder",
+        rich_help_panel=IO,
+    ),
+]
+Name = Annotated[
+    str,
+    typer.Option(
+        "--name",
+        metavar="TEMPLATE",
+        help="Names of results, without suffix: of {stem}, {suffix}, {parent}, {index} and {task}.",
+        rich_help_panel=IO,
+    ),
+]
+Save = Annotated[
+    str,
+    typer.Option(
+        "--save",
+        metavar="LIST",
+        help="What to write: image, bundle, comparison (input | result | difference ×4).",
+        rich_help_panel=IO,
+    ),
+]
+BatchSize = Annotated[
+    str,
+    typer.Option(
+        "--batch-size",
+        metavar="auto|N",
+        help="Photos optimised together; auto is what fits into memory. The CPU takes one after another.",
+        rich_help_panel=COMPUTE,
+    ),
+]
+Fit = Annotated[FitMode, typer.Option("--fit", help="How photos become square.", rich_help_panel=IO)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.", rich_help_panel=IO)]
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first input that fails.", rich_help_panel=IO)]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Say what would be written, and write nothing.", rich_help_panel=IO),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="JSON lines on stdout: items, then a summary.", rich_help_panel=IO)
+]
+NoMetadata = Annotated[
+    bool, typer.Option("--no-metadata", help="Write PNG files without the text chunk.", rich_help_panel=IO)
+]
+
+
+def adjusted(base: Invert, *, steps: int | None, lr: float | None, **method: int | str | None) -> Invert:
+    """A preset with what the user chose; None leaves the preset's.
+
+    Args:
+        base: The preset.
+        steps: Of the optimisation.
+        lr: Of the optimisation.
+        **method: Fields of the method.
+    """
+    given = {name: value for name, value in method.items() if value is not None}
+    moves = {name: value for name, value in (("steps", steps), ("lr", lr)) if value is not None}
+    return replace(
+        base,
+        method=replace(base.method, **given),  # type: ignore[arg-type]  # names and types are those of the options
+        optimization=replace(base.optimization, **moves),  # type: ignore[arg-type]
+    )
+
+
+def batch_size_of(text: str) -> int | None:
+    """The number that `--batch-size` gives; None for `auto`.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--batch-size cannot be {text}", hint="choose auto, or a number of at least 1")
+    return int(text)
 
 
 def _quiet(wanted: bool) -> None:

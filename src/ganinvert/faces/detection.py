@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import nms, roi_align
 
+from ganinvert import images
 from ganinvert.faces.networks import Cascade, OutputNetwork, ProposalNetwork, RefineNetwork, embedded_cascade
 
 Box = tuple[float, float, float, float]
@@ -50,31 +51,24 @@ class Face:
 
 
 @torch.no_grad()
-def detect(photo: Tensor, *, cascade: Cascade | None = None) -> list[Face]:
+def detect(picture: images.Picture, *, cascade: Cascade | None = None) -> list[Face]:
     """Find faces that are upright or tilted by up to about 40°.
 
     Args:
-        photo: (3, h, w) in [-1, 1], on the CPU.
+        picture: Scaled down to `LONGEST_SIDE` first, so that a large photo takes no longer.
         cascade: The networks; the embedded ones by default.
 
     Returns:
         The faces, the largest first.
     """
     networks = cascade or embedded_cascade()
-    image = _resized(photo[None], min(1.0, LONGEST_SIDE / max(photo.shape[1:])))
-    # What the sides were really multiplied by, after rounding.
-    to_photo = torch.tensor([photo.shape[2] / image.shape[3], photo.shape[1] / image.shape[2]])
+    image = torch.from_numpy(images.shrunk(picture.rgb, LONGEST_SIDE))[None] / 127.5 - 1
+    # What the sides were really divided by, after rounding.
+    to_photo = torch.tensor([picture.rgb.width / image.shape[3], picture.rgb.height / image.shape[2]])
     boxes = _proposals(image, networks.pnet)
     boxes = _refined(image, boxes, networks.rnet)
     found = _described(image, boxes, networks.onet, to_photo)
     return sorted(_distinct(found), key=lambda face: face.size, reverse=True)
-
-
-def _resized(image: Tensor, scale: float) -> Tensor:
-    height, width = (max(1, round(scale * side)) for side in image.shape[2:])
-    if (height, width) == image.shape[2:]:
-        return image
-    return F.interpolate(image, (height, width), mode="bilinear", antialias=True)
 
 
 def _proposals(image: Tensor, network: ProposalNetwork) -> Tensor:
@@ -82,7 +76,8 @@ def _proposals(image: Tensor, network: ProposalNetwork) -> Tensor:
     scale = _CELL / SMALLEST_FACE
     boxes, scores, corrections = [], [], []
     while scale * min(image.shape[2:]) >= _CELL:
-        probabilities, moves = network(_resized(image, scale))
+        size = [round(scale * side) for side in image.shape[2:]]
+        probabilities, moves = network(F.interpolate(image, size, mode="bilinear", antialias=True))
         rows, columns = torch.nonzero(probabilities[0] > _THRESHOLDS[0], as_tuple=True)
         corner = _STRIDE * torch.stack([columns, rows], dim=1)
         box, score = torch.cat([corner, corner + _CELL], dim=1) / scale, probabilities[0, rows, columns]
@@ -113,12 +108,17 @@ def _described(image: Tensor, boxes: Tensor, network: OutputNetwork, to_photo: T
     order = [n for n in scores.argsort(descending=True).tolist() if scores[n] > _THRESHOLDS[2]]
     return [
         Face(
-            tuple((moved[n] * to_photo.repeat(2)).tolist()),
+            _as_box(moved[n] * to_photo.repeat(2)),
             float(scores[n]),
             tuple((x, y) for x, y in (places[n] * to_photo).tolist()),
         )
         for n in order
     ]
+
+
+def _as_box(edges: Tensor) -> Box:
+    left, top, right, bottom = edges.tolist()
+    return left, top, right, bottom
 
 
 def _distinct(faces: Sequence[Face]) -> list[Face]:

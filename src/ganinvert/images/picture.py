@@ -22,7 +22,7 @@ from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageErro
 from ganinvert.errors import ImageError
 from ganinvert.images.depth import gray_to_8_bits, load_in_8_bits
 
-MIN_SIDE = 8
+MIN_SIDE = 4
 """The shortest side, in pixels, that an input may have."""
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "PPM")
@@ -107,6 +107,20 @@ def to_pil(pixels: NDArray[np.float32], alpha: Image.Image | None = None) -> Ima
     if alpha is not None:
         image.putalpha(alpha.resize(image.size, Image.Resampling.LANCZOS))
     return image
+
+
+def to_array(image: Image.Image) -> NDArray[np.uint8]:
+    """The colours of an image, (3, h, w)."""
+    return np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
+
+
+def shrunk(image: Image.Image, longest: int) -> NDArray[np.uint8]:
+    """The colours, (3, h, w), with the longer side scaled down to `longest` pixels unless it is shorter anyway."""
+    scale = longest / max(image.size)
+    if scale < 1:
+        size = (max(1, round(scale * image.width)), max(1, round(scale * image.height)))
+        image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2)
+    return to_array(image)
 
 
 def comparison(target: Image.Image, result: Image.Image, *, tile: int = 256) -> Image.Image:

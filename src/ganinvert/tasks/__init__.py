@@ -1,6 +1,29 @@
 """What people do with the tool."""
 
 from ganinvert.tasks.discovery import DiscoveredSubspaces, discover
-from ganinvert.tasks.inversion import Inversion, Inverter, Target, invert
+from ganinvert.tasks.editing import Edit, interpolate, render, swap
+from ganinvert.tasks.inversion import Inversion, Inverter, invert
+from ganinvert.tasks.measuring import Colorizing, Inpainting, Inverting, Target, Task, Upscaling, holed
+from ganinvert.tasks.restoration import colorize, inpaint, upscale
 
-__all__ = ["DiscoveredSubspaces", "Inversion", "Inverter", "Target", "discover", "invert"]
+__all__ = [
+    "Colorizing",
+    "DiscoveredSubspaces",
+    "Edit",
+    "Inpainting",
+    "Inversion",
+    "Inverter",
+    "Inverting",
+    "Target",
+    "Task",
+    "Upscaling",
+    "colorize",
+    "discover",
+    "holed",
+    "inpaint",
+    "interpolate",
+    "invert",
+    "render",
+    "swap",
+    "upscale",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,46 +13,38 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
+from ganinvert.degradations import Degradation, Measurement, stack
 from ganinvert.devices import resolve_device, resolve_precision
-from ganinvert.errors import InputError
+from ganinvert.errors import InsufficientMemoryError
 from ganinvert.generators import PGGANGenerator, load_generator
 from ganinvert.methods import Composition
 from ganinvert.metrics import image_metrics, to_unit
 from ganinvert.optimize import Outcome, Solution, Step, solve
 from ganinvert.settings import DEFAULT_GENERATOR, INVERT, FitMode, Invert, PmSFC, Precision, require_seed
 from ganinvert.subspaces import SubspaceMasks, find_masks
+from ganinvert.tasks.measuring import Inverting, Target, Task
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
 @dataclass(frozen=True)
-class Target:
-    """A picture made ready to be inverted.
-
-    Attributes:
-        fit: The picture in the generator's square.
-        notes: What was done to it.
-        sha256: Of its pixels in the square.
-    """
-
-    fit: images.Fit
-    notes: tuple[str, ...]
-    sha256: str
-
-
-@dataclass(frozen=True)
 class Inversion:
-    """An inverted picture.
+    """The result of a task on one picture.
 
     Attributes:
-        image: The generator's image, 8 bits, with the input's transparency if it had any.
-        target: What was inverted: the input in the generator's square.
-        metrics: "psnr" in dB, "ssim" and "lpips" (AlexNet) against the target.
+        image: The wanted image, 8 bits. For `invert`, the generator's, with the input's transparency if it had any;
+            for the other tasks it agrees with the measurement.
+        target: What was given, as large as the image: the input in the generator's square, gray, small or holed.
+        metrics: "psnr" in dB, "ssim" and "lpips" (AlexNet) of what the generator explains of the measurement; for
+            tasks other than `invert` also "deviation", the largest difference between the measurement and that of
+            the image, in 8-bit steps.
         outcome: How the optimisation ended.
         notes: What was done to the input.
         bundle: Everything needed to render the image again.
@@ -67,12 +60,13 @@ class Inversion:
 
 @dataclass(frozen=True)
 class Inverter:
-    """A generator, its subspaces and settings, loaded once for any number of pictures.
+    """A generator, its subspaces, a task and its settings, loaded once for any number of pictures.
 
     Attributes:
         generator: On `device`.
         masks: Its subspaces.
         settings: Method, optimisation and objective.
+        task: What pictures tell of the wanted image.
         device: Where to compute.
         dtype: What convolutions compute in.
         seed: Of the codes' start.
@@ -82,6 +76,7 @@ class Inverter:
     generator: PGGANGenerator
     masks: SubspaceMasks
     settings: Invert
+    task: Task
     device: torch.device
     dtype: torch.dtype
     seed: int
@@ -93,6 +88,7 @@ class Inverter:
         generator: str | Path = DEFAULT_GENERATOR,
         settings: Invert = INVERT["default"],
         *,
+        task: Task | None = None,
         masks: SubspaceMasks | None = None,
         fit: FitMode = "crop",
         device: str = "auto",
@@ -114,23 +110,25 @@ class Inverter:
         else:
             masks = find_masks(loaded, method.layer, method.subspaces, affinity=method.affinity)
         precision = resolve_precision(dtype, place)
-        return cls(loaded.to(place), masks, settings, place, precision, seed, fit)
+        return cls(loaded.to(place), masks, settings, task or Inverting(), place, precision, seed, fit)
 
-    def prepare(self, picture: str | Path | Image) -> Target:
-        """Read a picture, or take a Pillow image, and fit it to the generator's square.
+    def prepare(self, picture: str | Path | Image | images.Picture) -> Target:
+        """Read a picture, or take a Pillow image, and measure it.
 
         Raises:
             ImageError: It cannot be used.
         """
-        read = images.read(Path(picture)) if isinstance(picture, str | Path) else images.from_pil(picture)
-        fitted = images.fit(read, self.generator.resolution, mode=self.fit_mode)
-        notes = (*read.notes, *([fitted.note] if fitted.note else []))
-        return Target(fitted, notes, hashlib.sha256(fitted.pixels.tobytes()).hexdigest())
+        if isinstance(picture, str | Path):
+            picture = images.read(Path(picture))
+        elif not isinstance(picture, images.Picture):
+            picture = images.from_pil(picture)
+        return self.task.target(picture, self.generator.resolution, mode=self.fit_mode)
 
     @property
     def settings_hash(self) -> str:
         """Changes with everything that the result depends on but the input."""
         content = {
+            **self.task.options(),
             "settings": asdict(self.settings),
             "masks": self.masks.labels.tolist(),
             "generator": self.generator.digest,
@@ -141,38 +139,43 @@ class Inverter:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def run(self, targets: Sequence[Target], *, callback: Callable[[Step], None] | None = None) -> list[Inversion]:
-        """Invert pictures in one batched optimisation; none depends on its neighbours.
+        """Do the task for pictures in batched optimisations; none depends on its neighbours.
 
         Args:
-            targets: Made by `prepare`.
+            targets: Made by `prepare`. Those whose measurements have the same size are optimised together.
             callback: Called after every step.
         """
-        y = torch.stack([torch.from_numpy(target.fit.pixels) for target in targets]).to(self.device)
+        batches: dict[torch.Size, list[Target]] = {}
+        for target in targets:
+            batches.setdefault(target.measurement.levels.shape, []).append(target)
+        results = {id(target): result for batch in batches.values() for target, result in self._run(batch, callback)}
+        return [results[id(target)] for target in targets]
+
+    def _run(
+        self, targets: Sequence[Target], callback: Callable[[Step], None] | None
+    ) -> list[tuple[Target, Inversion]]:
         try:
-            solution = self._solve(y, callback)
+            solution = self._solve([target.measurement for target in targets], callback)
         except RuntimeError as error:
             if "memory" not in str(error):
                 raise
-            raise InputError(
+            raise InsufficientMemoryError(
                 f"not enough memory for {len(targets)} photos together",
                 hint="use a smaller --batch-size, or fewer codes",
             ) from error
         # Rendered from the bundle, on the CPU and one by one: the picture is exactly what the bundle gives again.
         generator = self.generator.cpu()
         try:
-            return [
-                self._inversion(
-                    generator, target, solution.code.tensors(n), solution.losses[:, n], solution.outcomes[n]
-                )
-                for n, target in enumerate(targets)
-            ]
+            return [(target, self._inversion(generator, target, solution, n)) for n, target in enumerate(targets)]
         finally:
             self.generator.to(self.device)
 
-    def _solve(self, y: torch.Tensor, callback: Callable[[Step], None] | None) -> Solution:
+    def _solve(self, measurements: Sequence[Measurement], callback: Callable[[Step], None] | None) -> Solution:
+        y, degradation = stack(measurements, self.generator.resolution)
         return solve(
             self.generator,
-            y,
+            y.to(self.device),
+            degradation=degradation.to(self.device),
             method=Composition(self.settings.method, self.masks),
             objective=self.settings.objective,
             optimization=self.settings.optimization,
@@ -181,31 +184,33 @@ class Inverter:
             callback=callback,
         )
 
-    def _inversion(
-        self,
-        generator: PGGANGenerator,
-        target: Target,
-        tensors: Mapping[str, torch.Tensor],
-        losses: torch.Tensor,
-        outcome: Outcome,
-    ) -> Inversion:
+    def _inversion(self, generator: PGGANGenerator, target: Target, solution: Solution, n: int) -> Inversion:
+        measured = target.measurement
         draft = LatentBundle(
+            task=self.task.name,
             method="pmsfc",
             generator=generator.name,
             digest=generator.digest,
             composition=asdict(self.settings.method),
-            tensors=tensors,
+            tensors=solution.code.tensors(n),
             masks=self.masks,
-            losses=losses.clone(),
+            losses=solution.losses[:, n].clone(),
             metrics={},
             settings=asdict(self.settings),
             provenance={},
+            measurement=None if measured.kind == "identity" else measured,
         )
-        x, y = draft.render(generator), torch.from_numpy(target.fit.pixels)[None]
-        metrics = image_metrics(x, y)[0]
-        bundle = LatentBundle(**{**vars(draft), "metrics": metrics, "provenance": self._provenance(target, outcome)})
-        image, shown = (images.to_pil(to_unit(pixels)[0].numpy(), target.fit.alpha) for pixels in (x, y))
-        return Inversion(image, shown, metrics, outcome, target.notes, bundle)
+        features = draft.features(generator)
+        pixels = to_unit(draft.render(generator, features=features))[0].numpy()
+        alpha = target.fit.alpha if measured.known is None else None
+        degradation = measured.degradation(generator.resolution)
+        image = images.to_pil(pixels, alpha)
+        metrics = _metrics(degradation, measured, draft.decode(generator, features))
+        if draft.measurement is not None:
+            metrics["deviation"] = _deviation(degradation, measured, images.to_array(image))
+        bundle = replace(draft, metrics=metrics, provenance=self._provenance(target, solution.outcomes[n]))
+        shown = images.to_pil(to_unit(degradation.guess(measured.y))[0].numpy(), alpha)
+        return Inversion(image, shown, metrics, solution.outcomes[n], target.notes, bundle)
 
     def _provenance(self, target: Target, outcome: Outcome) -> dict[str, Any]:
         return {
@@ -217,11 +222,25 @@ class Inverter:
             "device": str(self.device),
             "dtype": str(self.dtype).removeprefix("torch."),
             "fit": self.fit_mode,
+            **self.task.options(),
             "licence": self.generator.about.get("licence", ""),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "python": platform.python_version(),
             **{package: version(package) for package in ("ganinvert", "torch")},
         }
+
+
+def _metrics(degradation: Degradation, measured: Measurement, x: torch.Tensor) -> dict[str, float]:
+    """How well the generator's image x (1, 3, r, r) explains the measurement; gray ones as images of three channels."""
+    shown, y = (image.expand(-1, 3, -1, -1) for image in (degradation(x.clamp(-1, 1)), measured.y))
+    metrics = image_metrics(shown, y)[0]
+    metrics["psnr"] += 10 * math.log10(float(degradation.coverage(measured.y)))
+    return metrics
+
+
+def _deviation(degradation: Degradation, measured: Measurement, levels: NDArray[np.uint8]) -> float:
+    x = torch.from_numpy(levels)[None] / 127.5 - 1
+    return float((degradation(x) - measured.y).abs().max() * 127.5)
 
 
 def invert(
@@ -257,6 +276,6 @@ def invert(
         WeightsError: The generator is unknown or damaged, or no subspaces were discovered for it.
     """
     if method is not None:
-        settings = Invert(method, settings.optimization, settings.objective)
+        settings = replace(settings, method=method)
     inverter = Inverter.load(generator, settings, masks=masks, fit=fit, device=device, dtype=dtype, seed=seed)
     return inverter.run([inverter.prepare(picture)], callback=callback)[0]

@@ -1,0 +1,124 @@
+"""Colorizing, upscaling and inpainting one picture; `Inverter` does the same for many, with every option."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganinvert import images
+from ganinvert.optimize import Step
+from ganinvert.settings import COLORIZE, DEFAULT_GENERATOR, INPAINT, UPSCALE, Box, FitMode, Invert, Kernel, Luma
+from ganinvert.tasks.inversion import Inversion, Inverter
+from ganinvert.tasks.measuring import Colorizing, Inpainting, Upscaling, holed
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+def colorize(
+    picture: str | Path | Image,
+    *,
+    luma: Luma = "rec601",
+    generator: str | Path = DEFAULT_GENERATOR,
+    settings: Invert = COLORIZE["default"],
+    fit: FitMode = "crop",
+    device: str = "auto",
+    seed: int = 0,
+    callback: Callable[[Step], None] | None = None,
+) -> Inversion:
+    """Give a gray picture colours: its luminance, with the chroma of the image that explains it (PmSFC, eq. 9).
+
+    Args:
+        picture: A file or a Pillow image of any mode; one in colour is reduced to gray.
+        luma: What is kept: the Y′ of "rec601" or "rec709", or with "lab" the L* of CIELAB.
+        generator: `portraits-64` or a generator file.
+        settings: Method, optimisation and objective; `settings.COLORIZE["paper"]` is the paper's.
+        fit: How a picture that is not square becomes so: "crop", "pad" or "squash".
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        seed: Of the codes' start.
+        callback: Called after every step; an exception it raises ends the optimisation.
+
+    Raises:
+        ImageError: The picture cannot be used.
+        UsageError: A setting cannot be.
+        WeightsError: The generator is unknown or damaged, or no subspaces were discovered for it.
+    """
+    task = Colorizing(luma)
+    inverter = Inverter.load(generator, settings, task=task, fit=fit, device=device, seed=seed)
+    return inverter.run([inverter.prepare(picture)], callback=callback)[0]
+
+
+def upscale(
+    picture: str | Path | Image,
+    *,
+    factor: int | None = None,
+    kernel: Kernel = "bicubic",
+    generator: str | Path = DEFAULT_GENERATOR,
+    settings: Invert = UPSCALE["default"],
+    fit: FitMode = "crop",
+    device: str = "auto",
+    seed: int = 0,
+    callback: Callable[[Step], None] | None = None,
+) -> Inversion:
+    """Find the image that, made smaller, is the picture (super-resolution; PmSFC, eq. 9).
+
+    Args:
+        picture: The small picture, a file or a Pillow image.
+        factor: How many times smaller it is than the generator's images; a picture of another size is resized to
+            it. None takes the picture's own size, whatever factor that makes.
+        kernel: How it was made smaller: see `degradations.Downsample`.
+        generator: `portraits-64` or a generator file.
+        settings: Method, optimisation and objective; `settings.UPSCALE["paper"]` is the paper's.
+        fit: How a picture that is not square becomes so: "crop", "pad" or "squash".
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        seed: Of the codes' start.
+        callback: Called after every step; an exception it raises ends the optimisation.
+
+    Raises:
+        ImageError: The picture cannot be used, or is not smaller than the generator's images.
+        UsageError: A setting cannot be.
+        WeightsError: The generator is unknown or damaged, or no subspaces were discovered for it.
+    """
+    task = Upscaling(factor, kernel)
+    inverter = Inverter.load(generator, settings, task=task, fit=fit, device=device, seed=seed)
+    return inverter.run([inverter.prepare(picture)], callback=callback)[0]
+
+
+def inpaint(
+    picture: str | Path | Image,
+    mask: str | Path | Image | None = None,
+    *,
+    box: Box | None = None,
+    keep_white: bool = False,
+    generator: str | Path = DEFAULT_GENERATOR,
+    settings: Invert = INPAINT["default"],
+    fit: FitMode = "crop",
+    device: str = "auto",
+    seed: int = 0,
+    callback: Callable[[Step], None] | None = None,
+) -> Inversion:
+    """Fill the missing part of a picture; the known pixels stay as they are (PmSFC, eq. 9).
+
+    Args:
+        picture: A file or a Pillow image.
+        mask: White where the picture is missing; a file or a Pillow image of the picture's size.
+        box: Left, top, width and height, in pixels of the picture, of a missing rectangle; used without a mask.
+            With neither, the transparent part is missing.
+        keep_white: White in the mask is known and black missing.
+        generator: `portraits-64` or a generator file.
+        settings: Method, optimisation and objective; `settings.INPAINT["paper"]` is the paper's.
+        fit: How a picture that is not square becomes so: "crop", "pad" or "squash".
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        seed: Of the codes' start.
+        callback: Called after every step; an exception it raises ends the optimisation.
+
+    Raises:
+        ImageError: The picture or the mask cannot be used, or the mask leaves nothing missing or nothing known.
+        UsageError: A setting cannot be.
+        WeightsError: The generator is unknown or damaged, or no subspaces were discovered for it.
+    """
+    inverter = Inverter.load(generator, settings, task=Inpainting(), fit=fit, device=device, seed=seed)
+    read = images.read(Path(picture)) if isinstance(picture, str | Path) else images.from_pil(picture)
+    target = inverter.prepare(holed(read, mask=mask, box=box, keep_white=keep_white))
+    return inverter.run([target], callback=callback)[0]
