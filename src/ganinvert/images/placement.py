@@ -53,11 +53,15 @@ class Placement:
         return self.across[1] == self.down[0] == 0 and all(float(number).is_integer() for number in numbers)
 
     @property
+    def corners(self) -> tuple[tuple[float, float], ...]:
+        """Top left, top right, bottom right and bottom left as (x, y)."""
+        (x, y), (ax, ay), (dx, dy) = self.corner, self.across, self.down
+        return (x, y), (x + ax, y + ay), (x + ax + dx, y + ay + dy), (x + dx, y + dy)
+
+    @property
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right and bottom of the upright rectangle around the square."""
-        (x, y), across, down = self.corner, self.across, self.down
-        columns = [x + i * across[0] + j * down[0] for i in (0, 1) for j in (0, 1)]
-        rows = [y + i * across[1] + j * down[1] for i in (0, 1) for j in (0, 1)]
+        columns, rows = zip(*self.corners, strict=True)
         return min(columns), min(rows), max(columns), max(rows)
 
 
