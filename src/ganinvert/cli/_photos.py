@@ -1,17 +1,160 @@
-"""The work of every command that makes one picture and its bundle of one photo."""
+"""Commands that make one picture and its bundle of one photo: their options, and the work behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
-from ganinvert.cli._batch import Done, Work
+from ganinvert.cli import _options as options
+from ganinvert.cli._batch import Conduct, Done, Work, treat
 from ganinvert.cli._console import Show, output
-from ganinvert.cli._results import Item
+from ganinvert.cli._inputs import Input, expand
+from ganinvert.cli._results import DEFAULT_NAME, Item, chosen_suffixes, plan
+from ganinvert.cli._transfers import ready_generator
+from ganinvert.settings import Invert, Preset
 
 if TYPE_CHECKING:
     from ganinvert.optimize import Step
-    from ganinvert.tasks import Inversion, Inverter, Target
+    from ganinvert.tasks import Inversion, Inverter, Target, Task
+
+
+@dataclass(frozen=True)
+class Photos:
+    """What every such command can be told: its options, in the order of the help."""
+
+    images: options.Images = None
+    from_file: options.FromFile = None
+    recursive: options.Recursive = False
+    target: options.Target = Path()
+    name: options.Name = DEFAULT_NAME
+    save: options.Save = "image,bundle"
+    fit: options.Fit = "crop"
+    overwrite: options.Overwrite = False
+    fail_fast: options.FailFast = False
+    dry_run: options.DryRun = False
+    as_json: options.AsJson = False
+    no_metadata: options.NoMetadata = False
+    generator: options.Generator = None
+    subspaces: options.Subspaces = None
+    codes: options.Codes = None
+    layer: options.Layer = None
+    affinity: options.AffinityKind = None
+    preset: options.PresetName = "default"
+    steps: options.Steps = None
+    lr: options.LearningRate = None
+    seed: options.Seed = 0
+    device: options.Device = "auto"
+    dtype: options.Dtype = "auto"
+    batch_size: options.BatchSize = "auto"
+    offline: options.Offline = False
+    quiet: options.Quiet = False
+    verbose: options.Verbose = 0
+
+    def treat(
+        self,
+        command: str,
+        presets: Mapping[Preset, Invert],
+        *,
+        task: Callable[[], Task],
+        done: str,
+        preparing: Callable[[Inverter, Sequence[Input]], Callable[[Item], Target]] | None = None,
+    ) -> None:
+        """Do a task for all photos.
+
+        Args:
+            command: The command's name.
+            presets: Its settings.
+            task: Makes the task; called when everything else is known to be well, because it loads torch.
+            done: The word for it in the summary.
+            preparing: Given the loaded inverter and all inputs, makes the function that reads an item.
+        """
+        chosen = options.adjusted(
+            presets[self.preset],
+            steps=self.steps,
+            lr=self.lr,
+            subspaces=self.subspaces,
+            codes=self.codes,
+            layer=self.layer,
+            affinity=self.affinity,
+        )
+        together = options.batch_size_of(self.batch_size)
+        suffixes = chosen_suffixes(self.save)
+        inputs = expand(self.images or [], from_file=self.from_file, recursive=self.recursive)
+        items = plan([[each] for each in inputs], self.target, task=command, suffixes=suffixes, name=self.name)
+        inverter = ready_inverter(self, chosen, task())
+        prepare = preparing(inverter, inputs) if preparing else None
+        treat(
+            items,
+            photo_work(inverter, prepare=prepare, batch_size=together, metadata=not self.no_metadata, done=done),
+            Conduct(overwrite=self.overwrite, fail_fast=self.fail_fast, dry_run=self.dry_run, as_json=self.as_json),
+            command=command,
+        )
+
+
+def photo_command(presets: Mapping[Preset, Invert]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command all options of `Photos`, which it takes as its first argument, before its own.
+
+    Args:
+        presets: Of the command; the help quotes the default one.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(command).parameters.values())[1:]
+        hints = get_type_hints(Photos, include_extras=True)
+        shared = [
+            inspect.Parameter(
+                each.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=each.default,
+                annotation=_quoting(hints[each.name], each.name, presets["default"]),
+            )
+            for each in fields(Photos)
+        ]
+        types = get_type_hints(command, include_extras=True)
+        own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[each.name]) for each in own]
+        first = [each for each in shared if each.name in _FIRST]
+        parameters = [*first, *own, *(each for each in shared if each.name not in _FIRST)]
+
+        def run(**given: Any) -> None:
+            photos = Photos(**{each.name: given.pop(each.name) for each in fields(Photos)})
+            command(photos, **given)
+
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect, so by typer
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        return run
+
+    return decorate
+
+
+_FIRST = ("images", "from_file", "recursive")
+"""Stand before a command's own options in the help."""
+
+
+def _quoting(annotation: Any, name: str, settings: Invert) -> Any:
+    """The annotation of an option, its shown default taken from the settings if they have one of that name."""
+    for part in (settings.method, settings.optimization):
+        if name in vars(part):
+            kind, info = get_args(annotation)
+            info = copy(info)
+            info.show_default = f"{vars(part)[name]:g}" if name == "lr" else str(vars(part)[name])
+            return Annotated[kind, info]
+    return annotation
+
+
+def ready_inverter(photos: Photos, chosen: Invert, task: Task) -> Inverter:
+    """Load the generator that the options name, for a task."""
+    from ganinvert.tasks import Inverter
+
+    layer = None if chosen.method.subspaces == 1 else chosen.method.layer  # R = 1 needs no discovery
+    found = ready_generator(photos.generator, offline=photos.offline or photos.dry_run, layer=layer)
+    return Inverter.load(
+        found, chosen, task=task, fit=photos.fit, device=photos.device, dtype=photos.dtype, seed=photos.seed
+    )
 
 
 def photo_work(
