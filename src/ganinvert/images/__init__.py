@@ -2,7 +2,7 @@
 
 from ganinvert.images.masks import box_mask, missing_where_transparent, read_mask, with_hole
 from ganinvert.images.picture import Picture, comparison, encode_png, from_pil, read, shrunk, to_array, to_pil
-from ganinvert.images.placement import Fit, Placement, fit, paste_back, place, square
+from ganinvert.images.placement import Fit, Placement, fit, paste_back, paste_into_hole, place, square
 
 __all__ = [
     "Fit",
@@ -15,6 +15,7 @@ __all__ = [
     "from_pil",
     "missing_where_transparent",
     "paste_back",
+    "paste_into_hole",
     "place",
     "read",
     "read_mask",
