@@ -10,7 +10,7 @@ import typer
 
 from ganinvert.cli._console import output
 from ganinvert.errors import UsageError
-from ganinvert.settings import DEFAULT_GENERATOR, Affinity, FitMode, Invert, PmSFC, Precision, Preset
+from ganinvert.settings import DEFAULT_GENERATOR, Affinity, Align, FitMode, Invert, PmSFC, Precision, Preset
 
 IO = "Input/Output"
 METHOD = "Method"
@@ -171,6 +171,21 @@ BatchSize = Annotated[
     ),
 ]
 Fit = Annotated[FitMode, typer.Option("--fit", help="How photos become square.", rich_help_panel=IO)]
+AlignFaces = Annotated[
+    Align,
+    typer.Option(
+        "--align",
+        help="Move the face to where a face generator expects it: when it is elsewhere, never, or always.",
+        rich_help_panel=IO,
+    ),
+]
+FaceNumber = Annotated[
+    int, typer.Option("--face", metavar="N", help="Which face, counted from the largest.", rich_help_panel=IO)
+]
+PasteBack = Annotated[
+    bool,
+    typer.Option("--paste-back", help="Put the result back into the photo, which keeps its size.", rich_help_panel=IO),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.", rich_help_panel=IO)]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first input that fails.", rich_help_panel=IO)]
 DryRun = Annotated[

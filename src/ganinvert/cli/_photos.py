@@ -15,6 +15,9 @@ from ganinvert.cli._results import DEFAULT_NAME, Item, chosen_suffixes, plan
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.settings import Invert, Preset
 
+DOUBT = "warning: "
+"""How notes begin that are warnings."""
+
 if TYPE_CHECKING:
     from ganinvert.bundle import LatentBundle
     from ganinvert.generators import Generator
@@ -33,6 +36,9 @@ class Photos:
     name: options.Name = DEFAULT_NAME
     save: options.Save = "image,bundle"
     fit: options.Fit = "crop"
+    align: options.AlignFaces = "auto"
+    face: options.FaceNumber = 1
+    paste_back: options.PasteBack = False
     overwrite: options.Overwrite = False
     fail_fast: options.FailFast = False
     dry_run: options.DryRun = False
@@ -102,7 +108,16 @@ def ready_inverter(photos: Photos, chosen: Invert, task: Task) -> Inverter:
     layer = None if chosen.method.subspaces == 1 else chosen.method.layer  # R = 1 needs no discovery
     found = ready_generator(photos.generator, offline=photos.offline or photos.dry_run, layer=layer)
     return Inverter.load(
-        found, chosen, task=task, fit=photos.fit, device=photos.device, dtype=photos.dtype, seed=photos.seed
+        found,
+        chosen,
+        task=task,
+        fit=photos.fit,
+        align=photos.align,
+        face=photos.face,
+        paste_back=photos.paste_back,
+        device=photos.device,
+        dtype=photos.dtype,
+        seed=photos.seed,
     )
 
 
@@ -179,9 +194,10 @@ def _done(result: Inversion, inverter: Inverter, *, metadata: bool) -> Done:
     from ganinvert.images import comparison, encode_png
 
     text = png_text(result.bundle) if metadata else None
+    doubts = [note.removeprefix(DOUBT) for note in result.notes if note.startswith(DOUBT)]
     return Done(
         files={
-            "image": lambda: encode_png(result.image, text),
+            "image": lambda: encode_png(result.whole or result.image, text),
             "comparison": lambda: encode_png(comparison(result.target, result.image), text),
             "bundle": result.bundle.encode,
         }
@@ -189,9 +205,9 @@ def _done(result: Inversion, inverter: Inverter, *, metadata: bool) -> Done:
         else {},
         metrics=result.metrics,
         outcome=result.outcome.name.lower().replace("_", " "),
-        notes=result.notes,
+        notes=[note for note in result.notes if not note.startswith(DOUBT)],
         verdict=_verdict(result, inverter.generator),
-        warning=result.outcome.value,
+        warning="; ".join([*doubts, *([result.outcome.value] if result.outcome.value else [])]),
     )
 
 

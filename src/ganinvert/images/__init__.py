@@ -1,8 +1,18 @@
 """Image files to pixel arrays and back: the only room that knows Pillow."""
 
 from ganinvert.images.masks import box_mask, missing_where_transparent, read_mask, with_hole
-from ganinvert.images.picture import Picture, comparison, encode_png, from_pil, read, read_text, to_array, to_pil
-from ganinvert.images.placement import Fit, Placement, fit, paste_back, place, square
+from ganinvert.images.picture import (
+    Picture,
+    comparison,
+    encode_png,
+    from_pil,
+    read,
+    read_text,
+    shrunk,
+    to_array,
+    to_pil,
+)
+from ganinvert.images.placement import Fit, Placement, fit, paste_back, paste_into_hole, place, square
 from ganinvert.images.sheets import encode_animation, grid
 
 __all__ = [
@@ -18,10 +28,12 @@ __all__ = [
     "grid",
     "missing_where_transparent",
     "paste_back",
+    "paste_into_hole",
     "place",
     "read",
     "read_mask",
     "read_text",
+    "shrunk",
     "square",
     "to_array",
     "to_pil",

@@ -114,6 +114,15 @@ def to_array(image: Image.Image) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
 
 
+def shrunk(image: Image.Image, longest: int) -> NDArray[np.uint8]:
+    """The colours, (3, h, w), with the longer side scaled down to `longest` pixels unless it is shorter anyway."""
+    scale = longest / max(image.size)
+    if scale < 1:
+        size = (max(1, round(scale * image.width)), max(1, round(scale * image.height)))
+        image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2)
+    return to_array(image)
+
+
 def comparison(target: Image.Image, result: Image.Image, *, tile: int = 256) -> Image.Image:
     """Input | result | absolute difference ×4, side by side in tiles of at least `tile` pixels."""
     before, after = (np.asarray(image.convert("RGB")).astype(np.int16) for image in (target, result))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageChops, ImageFilter
 
 from ganinvert.errors import ImageError
 from ganinvert.images.picture import Picture
@@ -53,11 +53,15 @@ class Placement:
         return self.across[1] == self.down[0] == 0 and all(float(number).is_integer() for number in numbers)
 
     @property
+    def corners(self) -> tuple[tuple[float, float], ...]:
+        """Top left, top right, bottom right and bottom left as (x, y)."""
+        (x, y), (ax, ay), (dx, dy) = self.corner, self.across, self.down
+        return (x, y), (x + ax, y + ay), (x + ax + dx, y + ay + dy), (x + dx, y + dy)
+
+    @property
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right and bottom of the upright rectangle around the square."""
-        (x, y), across, down = self.corner, self.across, self.down
-        columns = [x + i * across[0] + j * down[0] for i in (0, 1) for j in (0, 1)]
-        rows = [y + i * across[1] + j * down[1] for i in (0, 1) for j in (0, 1)]
+        columns, rows = zip(*self.corners, strict=True)
         return min(columns), min(rows), max(columns), max(rows)
 
 
@@ -175,6 +179,33 @@ def paste_back(result: Image.Image, picture: Picture, placement: Placement) -> I
     whole.paste(patch, origin, mask)
     if picture.alpha is not None:
         whole.putalpha(picture.alpha)
+    return whole
+
+
+def paste_into_hole(result: Image.Image, picture: Picture, placement: Placement) -> Image.Image:
+    """Put a result into the transparent part of a picture, at the picture's own size.
+
+    Args:
+        result: A square image of any size.
+        picture: Transparent where it is missing; its opaque pixels stay as they are, bit for bit.
+        placement: Where the square lies in it.
+
+    Returns:
+        Mode "RGB"; or "RGBA" when the square does not cover the hole, the rest of which stays transparent.
+
+    Raises:
+        ImageError: The picture has another size than the one that was fitted.
+    """
+    whole = paste_back(result, replace(picture, alpha=None), placement)
+    if picture.alpha is None:
+        return picture.rgb
+    known = picture.alpha.point([255 if level >= 128 else 0 for level in range(256)])
+    whole.paste(picture.rgb, mask=known)
+    nothing = Picture(Image.new("RGB", picture.rgb.size))
+    reached = paste_back(Image.new("RGB", (8, 8), "white"), nothing, placement).getchannel("R")
+    filled = ImageChops.lighter(known, reached.point([0, *[255] * 255]))
+    if np.asarray(filled).min() < 255:
+        whole.putalpha(filled)
     return whole
 
 
