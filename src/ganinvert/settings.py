@@ -11,6 +11,7 @@ from ganinvert.errors import UsageError
 
 DEFAULT_GENERATOR = "portraits-64"
 
+Align = Literal["auto", "off", "force"]
 Affinity = Literal["thresholded", "paper"]
 Box = tuple[int, int, int, int]
 """Left, top, width and height, in pixels."""

@@ -9,11 +9,17 @@ import typer
 from ganinvert import __version__
 from ganinvert.cli import _signals
 from ganinvert.cli._console import ErrorReportingGroup
+from ganinvert.cli.colorize import colorize
 from ganinvert.cli.config import config
 from ganinvert.cli.discover import discover
 from ganinvert.cli.doctor import doctor
 from ganinvert.cli.fetch_weights import fetch_weights
+from ganinvert.cli.inpaint import inpaint
+from ganinvert.cli.interpolate import interpolate
 from ganinvert.cli.invert import invert
+from ganinvert.cli.render import render
+from ganinvert.cli.swap import swap
+from ganinvert.cli.upscale import upscale
 
 app = typer.Typer(
     cls=ErrorReportingGroup,
@@ -23,6 +29,12 @@ app = typer.Typer(
     epilog="Exit codes: 0 done · 1 an input failed · 2 wrong usage · 3 weights or masks missing · 130 Ctrl-C",
 )
 app.command()(invert)
+app.command()(colorize)
+app.command()(upscale)
+app.command()(inpaint)
+app.command()(swap)
+app.command()(interpolate)
+app.command()(render)
 app.command()(discover)
 app.command()(fetch_weights)
 app.command()(config)

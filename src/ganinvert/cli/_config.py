@@ -74,8 +74,9 @@ def read(file: Path | None) -> tuple[Path, dict[str, Any]]:
 def options(command: Any) -> Iterator[tuple[str, Any]]:
     """Key and parameter of every option of a command that can be kept: all that take part in its work."""
     for parameter in command.params:
-        if parameter.param_type_name == "option" and parameter.name not in _NOT_KEPT:
-            yield max(parameter.opts, key=len).removeprefix("--"), parameter
+        name = max(parameter.opts, key=len)
+        if parameter.param_type_name == "option" and parameter.name not in _NOT_KEPT and name.startswith("--"):
+            yield name.removeprefix("--"), parameter
 
 
 def variable(option: Any) -> str | None:

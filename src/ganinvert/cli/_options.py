@@ -13,7 +13,7 @@ from ganinvert.cli._config import configure
 from ganinvert.cli._console import output
 from ganinvert.cli._results import SUFFIXES
 from ganinvert.errors import UsageError
-from ganinvert.settings import DEFAULT_GENERATOR, Affinity, FitMode, Invert, PmSFC, Precision, Preset
+from ganinvert.settings import DEFAULT_GENERATOR, Affinity, Align, FitMode, Invert, PmSFC, Precision, Preset
 from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS
 
 IO = "Input/Output"
@@ -47,6 +47,17 @@ Generator = Annotated[
         show_default=f"best face generator in the cache, else {DEFAULT_GENERATOR}",
         envvar="GANINVERT_GENERATOR",
         show_envvar=False,
+        rich_help_panel=METHOD,
+    ),
+]
+BundleGenerator = Annotated[
+    str | None,
+    typer.Option(
+        "--generator",
+        "-g",
+        metavar="NAME|FILE",
+        help="The generator of the bundles.",
+        show_default="the one that a bundle names",
         rich_help_panel=METHOD,
     ),
 ]
@@ -248,6 +259,23 @@ Fit = Annotated[
     typer.Option(
         "--fit", help="How photos become square.", envvar="GANINVERT_FIT", show_envvar=False, rich_help_panel=IO
     ),
+]
+AlignFaces = Annotated[
+    Align,
+    typer.Option(
+        "--align",
+        help="Move the face to where a face generator expects it: when it is elsewhere, never, or always.",
+        envvar="GANINVERT_ALIGN",
+        show_envvar=False,
+        rich_help_panel=IO,
+    ),
+]
+FaceNumber = Annotated[
+    int, typer.Option("--face", metavar="N", help="Which face, counted from the largest.", rich_help_panel=IO)
+]
+PasteBack = Annotated[
+    bool,
+    typer.Option("--paste-back", help="Put the result back into the photo, which keeps its size.", rich_help_panel=IO),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.", rich_help_panel=IO)]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first input that fails.", rich_help_panel=IO)]

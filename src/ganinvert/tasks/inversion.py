@@ -22,12 +22,13 @@ from ganinvert.bundle import LatentBundle
 from ganinvert.checkpoint import Checkpoints
 from ganinvert.degradations import Degradation, Measurement, stack
 from ganinvert.devices import resolve_device, resolve_precision
-from ganinvert.errors import InsufficientMemoryError
+from ganinvert.errors import InsufficientMemoryError, UsageError
+from ganinvert.faces import Alignment
 from ganinvert.generators import PGGANGenerator, load_generator
 from ganinvert.methods import Composition
 from ganinvert.metrics import image_metrics, to_unit
 from ganinvert.optimize import Outcome, Snapshot, Solution, Step, solve
-from ganinvert.settings import DEFAULT_GENERATOR, INVERT, FitMode, Invert, PmSFC, Precision, require_seed
+from ganinvert.settings import DEFAULT_GENERATOR, INVERT, Align, FitMode, Invert, PmSFC, Precision, require_seed
 from ganinvert.subspaces import SubspaceMasks, find_masks
 from ganinvert.tasks.measuring import Inverting, Target, Task
 
@@ -49,6 +50,7 @@ class Inversion:
         outcome: How the optimisation ended.
         notes: What was done to the input.
         bundle: Everything needed to render the image again.
+        whole: The picture at its own size with the image in its place, when `paste_back` asked for it.
     """
 
     image: Image
@@ -57,6 +59,7 @@ class Inversion:
     outcome: Outcome
     notes: tuple[str, ...]
     bundle: LatentBundle
+    whole: Image | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class Inverter:
         dtype: What convolutions compute in.
         seed: Of the codes' start.
         fit_mode: How pictures that are not square become so.
+        alignment: What to do about faces that are not where the generator expects them.
+        paste_back: Whether results are also put back into their pictures.
     """
 
     generator: PGGANGenerator
@@ -82,6 +87,8 @@ class Inverter:
     dtype: torch.dtype
     seed: int
     fit_mode: FitMode
+    alignment: Alignment
+    paste_back: bool
 
     @classmethod
     def load(
@@ -92,6 +99,9 @@ class Inverter:
         task: Task | None = None,
         masks: SubspaceMasks | None = None,
         fit: FitMode = "crop",
+        align: Align = "auto",
+        face: int = 1,
+        paste_back: bool = False,
         device: str = "auto",
         dtype: Precision = "auto",
         seed: int = 0,
@@ -99,10 +109,16 @@ class Inverter:
         """Load the generator and find its subspaces.
 
         Raises:
-            UsageError: The device, layer or number of subspaces does not exist.
+            UsageError: The device, layer, face or number of subspaces does not exist, or results of the task have no
+                place in their pictures.
             WeightsError: The generator is unknown or damaged, or no subspaces were discovered for it.
         """
         require_seed(seed)
+        alignment, task = Alignment(align, face), task or Inverting()
+        if paste_back and not task.fits_back:
+            raise UsageError(
+                f"a result of {task.name} is larger than its place in the picture", hint="leave --paste-back out"
+            )
         place = resolve_device(device)
         loaded = load_generator(generator)
         method = settings.method
@@ -111,7 +127,7 @@ class Inverter:
         else:
             masks = find_masks(loaded, method.layer, method.subspaces, affinity=method.affinity)
         precision = resolve_precision(dtype, place)
-        return cls(loaded.to(place), masks, settings, task or Inverting(), place, precision, seed, fit)
+        return cls(loaded.to(place), masks, settings, task, place, precision, seed, fit, alignment, paste_back)
 
     def prepare(self, picture: str | Path | Image | images.Picture) -> Target:
         """Read a picture, or take a Pillow image, and measure it.
@@ -123,7 +139,10 @@ class Inverter:
             picture = images.read(Path(picture))
         elif not isinstance(picture, images.Picture):
             picture = images.from_pil(picture)
-        return self.task.target(picture, self.generator.resolution, mode=self.fit_mode)
+        side = self.task.side(picture, self.generator.resolution)
+        fitted, remarks = self.alignment.fit(picture, side, mode=self.fit_mode, knows_faces=self.generator.knows_faces)
+        target = self.task.target(picture, fitted, remarks=remarks)
+        return replace(target, picture=picture) if self.paste_back else target
 
     @property
     def settings_hash(self) -> str:
@@ -135,7 +154,7 @@ class Inverter:
             "generator": self.generator.digest,
             "dtype": str(self.dtype),
             "seed": self.seed,
-            "fit": self.fit_mode,
+            **self._framing(),
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -249,7 +268,14 @@ class Inverter:
             metrics["deviation"] = _deviation(degradation, measured, images.to_array(image))
         bundle = replace(draft, metrics=metrics, provenance=self._provenance(target, solution.outcomes[n]))
         shown = images.to_pil(to_unit(degradation.guess(measured.y))[0].numpy(), alpha)
-        return Inversion(image, shown, metrics, solution.outcomes[n], target.notes, bundle)
+        whole = None
+        if target.picture is not None:
+            whole = self.task.put_back(image, target.picture, target.fit.placement)
+        return Inversion(image, shown, metrics, solution.outcomes[n], target.notes, bundle, whole)
+
+    def _framing(self) -> dict[str, Any]:
+        faces = {"align": self.alignment.mode, "face": self.alignment.face}
+        return {"fit": self.fit_mode, **faces, "paste_back": self.paste_back}
 
     def _provenance(self, target: Target, outcome: Outcome) -> dict[str, Any]:
         return {
@@ -260,7 +286,7 @@ class Inverter:
             "seed": self.seed,
             "device": str(self.device),
             "dtype": str(self.dtype).removeprefix("torch."),
-            "fit": self.fit_mode,
+            **self._framing(),
             **self.task.options(),
             "licence": self.generator.about.get("licence", ""),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -290,6 +316,9 @@ def invert(
     method: PmSFC | None = None,
     masks: SubspaceMasks | None = None,
     fit: FitMode = "crop",
+    align: Align = "auto",
+    face: int = 1,
+    paste_back: bool = False,
     device: str = "auto",
     dtype: Precision = "auto",
     seed: int = 0,
@@ -304,6 +333,10 @@ def invert(
         method: Replaces `settings.method`, for instance `PmSFC(subspaces=6, codes=5)`.
         masks: Subspaces to use instead of the discovered ones.
         fit: How a picture that is not square becomes so: "crop", "pad" or "squash".
+        align: "auto" moves a face to where a face generator expects it, unless it is there; "force" always; "off"
+            never, and says when it should.
+        face: Which face, counted from the largest.
+        paste_back: Also put the result back into the picture, at its own size: `Inversion.whole`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         dtype: What convolutions compute in: "auto", "float32" or "bfloat16".
         seed: Of the codes' start.
@@ -316,5 +349,16 @@ def invert(
     """
     if method is not None:
         settings = replace(settings, method=method)
-    inverter = Inverter.load(generator, settings, masks=masks, fit=fit, device=device, dtype=dtype, seed=seed)
+    inverter = Inverter.load(
+        generator,
+        settings,
+        masks=masks,
+        fit=fit,
+        align=align,
+        face=face,
+        paste_back=paste_back,
+        device=device,
+        dtype=dtype,
+        seed=seed,
+    )
     return inverter.run([inverter.prepare(picture)], callback=callback)[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,7 +15,7 @@ import torch
 from ganinvert import images
 from ganinvert.degradations import Grayscale, Measurement
 from ganinvert.errors import ImageError, UsageError
-from ganinvert.settings import Box, FitMode, Kernel, Luma
+from ganinvert.settings import Box, Kernel, Luma
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,44 +31,55 @@ class Target:
     Attributes:
         fit: The picture in the square that is measured.
         measurement: What the optimisation is to explain.
-        notes: What was done to the picture.
+        notes: What was done to the picture, and what is doubtful about it ("warning: …").
         sha256: Of everything that the result depends on.
+        picture: The whole one, when the result is to be put back into it.
     """
 
     fit: images.Fit
     measurement: Measurement
     notes: tuple[str, ...]
     sha256: str
+    picture: images.Picture | None = None
 
 
 class Task(ABC):
     """What a picture tells of the wanted image. Frozen dataclasses whose fields are the task's own options."""
 
     name: ClassVar[str]
+    fits_back: ClassVar[bool] = True
+    """Whether a result has its place in the picture that it was made of."""
 
-    def target(self, picture: images.Picture, resolution: int, *, mode: FitMode) -> Target:
-        """Fit a picture to the square that is measured, and measure it.
+    def target(self, picture: images.Picture, fitted: images.Fit, *, remarks: Sequence[str] = ()) -> Target:
+        """Measure a picture.
 
         Args:
             picture: As read.
-            resolution: Side of the generator's images, in pixels.
-            mode: How pictures that are not square become so.
+            fitted: The same in the square that is measured.
+            remarks: What else is to be said of it.
 
         Raises:
             ImageError: The picture cannot be used for this task.
-            UsageError: The task's options do not fit the generator.
         """
-        fitted = images.fit(picture, self.side(picture, resolution), mode=mode)
         measurement, note = self.measure(fitted)
         digest = hashlib.sha256(measurement.levels.numpy().tobytes())
         if measurement.known is not None:
             digest.update(measurement.known.numpy().tobytes())
-        notes = (*picture.notes, *(text for text in (fitted.note, note) if text))
+        notes = (*picture.notes, *(text for text in (fitted.note, *remarks, note) if text))
         return Target(fitted, measurement, notes, digest.hexdigest())
 
     def side(self, picture: images.Picture, resolution: int) -> int:  # noqa: ARG002  (for tasks that ask the picture)
-        """Side of the measured square, in pixels."""
+        """Side of the measured square, in pixels.
+
+        Raises:
+            ImageError: The picture is too large for this task.
+            UsageError: The task's options do not fit the generator.
+        """
         return resolution
+
+    def put_back(self, image: Image, picture: images.Picture, placement: images.Placement) -> Image:
+        """The whole picture with the task's result in its place."""
+        return images.paste_back(image, picture, placement)
 
     @abstractmethod
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
@@ -105,6 +116,14 @@ class Colorizing(Task):
     name = "colorize"
     luma: Luma = "rec601"
 
+    def put_back(self, image: Image, picture: images.Picture, placement: images.Placement) -> Image:
+        """The picture's own luminance at its own resolution, with the chroma of the result."""
+        whole = images.paste_back(image, picture, placement)
+        gray = Grayscale(self.luma)
+        x, y = (torch.from_numpy(images.to_array(each))[None] / 127.5 - 1 for each in (whole, picture.rgb))
+        pixels = (gray.project(x, gray(y))[0] + 1) / 2
+        return images.to_pil(pixels.numpy().astype(np.float32), picture.alpha)
+
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
         """Its gray values; a picture in colour is reduced to them."""
         levels = _levels(fitted)
@@ -124,6 +143,7 @@ class Upscaling(Task):
     """
 
     name = "upscale"
+    fits_back = False
     factor: int | None = None
     kernel: Kernel = "bicubic"
 
@@ -155,6 +175,10 @@ class Inpainting(Task):
     """The picture shows the wanted image but for its transparent part."""
 
     name = "inpaint"
+
+    def put_back(self, image: Image, picture: images.Picture, placement: images.Placement) -> Image:
+        """Only the hole is filled; where the square does not reach, it stays transparent."""
+        return images.paste_into_hole(image, picture, placement)
 
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
         """Its opaque pixels.
