@@ -94,6 +94,17 @@ Codes = Annotated[
         rich_help_panel=METHOD,
     ),
 ]
+CheckpointEvery = Annotated[
+    int,
+    typer.Option(
+        "--checkpoint-every",
+        metavar="N",
+        min=0,
+        help="Keep the unfinished optimisation beside the results every so many steps, to go on from after a stop.",
+        show_default="off",
+        rich_help_panel=OPTIMISATION,
+    ),
+]
 LearningRate = Annotated[
     float | None,
     typer.Option(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganinvert import files
 from ganinvert.cli import _options as options
 from ganinvert.cli._batch import Conduct, Done, Work, treat
 from ganinvert.cli._console import Show, output
@@ -17,6 +18,10 @@ from ganinvert.settings import Invert, Preset
 
 DOUBT = "warning: "
 """How notes begin that are warnings."""
+FIRST_BATCH = 8
+"""Photos optimised together on an accelerator until it is known what one needs."""
+MOST_TOGETHER = 64
+"""More make it no faster, and more are lost when the run is stopped."""
 
 if TYPE_CHECKING:
     from ganinvert.bundle import LatentBundle
@@ -53,6 +58,7 @@ class Photos:
     steps: options.Steps = None
     lr: options.LearningRate = None
     seed: options.Seed = 0
+    checkpoint_every: options.CheckpointEvery = 0
     device: options.Device = "auto"
     dtype: options.Dtype = "auto"
     batch_size: options.BatchSize = "auto"
@@ -95,7 +101,14 @@ class Photos:
         prepare = preparing(inverter, inputs) if preparing else None
         treat(
             items,
-            photo_work(inverter, prepare=prepare, batch_size=together, metadata=not self.no_metadata, done=done),
+            photo_work(
+                inverter,
+                prepare=prepare,
+                batch_size=together,
+                checkpoint_every=self.checkpoint_every,
+                metadata=not self.no_metadata,
+                done=done,
+            ),
             Conduct(overwrite=self.overwrite, fail_fast=self.fail_fast, dry_run=self.dry_run, as_json=self.as_json),
             command=command,
         )
@@ -126,6 +139,7 @@ def photo_work(
     *,
     prepare: Callable[[Item], Target] | None = None,
     batch_size: int | None = None,
+    checkpoint_every: int = 0,
     metadata: bool = True,
     done: str = "inverted",
 ) -> Work[Target]:
@@ -136,9 +150,13 @@ def photo_work(
         prepare: Reads an item, when more is needed than its photo; `Inverter.prepare` by default.
         batch_size: Photos optimised together on an accelerator; None for as many as fit. The CPU takes one after
             another, so that every result is written as soon as it is there.
+        checkpoint_every: Steps between keeping an unfinished optimisation beside the results; 0 does not.
         metadata: Keep what made it in the PNG files.
         done: The word for it in the summary.
     """
+    from ganinvert.checkpoint import Checkpoints
+    from ganinvert.devices import images_that_fit, watch_memory
+
     output.say(
         f"subspaces of {', '.join(map(str, inverter.masks.sizes))} channels ({inverter.masks.source});"
         f" {inverter.device}, {inverter.dtype}",
@@ -148,15 +166,25 @@ def photo_work(
     def read(item: Item) -> Target:
         return inverter.prepare(item.inputs[0].path)
 
+    fitting = FIRST_BATCH
+
     def run(batch: Sequence[tuple[Item, Target]], show: Show) -> list[Done]:
-        results = inverter.run([target for _, target in batch], callback=watching(show))
+        nonlocal fitting
+        watch_memory(inverter.device)
+        kept = {target.sha256: files.beside(item.last, files.CHECKPOINT) for item, target in batch if item.paths}
+        results = inverter.run(
+            [target for _, target in batch],
+            callback=watching(show),
+            checkpoints=Checkpoints(inverter.settings_hash, kept, checkpoint_every) if kept else None,
+        )
+        fitting = min(images_that_fit(inverter.device, len(batch)) or FIRST_BATCH, MOST_TOGETHER)
         return [_done(result, inverter, metadata=metadata) for result in results]
 
     return Work(
         prepare=prepare or read,
         identity=lambda target: (inverter.settings_hash, target.sha256),
         run=run,
-        batch_size=1 if inverter.device.type == "cpu" else batch_size or 8,
+        batch_size=lambda: 1 if inverter.device.type == "cpu" else batch_size or fitting,
         done=done,
     )
 
