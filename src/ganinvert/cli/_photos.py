@@ -18,6 +18,10 @@ from ganinvert.settings import Invert, Preset
 
 DOUBT = "warning: "
 """How notes begin that are warnings."""
+FIRST_BATCH = 8
+"""Photos optimised together on an accelerator until it is known what one needs."""
+MOST_TOGETHER = 64
+"""More make it no faster, and more are lost when the run is stopped."""
 
 if TYPE_CHECKING:
     from ganinvert.bundle import LatentBundle
@@ -129,12 +133,6 @@ def ready_inverter(photos: Photos, chosen: Invert, task: Task) -> Inverter:
         dtype=photos.dtype,
         seed=photos.seed,
     )
-
-
-FIRST_BATCH = 8
-"""Photos optimised together on an accelerator until it is known what one needs."""
-MOST_TOGETHER = 64
-"""More make it no faster, and more are lost when the run is stopped."""
 
 
 def photo_work(
