@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -59,11 +58,13 @@ def defaults(context: typer.Context, file: Path | None) -> Mapping[str, Any]:
 def read(file: Path | None) -> tuple[Path, dict[str, Any]]:
     """The file that is asked for, else the user's if there is one, and its content."""
     path = file or paths.config_file()
+    if file is None and not os.environ.get("GANINVERT_CONFIG") and not path.exists():
+        return path, {}
+    import tomllib  # only those who keep settings wait for it
+
     try:
         return path, tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        if file is None and not os.environ.get("GANINVERT_CONFIG"):
-            return path, {}
         raise UsageError(f"{path}: no such configuration file", hint="check the spelling of the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is no TOML: {error}", hint=EXAMPLE) from error
