@@ -12,7 +12,7 @@ from rich.progress import Progress as Bars
 
 from ganinvert.cli._console import PLAIN_SECONDS, output
 from ganinvert.errors import UsageError
-from ganinvert.settings import DEFAULT_GENERATOR
+from ganinvert.settings import DEFAULT_GENERATOR, Discovery
 from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS, FACES
 from ganinvert.weights.store import Store
 from ganinvert.weights.transfer import Note, Progress, Watch
@@ -92,7 +92,9 @@ def _best(store: Store, layer: int | None) -> str:
     cached = [name for name in FACES if store.has(CATALOG[name])]
     usable = [name for name in cached if layer is None or _is_discovered(store, name, layer)]
     larger = cached[0] if cached else FACES[0]
-    discovering = f"`ganinvert discover -g {larger}{'' if layer is None else f' --layer {layer}'}` once"
+    discovering = (
+        f"`ganinvert discover -g {larger}{'' if layer in (None, Discovery().layer) else f' --layer {layer}'}` once"
+    )
     if usable:
         output.say(f"generator: {usable[0]} (from the cache, {CATALOG[usable[0]].resolution} px); choose with -g")
     elif cached:
