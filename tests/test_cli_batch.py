@@ -50,6 +50,9 @@ def test_folders_are_read_in_natural_order_without_what_is_no_input(tmp_path: Pa
     everything = expand([tmp_path], recursive=True)
     assert labels(everything, tmp_path) == ["2.png", "10.png", "a.jpg", "B.JPG", "sub/3.png"]
     assert everything[-1].subfolder == Path("sub")
+    for name in ("1.invert.pt", "1.render.pt", "1.render.png"):
+        (tmp_path / name).touch()
+    assert labels(expand([tmp_path], suffixes=frozenset({".pt"})), tmp_path) == ["1.invert.pt"]
 
 
 def test_each_input_is_taken_once(tmp_path: Path) -> None:

@@ -200,7 +200,8 @@ class _Run(Generic[P]):
         if not batch:
             return
         started = time.monotonic()
-        title = Path(batch[0].item.label).name if len(batch) == 1 else f"{len(batch)} photos"
+        names = [Path(each.label).name for each in batch[0].item.inputs]
+        title = " + ".join(names) if len(batch) == 1 else f"{len(batch)} photos"
         results: Sequence[Done] | None = None
         try:
             with self.overall.steps(title) as show:
