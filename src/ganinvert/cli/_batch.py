@@ -6,29 +6,25 @@ does not stop the others, what is up to date is skipped, and a stop at any momen
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 import typer
 
 from ganinvert import files
 from ganinvert.cli._console import Overall, Show, output
+from ganinvert.cli._events import Event, Status, Summary
 from ganinvert.cli._results import Item
 from ganinvert.cli._signals import postponed
 from ganinvert.errors import GanInvertError, InputError, InsufficientMemoryError, OutputError, UsageError
 
-SCHEMA = 1
-"""Of the JSON lines: changes when a key goes or changes its meaning."""
-
 P = TypeVar("P")
-Status = Literal["done", "skipped", "failed", "planned"]
 
 
 @dataclass(frozen=True)
@@ -79,24 +75,6 @@ class Conduct:
     fail_fast: bool = False
     dry_run: bool = False
     as_json: bool = False
-
-
-@dataclass(frozen=True)
-class Event:
-    """What is known of an item when it has been treated; its JSON line has exactly these keys, and `event`."""
-
-    inputs: list[str]
-    status: Status
-    outputs: Mapping[str, str] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    outcome: str | None = None
-    notes: list[str] = field(default_factory=list)
-    warning: str | None = None
-    seconds: float | None = None
-    settings_hash: str | None = None
-    input_sha256: str | None = None
-    error: str | None = None
-    hint: str | None = None
 
 
 def treat(items: Sequence[Item], work: Work[P], conduct: Conduct, *, command: str) -> None:
@@ -169,8 +147,7 @@ class _Run(Generic[P]):
             output.say(", ".join([*words, *(f"{number} {word}" for word, number in more.items() if number)]))
         if self.conduct.as_json:
             seconds = round(time.monotonic() - self.started, 3)
-            summary = {"event": "summary", "schema": SCHEMA, "command": command, **counts, **more}
-            output.data(json.dumps({**summary, "seconds": seconds, "exit_code": code}))
+            output.data(Summary(command, **counts, **more, seconds=seconds, exit_code=code).line())
 
     @property
     def _stopped(self) -> bool:
@@ -223,7 +200,8 @@ class _Run(Generic[P]):
         if not batch:
             return
         started = time.monotonic()
-        title = Path(batch[0].item.label).name if len(batch) == 1 else f"{len(batch)} photos"
+        names = [Path(each.label).name for each in batch[0].item.inputs]
+        title = " + ".join(names) if len(batch) == 1 else f"{len(batch)} photos"
         results: Sequence[Done] | None = None
         try:
             with self.overall.steps(title) as show:
@@ -314,7 +292,7 @@ class _Run(Generic[P]):
             error=error.message if error else None,
             hint=error.hint or None if error else None,
         )
-        output.data(json.dumps({"event": "item", **asdict(event)}))
+        output.data(event.line())
 
 
 def _spoken(item: Item) -> tuple[str, str]:

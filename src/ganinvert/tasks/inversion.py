@@ -142,7 +142,10 @@ class Inverter:
         side = self.task.side(picture, self.generator.resolution)
         fitted, remarks = self.alignment.fit(picture, side, mode=self.fit_mode, knows_faces=self.generator.knows_faces)
         target = self.task.target(picture, fitted, remarks=remarks)
-        return replace(target, picture=picture) if self.paste_back else target
+        if not self.paste_back:
+            return target
+        around = hashlib.sha256(target.sha256.encode() + picture.rgb.tobytes())
+        return replace(target, picture=picture, sha256=around.hexdigest())
 
     @property
     def settings_hash(self) -> str:

@@ -65,6 +65,8 @@ class Task(ABC):
         digest = hashlib.sha256(measurement.levels.numpy().tobytes())
         if measurement.known is not None:
             digest.update(measurement.known.numpy().tobytes())
+        if fitted.alpha is not None:
+            digest.update(fitted.alpha.tobytes())
         notes = (*picture.notes, *(text for text in (fitted.note, *remarks, note) if text))
         return Target(fitted, measurement, notes, digest.hexdigest())
 
