@@ -8,7 +8,7 @@ import torch
 from ganinvert.cli._console import output
 from ganinvert.generators import PGGANGenerator, load_generator
 from ganinvert.settings import Discovery
-from ganinvert.subspaces import learn_self_expression, store
+from ganinvert.subspaces import SelfExpression, learn_self_expression, store
 from ganinvert.weights import PGGANArchitecture, TensorFile
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -61,10 +61,15 @@ def small_file(small: PGGANGenerator, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def expression(small: PGGANGenerator) -> SelfExpression:
+    return learn_self_expression(small, Discovery(steps=5, lr=1e-2, moment_codes=16))
+
+
 @pytest.fixture
-def generator(small_file: Path, small: PGGANGenerator) -> list[str]:
+def generator(small_file: Path, expression: SelfExpression) -> list[str]:
     """Options that name a small generator whose subspaces are discovered."""
-    store(learn_self_expression(small, Discovery(steps=5, lr=1e-2, moment_codes=16)))
+    store(expression)
     return ["-g", str(small_file)]
 
 

@@ -6,19 +6,27 @@ import io
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock
 from PIL import Image
 
+import ganinvert
 from ganinvert import files
+from ganinvert.bundle import LatentBundle
 from ganinvert.cli._batch import Conduct, Done, Work, treat
 from ganinvert.cli._inputs import Input, expand
+from ganinvert.cli._photos import FIRST_BATCH, photo_work
 from ganinvert.cli._results import SUFFIXES, plan
+from ganinvert.devices import MEMORY_SHARE, images_that_fit, watch_memory
 from ganinvert.errors import InsufficientMemoryError, UsageError
+from ganinvert.settings import Invert, Optimization, PmSFC
 
 from .commandline import QUICK, names, photo, program, run
+from .conftest import EXAMPLE
 
 ITEM_KEYS = {
     "event", "inputs", "status", "outputs", "metrics", "outcome", "notes", "warning", "seconds", "settings_hash",
@@ -239,7 +247,7 @@ def counting(results: list[list[str]], *, capacity: int = 100) -> Work[str]:
         results.append([label for _, label in batch])
         return [Done({"bundle": label.encode}) for _, label in batch]
 
-    return Work(prepare=lambda item: item.label, identity=lambda label: ("s", label), run=make, batch_size=8)
+    return Work(prepare=lambda item: item.label, identity=lambda label: ("s", label), run=make, batch_size=lambda: 8)
 
 
 def test_short_memory_halves_the_batch_and_goes_on(tmp_path: Path) -> None:
@@ -263,6 +271,54 @@ def test_an_item_in_other_hands_is_left_for_last(tmp_path: Path) -> None:
         return counting(made).run(batch, show)
 
     work = counting(made)
-    treat(items, Work(work.prepare, work.identity, run_and_release, batch_size=1), Conduct(), command="invert")
+    treat(items, Work(work.prepare, work.identity, run_and_release), Conduct(), command="invert")
     assert made == [["b"], ["a"]]
     assert names(tmp_path) == ["a.invert.pt", "b.invert.pt"]
+
+
+def test_results_are_the_same_bits_in_any_company(generator: list[str], tmp_path: Path) -> None:
+    pictures = [photo(tmp_path / f"{name}.png", (20 + n, 16)) for n, name in enumerate("abc")]
+    found = []
+    for n, (chosen, size) in enumerate([(pictures, "auto"), (pictures[1:2], "auto"), (pictures[::-1], "2")]):
+        result = run("invert", *chosen, "-o", tmp_path / str(n), "--batch-size", size, *generator, *QUICK)
+        assert result.exit_code == 0, result.stderr
+        found.append(LatentBundle.load(tmp_path / str(n) / "b.invert.pt"))
+    for other in found[1:]:
+        assert all(torch.equal(other.tensors[name], tensor) for name, tensor in found[0].tensors.items())
+        assert torch.equal(other.losses, found[0].losses)
+        assert other.metrics == found[0].metrics
+
+
+def test_an_inverter_gives_the_same_bits_in_any_company(generator: list[str]) -> None:
+    settings = Invert(PmSFC(subspaces=2, codes=2), Optimization(steps=3))
+    inverter = ganinvert.Inverter.load(generator[1], settings, device="cpu", dtype="float32")
+    with Image.open(EXAMPLE) as image:
+        targets = [inverter.prepare(image.rotate(angle)) for angle in (0, 90)]
+    together, [alone] = inverter.run(targets), inverter.run(targets[1:])
+    assert torch.equal(together[1].bundle.tensors["z"], alone.bundle.tensors["z"])
+    assert torch.equal(together[1].bundle.tensors["w"], alone.bundle.tensors["w"])
+
+
+def test_the_batch_grows_to_what_fits_into_memory(generator: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on an accelerator, whose memory is told by the first batch."""
+    inverter = ganinvert.Inverter.load(generator[1], device="cpu", settings=Invert(PmSFC(subspaces=2)))
+    monkeypatch.setattr(ganinvert.Inverter, "run", lambda *_, **__: [])
+    monkeypatch.setattr("ganinvert.devices.images_that_fit", lambda *_: 23)
+    monkeypatch.setattr("ganinvert.devices.watch_memory", lambda _: None)
+    accelerated = replace(inverter, device=torch.device("cuda"))
+    work = photo_work(accelerated)
+    assert work.batch_size() == FIRST_BATCH
+    work.run([], lambda *_: None)
+    assert work.batch_size() == 23
+    assert photo_work(accelerated, batch_size=5).batch_size() == 5
+    assert photo_work(inverter, batch_size=5).batch_size() == 1
+
+
+@pytest.mark.cuda
+def test_what_fits_is_measured() -> None:
+    device = torch.device("cuda")
+    watch_memory(device)
+    torch.empty(1 << 28, dtype=torch.uint8, device=device)
+    fitting = images_that_fit(device, 2)
+    assert fitting is not None
+    assert 0.5 < fitting * (1 << 27) / (MEMORY_SHARE * torch.cuda.mem_get_info()[0]) < 1.5

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         invert,
         render,
         swap,
+        swap_grid,
         upscale,
     )
 
@@ -76,6 +77,7 @@ _HOMES = {
         "invert",
         "render",
         "swap",
+        "swap_grid",
         "upscale",
     ],
 }
@@ -119,6 +121,7 @@ __all__ = [
     "load_generator",
     "render",
     "swap",
+    "swap_grid",
     "upscale",
 ]
 

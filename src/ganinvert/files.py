@@ -14,6 +14,8 @@ from ganinvert.errors import OutputError
 
 _PREFIX = ".ganinvert-"
 _UNFINISHED = "unfinished"
+CHECKPOINT = "checkpoint"
+"""Suffix of the companion in which an unfinished optimisation is kept; it goes when the result is there."""
 
 
 def beside(path: Path, suffix: str) -> Path:
@@ -116,8 +118,6 @@ def claim(last: Path, *, wait: bool = False) -> Iterator[bool]:
     finally:
         if lock.is_locked:
             with suppress(OSError):
-                if last.exists():
-                    _marker(last).unlink(missing_ok=True)
                 # Whoever waits for it sees that the name is gone, and makes a new one.
                 path.unlink()
             lock.release()
@@ -126,6 +126,13 @@ def claim(last: Path, *, wait: bool = False) -> Iterator[bool]:
 def has_companions(last: Path) -> bool:
     """Whether a process is at the files that end with `last`, or was killed while it was."""
     return any(exists(beside(last, suffix)) for suffix in ("lock", _UNFINISHED))
+
+
+def tidy(last: Path) -> None:
+    """Remove what told of the way to the files that end with `last`, now that they are there."""
+    with suppress(OSError):
+        for suffix in (_UNFINISHED, CHECKPOINT):
+            beside(last, suffix).unlink(missing_ok=True)
 
 
 def _marker(last: Path) -> Path:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from typing import Protocol
 
 import torch
@@ -29,6 +29,38 @@ class _Step(Protocol):
 
 
 @dataclass(frozen=True)
+class Snapshot:
+    """Where the loop stands after a step, for b images, on the CPU. From here it goes on to the same bits.
+
+    Attributes:
+        done: Steps done.
+        losses: (done, b).
+        tensors: (b, …) each: the code's parameters, Adam's moments, and the perceptual term's last value and gradient.
+    """
+
+    done: int
+    losses: Tensor
+    tensors: Mapping[str, Tensor]
+
+    def image(self, n: int) -> Snapshot:
+        """That of one image."""
+        one = slice(n, n + 1)
+        return Snapshot(
+            self.done, self.losses[:, one].clone(), {name: value[one].clone() for name, value in self.tensors.items()}
+        )
+
+    @classmethod
+    def stacked(cls, parts: Sequence[Snapshot]) -> Snapshot:
+        """That of several images which are equally far."""
+        names = parts[0].tensors
+        return cls(
+            parts[0].done,
+            torch.cat([part.losses for part in parts], dim=1),
+            {name: torch.cat([part.tensors[name] for part in parts]) for name in names},
+        )
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of the loop. The tensors stay on the device: reading a value is what costs a wait.
 
@@ -37,12 +69,14 @@ class Step:
         steps: How many there will be.
         loss: (b,), the objective of every image before this step; its perceptual term is that of the last refresh.
         pixel: (b,), its pixel term.
+        snapshot: Copies where the loop stands, which makes the device wait.
     """
 
     index: int
     steps: int
     loss: Tensor
     pixel: Tensor
+    snapshot: Callable[[], Snapshot]
 
     @property
     def psnr(self) -> Tensor:
@@ -91,6 +125,7 @@ def solve(
     optimization: Optimization | None = None,
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
+    resume: Snapshot | None = None,
     callback: Callable[[Step], None] | None = None,
 ) -> Solution:
     """Find the codes whose images explain the measurements.
@@ -106,6 +141,7 @@ def solve(
         optimization: Steps and learning rates.
         dtype: What convolutions compute in; variables, losses and Adam's moments are float32.
         seed: Of the start.
+        resume: Where an earlier loop of the same arguments stood; it goes on from there.
         callback: Called after every step; an exception it raises ends the loop.
     """
     degradation = degradation or Identity()
@@ -127,11 +163,19 @@ def solve(
 
     run = _captured(step, code, optimizer, y.device) if y.device.type == "cuda" else step
     losses = torch.empty(optimization.steps, len(y), device=y.device)
-    for index in range(optimization.steps):
+    state = _state(code, optimizer, evaluate)
+    if resume is not None:
+        losses[: resume.done] = resume.losses.to(y.device)
+        _restore(state, optimizer, resume)
+
+    def snapshot(done: int) -> Snapshot:
+        return Snapshot(done, losses[:done].cpu(), {name: live.detach().cpu().clone() for name, live in state.items()})
+
+    for index in range(resume.done if resume is not None else 0, optimization.steps):
         _set_rates(optimizer, optimization.rate(index))
         losses[index], pixel = run(refresh=index % objective.perceptual_every == 0)
         if callback is not None:
-            callback(Step(index, optimization.steps, losses[index], pixel.clone()))
+            callback(Step(index, optimization.steps, losses[index], pixel.clone(), partial(snapshot, index + 1)))
     with torch.no_grad(), autocast(y.device, dtype):
         final = pixel_loss(degradation(code.render(generator).float()), y) / degradation.coverage(y)
     history = losses.cpu()
@@ -186,6 +230,31 @@ def _adam(code: Code, device: torch.device) -> torch.optim.Adam:
     for parameter in code.parameters():
         parameter.grad = torch.zeros_like(parameter)
     return torch.optim.Adam(groups, betas=(0.9, 0.999), capturable=on_gpu)
+
+
+def _state(code: Code, optimizer: torch.optim.Adam, evaluation: _Evaluation) -> dict[str, Tensor]:
+    """All that one step hands to the next, by name, as it lives on the device."""
+    state = {"slope": evaluation.slope, "value": evaluation.value}
+    for name, parameter in code.named_parameters():
+        if not optimizer.state[parameter]:  # as Adam's first step would make it
+            place = parameter.device if optimizer.defaults["capturable"] else "cpu"
+            optimizer.state[parameter] = {
+                "step": torch.zeros((), device=place),
+                "exp_avg": torch.zeros_like(parameter),
+                "exp_avg_sq": torch.zeros_like(parameter),
+            }
+        moments = optimizer.state[parameter]
+        state |= {name: parameter, f"{name}.mean": moments["exp_avg"], f"{name}.square": moments["exp_avg_sq"]}
+    return state
+
+
+@torch.no_grad()
+def _restore(state: Mapping[str, Tensor], optimizer: torch.optim.Adam, snapshot: Snapshot) -> None:
+    """In place, because a captured step knows its tensors by their addresses."""
+    for name, live in state.items():
+        live.copy_(snapshot.tensors[name])
+    for moments in optimizer.state.values():
+        moments["step"].fill_(snapshot.done)
 
 
 def _set_rates(optimizer: torch.optim.Adam, rate: float) -> None:

@@ -13,7 +13,10 @@ from ganinvert.cli.colorize import colorize
 from ganinvert.cli.discover import discover
 from ganinvert.cli.fetch_weights import fetch_weights
 from ganinvert.cli.inpaint import inpaint
+from ganinvert.cli.interpolate import interpolate
 from ganinvert.cli.invert import invert
+from ganinvert.cli.render import render
+from ganinvert.cli.swap import swap
 from ganinvert.cli.upscale import upscale
 
 app = typer.Typer(
@@ -27,6 +30,9 @@ app.command()(invert)
 app.command()(colorize)
 app.command()(upscale)
 app.command()(inpaint)
+app.command()(swap)
+app.command()(interpolate)
+app.command()(render)
 app.command()(discover)
 app.command()(fetch_weights)
 

@@ -60,14 +60,14 @@ class Work(Generic[P]):
         prepare: Reads the inputs of an item.
         identity: The settings hash and the input hash of what was read: with the same ones the result is the same.
         run: Makes the results of several items, telling a `Show` of its steps.
-        batch_size: How many at a time.
+        batch_size: How many at a time; asked before every batch.
         done: The word for it in the summary.
     """
 
     prepare: Callable[[Item], P]
     identity: Callable[[P], tuple[str, str]]
     run: Callable[[Sequence[tuple[Item, P]], Show], Sequence[Done]]
-    batch_size: int = 1
+    batch_size: Callable[[], int] = lambda: 1
     done: str = "done"
 
 
@@ -139,7 +139,7 @@ class _Run(Generic[P]):
 
     def __init__(self, total: int, work: Work[P], conduct: Conduct) -> None:
         self.total, self.work, self.conduct = total, work, conduct
-        self.batch_size = work.batch_size
+        self.most = sys.maxsize  # in a batch, since memory was short
         self.tally: Counter[Status] = Counter()
         self.exit_code = 0
         self.elsewhere: deque[Item] = deque()
@@ -151,7 +151,8 @@ class _Run(Generic[P]):
         while waiting and not self._stopped:
             with ExitStack() as claims:
                 batch: list[_Ready[P]] = []
-                while waiting and len(batch) < self.batch_size and not self._stopped:
+                size = min(self.work.batch_size(), self.most)
+                while waiting and len(batch) < size and not self._stopped:
                     batch += self._ready(waiting.popleft(), claims)
                 self._finish(batch)
         while self.elsewhere and not self._stopped:
@@ -210,7 +211,8 @@ class _Run(Generic[P]):
                     output.say(f"{item.label}: another process is at it", level=1)
                     self.elsewhere.append(item)
                     return True
-                up_to_date = item.is_up_to_date(*hashes, overwrite=overwrite)
+                if up_to_date := item.is_up_to_date(*hashes, overwrite=overwrite):
+                    files.tidy(item.last)
         if up_to_date:
             output.say(f"{item.label}: up to date, skipped")
             self._tell(item, "skipped", hashes)
@@ -227,8 +229,8 @@ class _Run(Generic[P]):
                 results = self.work.run([(ready.item, ready.prepared) for ready in batch], show)
         except InsufficientMemoryError as error:
             if len(batch) > 1:
-                half = self.batch_size = len(batch) // 2
-                output.say(f"memory is short: going on with --batch-size {half}", style="yellow")
+                half = self.most = len(batch) // 2
+                output.say(f"memory is short: going on with {half} together", style="yellow")
                 for part in range(0, len(batch), half):
                     self._finish(batch[part : part + half])
             else:
@@ -253,6 +255,7 @@ class _Run(Generic[P]):
             raise InputError(f"{item.label}: nothing was written", hint=result.warning)
         if item.paths:
             files.write_together({path: result.files[kind]() for kind, path in item.paths.items()})
+            files.tidy(item.last)
         else:
             sys.stdout.buffer.write(result.files["image"]())
             sys.stdout.buffer.flush()

@@ -29,6 +29,17 @@ Generator = Annotated[
         rich_help_panel=METHOD,
     ),
 ]
+BundleGenerator = Annotated[
+    str | None,
+    typer.Option(
+        "--generator",
+        "-g",
+        metavar="NAME|FILE",
+        help="The generator of the bundles.",
+        show_default="the one that a bundle names",
+        rich_help_panel=METHOD,
+    ),
+]
 Offline = Annotated[
     bool,
     typer.Option("--offline", help="Never use the network; so does GANINVERT_OFFLINE=1.", rich_help_panel=GENERAL),
@@ -81,6 +92,17 @@ Codes = Annotated[
         help="Latent codes per subspace.",
         show_default=str(PmSFC().codes),
         rich_help_panel=METHOD,
+    ),
+]
+CheckpointEvery = Annotated[
+    int,
+    typer.Option(
+        "--checkpoint-every",
+        metavar="N",
+        min=0,
+        help="Keep the unfinished optimisation beside the results every so many steps, to go on from after a stop.",
+        show_default="off",
+        rich_help_panel=OPTIMISATION,
     ),
 ]
 LearningRate = Annotated[

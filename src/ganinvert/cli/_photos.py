@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING
 
+from ganinvert import files
 from ganinvert.cli import _options as options
 from ganinvert.cli._batch import Conduct, Done, Work, treat
 from ganinvert.cli._console import Show, output
@@ -19,8 +18,14 @@ from ganinvert.settings import Invert, Preset
 
 DOUBT = "warning: "
 """How notes begin that are warnings."""
+FIRST_BATCH = 8
+"""Photos optimised together on an accelerator until it is known what one needs."""
+MOST_TOGETHER = 64
+"""More make it no faster, and more are lost when the run is stopped."""
 
 if TYPE_CHECKING:
+    from ganinvert.bundle import LatentBundle
+    from ganinvert.generators import Generator
     from ganinvert.optimize import Step
     from ganinvert.tasks import Inversion, Inverter, Target, Task
 
@@ -53,6 +58,7 @@ class Photos:
     steps: options.Steps = None
     lr: options.LearningRate = None
     seed: options.Seed = 0
+    checkpoint_every: options.CheckpointEvery = 0
     device: options.Device = "auto"
     dtype: options.Dtype = "auto"
     batch_size: options.BatchSize = "auto"
@@ -95,61 +101,17 @@ class Photos:
         prepare = preparing(inverter, inputs) if preparing else None
         treat(
             items,
-            photo_work(inverter, prepare=prepare, batch_size=together, metadata=not self.no_metadata, done=done),
+            photo_work(
+                inverter,
+                prepare=prepare,
+                batch_size=together,
+                checkpoint_every=self.checkpoint_every,
+                metadata=not self.no_metadata,
+                done=done,
+            ),
             Conduct(overwrite=self.overwrite, fail_fast=self.fail_fast, dry_run=self.dry_run, as_json=self.as_json),
             command=command,
         )
-
-
-def photo_command(presets: Mapping[Preset, Invert]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command all options of `Photos`, which it takes as its first argument, before its own.
-
-    Args:
-        presets: Of the command; the help quotes the default one.
-    """
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = list(inspect.signature(command).parameters.values())[1:]
-        hints = get_type_hints(Photos, include_extras=True)
-        shared = [
-            inspect.Parameter(
-                each.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=each.default,
-                annotation=_quoting(hints[each.name], each.name, presets["default"]),
-            )
-            for each in fields(Photos)
-        ]
-        types = get_type_hints(command, include_extras=True)
-        own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[each.name]) for each in own]
-        first = [each for each in shared if each.name in _FIRST]
-        parameters = [*first, *own, *(each for each in shared if each.name not in _FIRST)]
-
-        def run(**given: Any) -> None:
-            photos = Photos(**{each.name: given.pop(each.name) for each in fields(Photos)})
-            command(photos, **given)
-
-        run.__name__, run.__doc__ = command.__name__, command.__doc__
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect, so by typer
-        run.__annotations__ = {each.name: each.annotation for each in parameters}
-        return run
-
-    return decorate
-
-
-_FIRST = ("images", "from_file", "recursive")
-"""Stand before a command's own options in the help."""
-
-
-def _quoting(annotation: Any, name: str, settings: Invert) -> Any:
-    """The annotation of an option, its shown default taken from the settings if they have one of that name."""
-    for part in (settings.method, settings.optimization):
-        if name in vars(part):
-            kind, info = get_args(annotation)
-            info = copy(info)
-            info.show_default = f"{vars(part)[name]:g}" if name == "lr" else str(vars(part)[name])
-            return Annotated[kind, info]
-    return annotation
 
 
 def ready_inverter(photos: Photos, chosen: Invert, task: Task) -> Inverter:
@@ -177,6 +139,7 @@ def photo_work(
     *,
     prepare: Callable[[Item], Target] | None = None,
     batch_size: int | None = None,
+    checkpoint_every: int = 0,
     metadata: bool = True,
     done: str = "inverted",
 ) -> Work[Target]:
@@ -187,9 +150,13 @@ def photo_work(
         prepare: Reads an item, when more is needed than its photo; `Inverter.prepare` by default.
         batch_size: Photos optimised together on an accelerator; None for as many as fit. The CPU takes one after
             another, so that every result is written as soon as it is there.
+        checkpoint_every: Steps between keeping an unfinished optimisation beside the results; 0 does not.
         metadata: Keep what made it in the PNG files.
         done: The word for it in the summary.
     """
+    from ganinvert.checkpoint import Checkpoints
+    from ganinvert.devices import images_that_fit, watch_memory
+
     output.say(
         f"subspaces of {', '.join(map(str, inverter.masks.sizes))} channels ({inverter.masks.source});"
         f" {inverter.device}, {inverter.dtype}",
@@ -199,20 +166,32 @@ def photo_work(
     def read(item: Item) -> Target:
         return inverter.prepare(item.inputs[0].path)
 
+    fitting = FIRST_BATCH
+
     def run(batch: Sequence[tuple[Item, Target]], show: Show) -> list[Done]:
-        results = inverter.run([target for _, target in batch], callback=_watch(show))
+        nonlocal fitting
+        watch_memory(inverter.device)
+        kept = {target.sha256: files.beside(item.last, files.CHECKPOINT) for item, target in batch if item.paths}
+        results = inverter.run(
+            [target for _, target in batch],
+            callback=watching(show),
+            checkpoints=Checkpoints(inverter.settings_hash, kept, checkpoint_every) if kept else None,
+        )
+        fitting = min(images_that_fit(inverter.device, len(batch)) or FIRST_BATCH, MOST_TOGETHER)
         return [_done(result, inverter, metadata=metadata) for result in results]
 
     return Work(
         prepare=prepare or read,
         identity=lambda target: (inverter.settings_hash, target.sha256),
         run=run,
-        batch_size=1 if inverter.device.type == "cpu" else batch_size or 8,
+        batch_size=lambda: 1 if inverter.device.type == "cpu" else batch_size or fitting,
         done=done,
     )
 
 
-def _watch(show: Show) -> Callable[[Step], None]:
+def watching(show: Show) -> Callable[[Step], None]:
+    """A callback of the loop that shows its steps."""
+
     def watch(step: Step) -> None:
         show(
             step.index + 1,
@@ -223,34 +202,46 @@ def _watch(show: Show) -> Callable[[Step], None]:
     return watch
 
 
-def _done(result: Inversion, inverter: Inverter, *, metadata: bool) -> Done:
-    """What to write and say of a result; nothing is written of one that is not finite."""
+def png_text(bundle: LatentBundle) -> dict[str, object]:
+    """What PNG files say of how they were made."""
     from ganinvert import __version__
-    from ganinvert.images import comparison, encode_png
 
-    bundle, figures = result.bundle, result.metrics
-    made_by = {
+    known = ("seed", "settings_hash", "input_sha256")
+    return {
         "version": __version__,
+        "task": bundle.task,
         "method": bundle.method,
         "generator": bundle.generator,
         "digest": bundle.digest,
-        "seed": bundle.provenance["seed"],
-        "settings_hash": bundle.provenance["settings_hash"],
+        **{name: bundle.provenance[name] for name in known if name in bundle.provenance},
     }
-    text = made_by if metadata else None
+
+
+def _done(result: Inversion, inverter: Inverter, *, metadata: bool) -> Done:
+    """What to write and say of a result; nothing is written of one that is not finite."""
+    from ganinvert.images import comparison, encode_png
+
+    text = png_text(result.bundle) if metadata else None
     doubts = [note.removeprefix(DOUBT) for note in result.notes if note.startswith(DOUBT)]
     return Done(
         files={
             "image": lambda: encode_png(result.whole or result.image, text),
             "comparison": lambda: encode_png(comparison(result.target, result.image), text),
-            "bundle": bundle.encode,
+            "bundle": result.bundle.encode,
         }
         if result.outcome.name != "NOT_FINITE"
         else {},
-        metrics=figures,
+        metrics=result.metrics,
         outcome=result.outcome.name.lower().replace("_", " "),
         notes=[note for note in result.notes if not note.startswith(DOUBT)],
-        verdict=f"PSNR {figures['psnr']:.2f} dB  SSIM {figures['ssim']:.3f}  LPIPS {figures['lpips']:.3f}"
-        f"  ({inverter.generator.name}, {inverter.generator.resolution} px)",
+        verdict=_verdict(result, inverter.generator),
         warning="; ".join([*doubts, *([result.outcome.value] if result.outcome.value else [])]),
     )
+
+
+def _verdict(result: Inversion, generator: Generator) -> str:
+    figures = result.metrics
+    quality = f"PSNR {figures['psnr']:.2f} dB  SSIM {figures['ssim']:.3f}  LPIPS {figures['lpips']:.3f}"
+    if "deviation" in figures:
+        quality = f"explains what is known to {quality}; agrees with it to {figures['deviation']:.1f}/255"
+    return f"{quality}  ({generator.name}, {generator.resolution} px)"

@@ -53,20 +53,29 @@ class Item:
         existing = [path for path in self.paths.values() if files.exists(path)]
         if overwrite or not existing or (self.last not in existing and files.was_interrupted(self.last)):
             return False
-        if len(existing) == len(self.paths) and "bundle" in self.paths:
+        if len(existing) == len(self.paths):
+            found = self._made_by()
+            if (found.get("settings_hash"), found.get("input_sha256")) == (settings_hash, input_sha256):
+                return True
+        raise OutputError(
+            f"{self.label}: {existing[0]} exists already, and nothing shows that it is the same result", hint=_ASIDE
+        )
+
+    def _made_by(self) -> Mapping[str, object]:
+        """What the bundle says of how the files were made; without one, what the last PNG file says."""
+        if "bundle" in self.paths:
             from ganinvert.bundle import LatentBundle
 
             try:
-                found = LatentBundle.load(self.paths["bundle"]).provenance
+                return LatentBundle.load(self.paths["bundle"]).provenance
             except BundleError as error:
                 raise OutputError(
                     f"{self.label}: an unreadable bundle is in the way: {error.message}", hint=_ASIDE
                 ) from error
-            if (found.get("settings_hash"), found.get("input_sha256")) == (settings_hash, input_sha256):
-                return True
-        raise OutputError(
-            f"{self.label}: {existing[0]} exists already, and no bundle shows that it is the same result", hint=_ASIDE
-        )
+        from ganinvert.images import read_text
+
+        pictures = [path for path in self.paths.values() if path.suffix.lower() == ".png"]
+        return read_text(pictures[-1]) if pictures else {}
 
 
 def chosen_suffixes(save: str, known: Mapping[str, str] = SUFFIXES) -> dict[str, str]:

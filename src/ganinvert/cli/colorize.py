@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from ganinvert.cli import _options as options
-from ganinvert.cli._photos import Photos, photo_command
+from ganinvert.cli._photos import Photos
+from ganinvert.cli._signature import with_options
 from ganinvert.settings import COLORIZE, Luma
 
 
-@photo_command(COLORIZE)
+@with_options(Photos, COLORIZE["default"])
 def colorize(
     photos: Photos,
     luma: Annotated[

@@ -10,8 +10,9 @@ import typer
 
 from ganinvert.cli import _options as options
 from ganinvert.cli._inputs import PICTURES, Input
-from ganinvert.cli._photos import Photos, photo_command
+from ganinvert.cli._photos import Photos
 from ganinvert.cli._results import Item
+from ganinvert.cli._signature import with_options
 from ganinvert.errors import InputError, UsageError
 from ganinvert.settings import INPAINT, Box
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ganinvert.tasks import Inverter, Target
 
 
-@photo_command(INPAINT)
+@with_options(Photos, INPAINT["default"])
 def inpaint(
     photos: Photos,
     mask: Annotated[

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ganinvert.cli._photos import Photos, photo_command
+from ganinvert.cli._photos import Photos
+from ganinvert.cli._signature import with_options
 from ganinvert.settings import INVERT
 
 
-@photo_command(INVERT)
+@with_options(Photos, INVERT["default"])
 def invert(photos: Photos) -> None:
     """Invert photos: find codes from which the generator makes them again (PmSFC).
 

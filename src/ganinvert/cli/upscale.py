@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from ganinvert.cli import _options as options
-from ganinvert.cli._photos import Photos, photo_command
+from ganinvert.cli._photos import Photos
+from ganinvert.cli._signature import with_options
 from ganinvert.settings import UPSCALE, Kernel
 
 
-@photo_command(UPSCALE)
+@with_options(Photos, UPSCALE["default"])
 def upscale(
     photos: Photos,
     factor: Annotated[

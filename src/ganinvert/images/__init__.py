@@ -1,8 +1,19 @@
 """Image files to pixel arrays and back: the only room that knows Pillow."""
 
 from ganinvert.images.masks import box_mask, missing_where_transparent, read_mask, with_hole
-from ganinvert.images.picture import Picture, comparison, encode_png, from_pil, read, shrunk, to_array, to_pil
+from ganinvert.images.picture import (
+    Picture,
+    comparison,
+    encode_png,
+    from_pil,
+    read,
+    read_text,
+    shrunk,
+    to_array,
+    to_pil,
+)
 from ganinvert.images.placement import Fit, Placement, fit, paste_back, paste_into_hole, place, square
+from ganinvert.images.sheets import encode_animation, grid
 
 __all__ = [
     "Fit",
@@ -10,15 +21,18 @@ __all__ = [
     "Placement",
     "box_mask",
     "comparison",
+    "encode_animation",
     "encode_png",
     "fit",
     "from_pil",
+    "grid",
     "missing_where_transparent",
     "paste_back",
     "paste_into_hole",
     "place",
     "read",
     "read_mask",
+    "read_text",
     "shrunk",
     "square",
     "to_array",

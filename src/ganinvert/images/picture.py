@@ -144,6 +144,16 @@ def encode_png(image: Image.Image, metadata: Mapping[str, object] | None = None)
     return buffer.getvalue()
 
 
+def read_text(path: Path) -> dict[str, object]:
+    """What `encode_png` kept in a PNG file; empty when it is none of ours."""
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            found = json.loads(image.text["ganinvert"])  # type: ignore[attr-defined]  # PNG files have it
+    except (OSError, SyntaxError, ValueError, KeyError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _decode(file: BinaryIO, name: str) -> Picture:
     with _decoding(name):
         image = Image.open(file, formats=[known for known in FORMATS if known in _openable()])

@@ -1,7 +1,7 @@
 """What people do with the tool."""
 
 from ganinvert.tasks.discovery import DiscoveredSubspaces, discover
-from ganinvert.tasks.editing import Edit, interpolate, render, swap
+from ganinvert.tasks.editing import Edit, interpolate, render, swap, swap_grid
 from ganinvert.tasks.inversion import Inversion, Inverter, invert
 from ganinvert.tasks.measuring import Colorizing, Inpainting, Inverting, Target, Task, Upscaling, holed
 from ganinvert.tasks.restoration import colorize, inpaint, upscale
@@ -25,5 +25,6 @@ __all__ = [
     "invert",
     "render",
     "swap",
+    "swap_grid",
     "upscale",
 ]

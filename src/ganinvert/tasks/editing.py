@@ -94,6 +94,29 @@ def swap(
     return edits[0], edits[1]
 
 
+def swap_grid(a: LatentBundle, b: LatentBundle, generator: Generator, *, strength: float = 1.0) -> Image:
+    """Every subspace's exchange in one labelled picture (PmSFC, figure 4).
+
+    A row per subspace: the two inversions at the ends, between them a with b's subspace and b with a's.
+
+    Args:
+        a: A bundle.
+        b: Another of the same generator, layer and subspaces.
+        generator: That which made both.
+        strength: As in `swap`.
+
+    Raises:
+        BundleError: The bundles do not belong together.
+    """
+    ends = swap(a, b, generator, subspaces=[])
+    pairs = [swap(a, b, generator, subspaces=[n], strength=strength) for n in range(1, a.masks.subspaces + 1)]
+    return images.grid(
+        [[ends[0].image, first.image, second.image, ends[1].image] for first, second in pairs],
+        row_labels=[f"subspace {n}\n{size} channels" for n, size in enumerate(a.masks.sizes, 1)],
+        column_labels=["A", "A with B's", "B with A's", "B"],
+    )
+
+
 def interpolate(
     a: LatentBundle,
     b: LatentBundle,

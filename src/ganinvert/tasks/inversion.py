@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
+from ganinvert.checkpoint import Checkpoints
 from ganinvert.degradations import Degradation, Measurement, stack
 from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import InsufficientMemoryError, UsageError
@@ -26,7 +27,7 @@ from ganinvert.faces import Alignment
 from ganinvert.generators import PGGANGenerator, load_generator
 from ganinvert.methods import Composition
 from ganinvert.metrics import image_metrics, to_unit
-from ganinvert.optimize import Outcome, Solution, Step, solve
+from ganinvert.optimize import Outcome, Snapshot, Solution, Step, solve
 from ganinvert.settings import DEFAULT_GENERATOR, INVERT, Align, FitMode, Invert, PmSFC, Precision, require_seed
 from ganinvert.subspaces import SubspaceMasks, find_masks
 from ganinvert.tasks.measuring import Inverting, Target, Task
@@ -157,24 +158,59 @@ class Inverter:
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    def run(self, targets: Sequence[Target], *, callback: Callable[[Step], None] | None = None) -> list[Inversion]:
-        """Do the task for pictures in batched optimisations; none depends on its neighbours.
+    def run(
+        self,
+        targets: Sequence[Target],
+        *,
+        callback: Callable[[Step], None] | None = None,
+        checkpoints: Checkpoints | None = None,
+    ) -> list[Inversion]:
+        """Do the task for pictures, of which none depends on its neighbours.
+
+        An accelerator optimises those together whose measurements have the same size. Convolutions round differently
+        for every number of images, and the optimisation makes much of it, so the CPU takes one after another: there
+        results are the same to the bit.
 
         Args:
-            targets: Made by `prepare`. Those whose measurements have the same size are optimised together.
-            callback: Called after every step.
+            targets: Made by `prepare`.
+            callback: Called after every step of every batch.
+            checkpoints: Where an interrupted optimisation is kept, to go on from.
+
+        Raises:
+            InsufficientMemoryError: They do not fit into the device's memory together.
         """
-        batches: dict[torch.Size, list[Target]] = {}
-        for target in targets:
-            batches.setdefault(target.measurement.levels.shape, []).append(target)
-        results = {id(target): result for batch in batches.values() for target, result in self._run(batch, callback)}
+        batches: dict[object, list[tuple[Target, Snapshot | None]]] = {}
+        for n, target in enumerate(targets):
+            snapshot = checkpoints.load(target.sha256) if checkpoints else None
+            done = snapshot.done if snapshot else 0
+            together = n if self.device.type == "cpu" else None, target.measurement.levels.shape, done
+            batches.setdefault(together, []).append((target, snapshot))
+        results = {
+            id(target): result
+            for batch in batches.values()
+            for target, result in self._run(batch, callback, checkpoints)
+        }
         return [results[id(target)] for target in targets]
 
     def _run(
-        self, targets: Sequence[Target], callback: Callable[[Step], None] | None
+        self,
+        batch: Sequence[tuple[Target, Snapshot | None]],
+        callback: Callable[[Step], None] | None,
+        checkpoints: Checkpoints | None,
     ) -> list[tuple[Target, Inversion]]:
+        targets = [target for target, _ in batch]
+        snapshots = [snapshot for _, snapshot in batch if snapshot is not None]
+
+        def watch(step: Step) -> None:
+            if checkpoints:
+                checkpoints.after(step, [target.sha256 for target in targets])
+            if callback:
+                callback(step)
+
         try:
-            solution = self._solve([target.measurement for target in targets], callback)
+            solution = self._solve(
+                [target.measurement for target in targets], Snapshot.stacked(snapshots) if snapshots else None, watch
+            )
         except RuntimeError as error:
             if "memory" not in str(error):
                 raise
@@ -189,7 +225,9 @@ class Inverter:
         finally:
             self.generator.to(self.device)
 
-    def _solve(self, measurements: Sequence[Measurement], callback: Callable[[Step], None] | None) -> Solution:
+    def _solve(
+        self, measurements: Sequence[Measurement], resume: Snapshot | None, callback: Callable[[Step], None]
+    ) -> Solution:
         y, degradation = stack(measurements, self.generator.resolution)
         return solve(
             self.generator,
@@ -200,6 +238,7 @@ class Inverter:
             optimization=self.settings.optimization,
             dtype=self.dtype,
             seed=self.seed,
+            resume=resume,
             callback=callback,
         )
 
