@@ -119,8 +119,9 @@ def _row(entry: Entry, columns: Sequence[str]) -> str:
     said = [f'<div class="note">{_text(note)}</div>' for note in entry.notes]
     if entry.warning:
         said.append(f'<div class="note warning">{_text(entry.warning)}</div>')
-    outcome = entry.outcome if entry.status == "done" or not entry.outcome else f"{entry.outcome} ({entry.status})"
-    outcome = _text(outcome or entry.status)
+    outcome = _text(entry.outcome or entry.status)
+    if entry.status == "skipped":
+        said.append('<div class="note">up to date, from an earlier run</div>')
     settings = "".join(f"<dt>{_text(key)}</dt><dd>{_text(str(value))}</dd>" for key, value in entry.settings.items())
     return "".join(
         [

@@ -20,9 +20,11 @@ import typer
 
 from ganinvert import files
 from ganinvert.cli._console import Overall, Show, output
+from ganinvert.cli._report import write_report
 from ganinvert.cli._results import Item
 from ganinvert.cli._signals import postponed
 from ganinvert.errors import GanInvertError, InputError, InsufficientMemoryError, OutputError, UsageError
+from ganinvert.report import Entry
 
 SCHEMA = 1
 """Of the JSON lines: changes when a key goes or changes its meaning."""
@@ -42,6 +44,8 @@ class Done:
         notes: What was done to the input.
         verdict: The sentence that says how good it is.
         warning: The sentence that says what is wrong with it.
+        settings: What it depends on, for the report.
+        pictures: What the report shows of it.
     """
 
     files: Mapping[str, Callable[[], bytes]]
@@ -50,6 +54,8 @@ class Done:
     notes: Sequence[str] = ()
     verdict: str = ""
     warning: str = ""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    pictures: Callable[[], Mapping[str, bytes]] = dict
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class Work(Generic[P]):
         prepare: Reads the inputs of an item.
         identity: The settings hash and the input hash of what was read: with the same ones the result is the same.
         run: Makes the results of several items, telling a `Show` of its steps.
+        recall: What is known of an item that is up to date, for the report.
         batch_size: How many at a time; asked before every batch.
         done: The word for it in the summary.
     """
@@ -67,18 +74,20 @@ class Work(Generic[P]):
     prepare: Callable[[Item], P]
     identity: Callable[[P], tuple[str, str]]
     run: Callable[[Sequence[tuple[Item, P]], Show], Sequence[Done]]
+    recall: Callable[[Item, P], Done | None] = lambda _item, _prepared: None
     batch_size: Callable[[], int] = lambda: 1
     done: str = "done"
 
 
 @dataclass(frozen=True)
 class Conduct:
-    """How to go about it, as the options of those names say."""
+    """How to go about it, as the options of those names say; `report` is the page's path, None for no page."""
 
     overwrite: bool = False
     fail_fast: bool = False
     dry_run: bool = False
     as_json: bool = False
+    report: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,7 @@ def treat(items: Sequence[Item], work: Work[P], conduct: Conduct, *, command: st
         UsageError: JSON lines and a picture are both to go to stdout.
         typer.Exit: With code 1 when an item failed, 3 when one failed for missing weights, or 130 after Ctrl-C.
     """
-    if conduct.as_json and not all(item.paths for item in items):
+    if conduct.as_json and any(item.is_piped for item in items):
         raise UsageError("stdout cannot take both the picture and --json", hint="give a folder with -o")
     run = _Run(len(items), work, conduct)
     code = 0
@@ -120,6 +129,7 @@ def treat(items: Sequence[Item], work: Work[P], conduct: Conduct, *, command: st
         code = stop.code if isinstance(stop.code, int) else 1
         raise
     finally:
+        code = max(code, run.report(command))
         run.summarise(command, code)
     if code:
         raise typer.Exit(code)
@@ -143,6 +153,7 @@ class _Run(Generic[P]):
         self.tally: Counter[Status] = Counter()
         self.exit_code = 0
         self.elsewhere: deque[Item] = deque()
+        self.entries: list[Entry] = []
         self.started = time.monotonic()
 
     def treat(self, items: Sequence[Item]) -> None:
@@ -172,6 +183,20 @@ class _Run(Generic[P]):
             summary = {"event": "summary", "schema": SCHEMA, "command": command, **counts, **more}
             output.data(json.dumps({**summary, "seconds": seconds, "exit_code": code}))
 
+    def report(self, command: str) -> int:
+        """Write the page about what was treated; the exit code that follows."""
+        if self.conduct.report is None or not self.entries:
+            return 0
+        try:
+            with postponed():
+                write_report(self.conduct.report, self.entries, command=command)
+        except OutputError as error:
+            output.error(error)
+            return 1
+        if not self.conduct.as_json:
+            output.data(str(self.conduct.report))
+        return 0
+
     @property
     def _stopped(self) -> bool:
         return self.conduct.fail_fast and self.tally["failed"] > 0
@@ -185,7 +210,7 @@ class _Run(Generic[P]):
                     raise each.problem
             prepared = self.work.prepare(item)
             hashes = self.work.identity(prepared)
-            if self._is_done(item, hashes, claims, wait=wait):
+            if self._is_done(item, prepared, hashes, claims, wait=wait):
                 return []
         except Exception as error:  # whatever it is, it is no reason to stop the others
             self._fail(item, error, hashes)
@@ -195,7 +220,7 @@ class _Run(Generic[P]):
             return []
         return [_Ready(item, prepared, hashes)]
 
-    def _is_done(self, item: Item, hashes: tuple[str, str], claims: ExitStack, *, wait: bool) -> bool:
+    def _is_done(self, item: Item, prepared: P, hashes: tuple[str, str], claims: ExitStack, *, wait: bool) -> bool:
         """Whether the item is up to date, or another process is at it; if not, it is claimed."""
         if not item.paths:
             return False
@@ -215,7 +240,7 @@ class _Run(Generic[P]):
                     files.tidy(item.last)
         if up_to_date:
             output.say(f"{item.label}: up to date, skipped")
-            self._tell(item, "skipped", hashes)
+            self._tell(item, "skipped", hashes, known=self.work.recall(item, prepared) if self.conduct.report else None)
         return up_to_date
 
     def _finish(self, batch: Sequence[_Ready[P]]) -> None:
@@ -256,7 +281,7 @@ class _Run(Generic[P]):
         if item.paths:
             files.write_together({path: result.files[kind]() for kind, path in item.paths.items()})
             files.tidy(item.last)
-        else:
+        elif item.is_piped:
             sys.stdout.buffer.write(result.files["image"]())
             sys.stdout.buffer.flush()
         for note in result.notes:
@@ -287,12 +312,15 @@ class _Run(Generic[P]):
         hashes: tuple[str, str] | None,
         *,
         result: Done | None = None,
+        known: Done | None = None,
         seconds: float | None = None,
         error: GanInvertError | None = None,
     ) -> None:
         """Count the item, and say on stdout what became of it."""
         self.tally[status] += 1
         self.overall.advance()
+        if self.conduct.report and status != "planned":
+            self.entries.append(_entry(item, status, result or known, seconds=seconds, error=error))
         written = [] if status in ("failed", "skipped") else list(map(str, item.paths.values()))
         if not self.conduct.as_json:
             for path in written:
@@ -313,6 +341,31 @@ class _Run(Generic[P]):
             hint=error.hint or None if error else None,
         )
         output.data(json.dumps({"event": "item", **asdict(event)}))
+
+
+def _entry(
+    item: Item,
+    status: Literal["done", "skipped", "failed"],
+    result: Done | None,
+    *,
+    seconds: float | None,
+    error: GanInvertError | None,
+) -> Entry:
+    """The report's row about an item."""
+    if result is None:
+        said = f"{error.message.removeprefix(f'{item.label}: ')}: {error.hint}" if error else ""
+        return Entry(item.label, status, warning=said, seconds=seconds)
+    return Entry(
+        item.label,
+        status,
+        pictures=result.pictures(),
+        metrics=result.metrics,
+        outcome=result.outcome,
+        notes=result.notes,
+        warning=result.warning,
+        settings=result.settings,
+        seconds=seconds,
+    )
 
 
 def _spoken(item: Item) -> tuple[str, str]:

@@ -168,7 +168,7 @@ Save = Annotated[
     typer.Option(
         "--save",
         metavar="LIST",
-        help="What to write: image, bundle, comparison (input | result | difference ×4).",
+        help="What to write: image, bundle, comparison (input | result | difference ×4), report (a page about all).",
         rich_help_panel=IO,
     ),
 ]
