@@ -23,7 +23,9 @@ from ganinvert.report import Entry, page
 from .conftest import EXAMPLE
 from .pictures import gradient
 
-HOSTILE = "</title><script>document.title='hacked'</script>\"'><img src=http://example.org/x onerror=alert(1)>\x00\n\udcff.png"
+HOSTILE = (
+    "</title><script>document.title='no'</script>\"'><img src=http://example.org onerror=alert(1)>\x00\n\udcff.png"
+)
 
 
 class Rows(HTMLParser):
