@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import typer
 from filelock import FileLock
 from PIL import Image
 
@@ -20,9 +21,9 @@ from ganinvert.bundle import LatentBundle
 from ganinvert.cli._batch import Conduct, Done, Work, treat
 from ganinvert.cli._inputs import Input, expand
 from ganinvert.cli._photos import FIRST_BATCH, photo_work
-from ganinvert.cli._results import SUFFIXES, plan
+from ganinvert.cli._results import SUFFIXES, Item, plan
 from ganinvert.devices import MEMORY_SHARE, images_that_fit, watch_memory
-from ganinvert.errors import InsufficientMemoryError, UsageError
+from ganinvert.errors import InsufficientMemoryError, UsageError, WeightsError
 from ganinvert.settings import Invert, Optimization, PmSFC
 
 from .commandline import QUICK, names, photo, program, run
@@ -257,6 +258,40 @@ def test_short_memory_halves_the_batch_and_goes_on(tmp_path: Path) -> None:
     treat(items, counting(made, capacity=2), Conduct(), command="invert")
     assert made == [["0", "1"], ["2", "3"], ["4", "5"], ["6", "7"], ["8", "9"]]
     assert len(names(tmp_path / "out")) == 10
+
+
+def test_a_fault_of_ours_is_an_error_of_the_item(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    groups = [[Input(str(n), tmp_path / str(n), str(n))] for n in range(3)]
+    made: list[list[str]] = []
+    work = counting(made)
+
+    def prepare(item: Item) -> str:
+        return str(2 / (1 - int(item.label)))
+
+    with pytest.raises(typer.Exit) as caught:
+        treat(
+            plan(groups, tmp_path / "out", task="invert", suffixes={"bundle": ".pt"}),
+            replace(work, prepare=prepare),
+            Conduct(),
+            command="invert",
+        )
+    assert caught.value.exit_code == 1
+    assert made == [["2.0", "-2.0"]]
+    message = capsys.readouterr().err
+    assert "error: 1: unexpected ZeroDivisionError: division by zero" in message
+    assert "hint: this is a fault of ganinvert" in message
+    assert "Traceback" not in message
+
+
+def test_missing_weights_of_an_item_are_the_exit_code(tmp_path: Path) -> None:
+    [item] = plan([[Input("a", tmp_path / "a", "a")]], tmp_path / "out", task="invert", suffixes={"bundle": ".pt"})
+
+    def refuse(_item: Item) -> str:
+        raise WeightsError("no generator", hint="fetch it")
+
+    with pytest.raises(typer.Exit) as caught:
+        treat([item], replace(counting([]), prepare=refuse), Conduct(), command="invert")
+    assert caught.value.exit_code == 3
 
 
 def test_an_item_in_other_hands_is_left_for_last(tmp_path: Path) -> None:

@@ -244,26 +244,22 @@ class _Run(Generic[P]):
         return up_to_date
 
     def _finish(self, batch: Sequence[_Ready[P]]) -> None:
-        """Make and write the results of a batch; halve it when memory is short."""
+        """Make and write the results of a batch, or of its halves when memory is short."""
         if not batch:
             return
         started = time.monotonic()
         title = Path(batch[0].item.label).name if len(batch) == 1 else f"{len(batch)} photos"
+        results: Sequence[Done] | None = None
         try:
             with self.overall.steps(title) as show:
                 results = self.work.run([(ready.item, ready.prepared) for ready in batch], show)
-        except InsufficientMemoryError as error:
-            if len(batch) > 1:
-                half = self.most = len(batch) // 2
-                output.say(f"memory is short: going on with {half} together", style="yellow")
-                for part in range(0, len(batch), half):
-                    self._finish(batch[part : part + half])
-            else:
-                self._fail(batch[0].item, error, batch[0].hashes)
-            return
         except Exception as error:
-            for ready in batch:
-                self._fail(ready.item, error, ready.hashes)
+            if len(batch) == 1 or not isinstance(error, InsufficientMemoryError):
+                for ready in batch:
+                    self._fail(ready.item, error, ready.hashes)
+                return
+        if results is None:  # not before the error is gone, whose traceback holds what filled the memory
+            self._finish_halved(batch)
             return
         seconds = (time.monotonic() - started) / len(batch)
         for ready, result in zip(batch, results, strict=True):
@@ -272,6 +268,12 @@ class _Run(Generic[P]):
                     self._write(ready, result, seconds)
             except Exception as error:
                 self._fail(ready.item, error, ready.hashes)
+
+    def _finish_halved(self, batch: Sequence[_Ready[P]]) -> None:
+        half = self.most = len(batch) // 2
+        output.say(f"memory is short: going on with {half} together", style="yellow")
+        for part in range(0, len(batch), half):
+            self._finish(batch[part : part + half])
 
     def _write(self, ready: _Ready[P], result: Done, seconds: float) -> None:
         """The files, then the words about them."""

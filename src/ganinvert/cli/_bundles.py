@@ -53,6 +53,7 @@ class Pair:
     device: options.Device = "auto"
     dtype: options.Dtype = "auto"
     offline: options.Offline = False
+    config: options.Config = None
     quiet: options.Quiet = False
     verbose: options.Verbose = 0
 

@@ -64,6 +64,7 @@ class Photos:
     dtype: options.Dtype = "auto"
     batch_size: options.BatchSize = "auto"
     offline: options.Offline = False
+    config: options.Config = None
     quiet: options.Quiet = False
     verbose: options.Verbose = 0
 
