@@ -262,19 +262,40 @@ class Inverter:
             measurement=None if measured.kind == "identity" else measured,
         )
         features = draft.features(generator)
-        pixels = to_unit(draft.render(generator, features=features))[0].numpy()
-        alpha = target.fit.alpha if measured.known is None else None
         degradation = measured.degradation(generator.resolution)
-        image = images.to_pil(pixels, alpha)
+        image = _shown(draft.render(generator, features=features), target)
         metrics = _metrics(degradation, measured, draft.decode(generator, features))
         if draft.measurement is not None:
             metrics["deviation"] = _deviation(degradation, measured, images.to_array(image))
         bundle = replace(draft, metrics=metrics, provenance=self._provenance(target, solution.outcomes[n]))
-        shown = images.to_pil(to_unit(degradation.guess(measured.y))[0].numpy(), alpha)
+        return self._around(target, bundle, image)
+
+    def recall(self, target: Target, bundle: LatentBundle) -> Inversion:
+        """The result again, from the bundle that an earlier run with the same settings made of the same picture.
+
+        Args:
+            target: Made by `prepare`.
+            bundle: Of that picture and task.
+
+        Raises:
+            BundleError: The bundle was made with another generator.
+        """
+        return self._around(target, bundle, _shown(bundle.render(self.generator), target))
+
+    def _around(self, target: Target, bundle: LatentBundle, image: Image) -> Inversion:
+        degradation = target.measurement.degradation(self.generator.resolution)
         whole = None
         if target.picture is not None:
             whole = self.task.put_back(image, target.picture, target.fit.placement)
-        return Inversion(image, shown, metrics, solution.outcomes[n], target.notes, bundle, whole)
+        return Inversion(
+            image,
+            _shown(degradation.guess(target.measurement.y), target),
+            bundle.metrics,
+            Outcome[bundle.provenance["outcome"]],
+            target.notes,
+            bundle,
+            whole,
+        )
 
     def _framing(self) -> dict[str, Any]:
         faces = {"align": self.alignment.mode, "face": self.alignment.face}
@@ -296,6 +317,12 @@ class Inverter:
             "python": platform.python_version(),
             **{package: version(package) for package in ("ganinvert", "torch")},
         }
+
+
+def _shown(x: torch.Tensor, target: Target) -> Image:
+    """An image (1, 3, r, r) in the generator's range as people see it; transparency that marks a hole is none."""
+    alpha = target.fit.alpha if target.measurement.known is None else None
+    return images.to_pil(to_unit(x)[0].cpu().numpy(), alpha)
 
 
 def _metrics(degradation: Degradation, measured: Measurement, x: torch.Tensor) -> dict[str, float]:
