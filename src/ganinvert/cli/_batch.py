@@ -9,72 +9,23 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic
 
 import typer
 
 from ganinvert import files
-from ganinvert.cli._console import Overall, Show, output
+from ganinvert.cli._console import Overall, output
 from ganinvert.cli._events import Event, Status, Summary
+from ganinvert.cli._report import entry, write_report
 from ganinvert.cli._results import Item
 from ganinvert.cli._signals import postponed
+from ganinvert.cli._work import Conduct, Done, P, Work
 from ganinvert.errors import GanInvertError, InputError, InsufficientMemoryError, OutputError, UsageError
-
-P = TypeVar("P")
-
-
-@dataclass(frozen=True)
-class Done:
-    """What became of one item.
-
-    Attributes:
-        files: Kind of file to its content, encoded when it is written.
-        metrics: Numbers that say how good it is.
-        outcome: In one word, how it went; "" when nothing was optimised.
-        notes: What was done to the input.
-        verdict: The sentence that says how good it is.
-        warning: The sentence that says what is wrong with it.
-    """
-
-    files: Mapping[str, Callable[[], bytes]]
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    outcome: str = ""
-    notes: Sequence[str] = ()
-    verdict: str = ""
-    warning: str = ""
-
-
-@dataclass(frozen=True)
-class Work(Generic[P]):
-    """What a command does.
-
-    Attributes:
-        prepare: Reads the inputs of an item.
-        identity: The settings hash and the input hash of what was read: with the same ones the result is the same.
-        run: Makes the results of several items, telling a `Show` of its steps.
-        batch_size: How many at a time; asked before every batch.
-        done: The word for it in the summary.
-    """
-
-    prepare: Callable[[Item], P]
-    identity: Callable[[P], tuple[str, str]]
-    run: Callable[[Sequence[tuple[Item, P]], Show], Sequence[Done]]
-    batch_size: Callable[[], int] = lambda: 1
-    done: str = "done"
-
-
-@dataclass(frozen=True)
-class Conduct:
-    """How to go about it, as the options of those names say."""
-
-    overwrite: bool = False
-    fail_fast: bool = False
-    dry_run: bool = False
-    as_json: bool = False
+from ganinvert.report import Entry
 
 
 def treat(items: Sequence[Item], work: Work[P], conduct: Conduct, *, command: str) -> None:
@@ -84,7 +35,7 @@ def treat(items: Sequence[Item], work: Work[P], conduct: Conduct, *, command: st
         UsageError: JSON lines and a picture are both to go to stdout.
         typer.Exit: With code 1 when an item failed, 3 when one failed for missing weights, or 130 after Ctrl-C.
     """
-    if conduct.as_json and not all(item.paths for item in items):
+    if conduct.as_json and any(item.is_piped for item in items):
         raise UsageError("stdout cannot take both the picture and --json", hint="give a folder with -o")
     run = _Run(len(items), work, conduct)
     code = 0
@@ -98,6 +49,7 @@ def treat(items: Sequence[Item], work: Work[P], conduct: Conduct, *, command: st
         code = stop.code if isinstance(stop.code, int) else 1
         raise
     finally:
+        code = max(code, run.report(command))
         run.summarise(command, code)
     if code:
         raise typer.Exit(code)
@@ -121,6 +73,7 @@ class _Run(Generic[P]):
         self.tally: Counter[Status] = Counter()
         self.exit_code = 0
         self.elsewhere: deque[Item] = deque()
+        self.entries: list[Entry] = []
         self.started = time.monotonic()
 
     def treat(self, items: Sequence[Item]) -> None:
@@ -149,6 +102,20 @@ class _Run(Generic[P]):
             seconds = round(time.monotonic() - self.started, 3)
             output.data(Summary(command, **counts, **more, seconds=seconds, exit_code=code).line())
 
+    def report(self, command: str) -> int:
+        """Write the page about what was treated; the exit code that follows."""
+        if self.conduct.report is None or not self.entries:
+            return 0
+        try:
+            with postponed():
+                write_report(self.conduct.report, self.entries, command=command)
+        except OutputError as error:
+            output.error(error)
+            return 1
+        if not self.conduct.as_json:
+            output.data(str(self.conduct.report))
+        return 0
+
     @property
     def _stopped(self) -> bool:
         return self.conduct.fail_fast and self.tally["failed"] > 0
@@ -162,7 +129,7 @@ class _Run(Generic[P]):
                     raise each.problem
             prepared = self.work.prepare(item)
             hashes = self.work.identity(prepared)
-            if self._is_done(item, hashes, claims, wait=wait):
+            if self._is_done(item, prepared, hashes, claims, wait=wait):
                 return []
         except Exception as error:  # whatever it is, it is no reason to stop the others
             self._fail(item, error, hashes)
@@ -172,7 +139,7 @@ class _Run(Generic[P]):
             return []
         return [_Ready(item, prepared, hashes)]
 
-    def _is_done(self, item: Item, hashes: tuple[str, str], claims: ExitStack, *, wait: bool) -> bool:
+    def _is_done(self, item: Item, prepared: P, hashes: tuple[str, str], claims: ExitStack, *, wait: bool) -> bool:
         """Whether the item is up to date, or another process is at it; if not, it is claimed."""
         if not item.paths:
             return False
@@ -192,7 +159,7 @@ class _Run(Generic[P]):
                     files.tidy(item.last)
         if up_to_date:
             output.say(f"{item.label}: up to date, skipped")
-            self._tell(item, "skipped", hashes)
+            self._tell(item, "skipped", hashes, known=self.work.recall(item, prepared) if self.conduct.report else None)
         return up_to_date
 
     def _finish(self, batch: Sequence[_Ready[P]]) -> None:
@@ -236,7 +203,7 @@ class _Run(Generic[P]):
         if item.paths:
             files.write_together({path: result.files[kind]() for kind, path in item.paths.items()})
             files.tidy(item.last)
-        else:
+        elif item.is_piped:
             sys.stdout.buffer.write(result.files["image"]())
             sys.stdout.buffer.flush()
         for note in result.notes:
@@ -267,12 +234,15 @@ class _Run(Generic[P]):
         hashes: tuple[str, str] | None,
         *,
         result: Done | None = None,
+        known: Done | None = None,
         seconds: float | None = None,
         error: GanInvertError | None = None,
     ) -> None:
         """Count the item, and say on stdout what became of it."""
         self.tally[status] += 1
         self.overall.advance()
+        if self.conduct.report and status != "planned":
+            self.entries.append(entry(item.label, status, result or known, seconds=seconds, error=error))
         written = [] if status in ("failed", "skipped") else list(map(str, item.paths.values()))
         if not self.conduct.as_json:
             for path in written:

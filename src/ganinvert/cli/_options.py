@@ -11,6 +11,7 @@ import typer
 
 from ganinvert.cli._config import configure
 from ganinvert.cli._console import output
+from ganinvert.cli._report import KIND as REPORT
 from ganinvert.cli._results import SUFFIXES
 from ganinvert.errors import UsageError
 from ganinvert.settings import DEFAULT_GENERATOR, Affinity, Align, FitMode, Invert, PmSFC, Precision, Preset
@@ -33,7 +34,7 @@ def _completing(*words: str) -> Callable[[str], list[str]]:
 def _kinds(incomplete: str) -> list[str]:
     """Completion of a list of kinds with commas between."""
     *before, last = incomplete.split(",")
-    return [",".join([*before, kind]) for kind in SUFFIXES if kind.startswith(last) and kind not in before]
+    return [",".join([*before, kind]) for kind in (*SUFFIXES, REPORT) if kind.startswith(last) and kind not in before]
 
 
 Generator = Annotated[
@@ -237,7 +238,7 @@ Save = Annotated[
         "--save",
         metavar="LIST",
         autocompletion=_kinds,
-        help="What to write: image, bundle, comparison (input | result | difference ×4).",
+        help="What to write: image, bundle, comparison (input | result | difference ×4), report (a page about all).",
         envvar="GANINVERT_SAVE",
         show_envvar=False,
         rich_help_panel=IO,
