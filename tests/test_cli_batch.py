@@ -39,6 +39,7 @@ ITEM_KEYS = {
 }  # fmt: skip
 SUMMARY_KEYS = {
     "event", "schema", "command", "done", "skipped", "failed", "planned", "unfinished", "seconds", "exit_code",
+    "report",
 }  # fmt: skip
 
 
@@ -196,7 +197,10 @@ def test_json_lines_have_exactly_these_keys(generator: list[str], tmp_path: Path
     assert summary["command"] == "invert"
     counts = {key: summary[key] for key in ("done", "skipped", "failed", "planned", "unfinished", "exit_code")}
     assert counts == {"done": 1, "skipped": 0, "failed": 1, "planned": 0, "unfinished": 0, "exit_code": 1}
-    item, summary = map(json.loads, run(*command[:2], *command[3:]).stdout.splitlines())
+    assert summary["report"] is None
+    again = run(*command[:2], *command[3:], "--save", "image,bundle,report")
+    item, summary = map(json.loads, again.stdout.splitlines())
+    assert summary["report"] == str(tmp_path / "out" / "invert.report.html")
     assert (set(item), item["status"]) == (ITEM_KEYS, "skipped")
     assert item["settings_hash"] == done["settings_hash"]
     assert (summary["skipped"], summary["exit_code"]) == (1, 0)
