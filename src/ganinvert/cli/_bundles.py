@@ -39,6 +39,7 @@ class Pair:
     target: options.Target = Path()
     name: options.Name = DEFAULT_NAME
     fit: options.Fit = "crop"
+    align: options.AlignFaces = "auto"
     overwrite: options.Overwrite = False
     dry_run: options.DryRun = False
     as_json: options.AsJson = False
@@ -88,6 +89,7 @@ class Pair:
             chosen,
             masks=bundle.masks if bundle is not None else None,
             fit=self.fit,
+            align=self.align,
             device=self.device,
             dtype=self.dtype,
             seed=self.seed,
