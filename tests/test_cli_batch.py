@@ -18,10 +18,11 @@ from PIL import Image
 import ganinvert
 from ganinvert import files
 from ganinvert.bundle import LatentBundle
-from ganinvert.cli._batch import Conduct, Done, Work, treat
+from ganinvert.cli._batch import treat
 from ganinvert.cli._inputs import Input, expand
 from ganinvert.cli._photos import FIRST_BATCH, photo_work
 from ganinvert.cli._results import SUFFIXES, Item, plan
+from ganinvert.cli._work import Conduct, Done, Work
 from ganinvert.devices import MEMORY_SHARE, images_that_fit, watch_memory
 from ganinvert.errors import InsufficientMemoryError, UsageError, WeightsError
 from ganinvert.settings import Invert, Optimization, PmSFC
@@ -50,6 +51,9 @@ def test_folders_are_read_in_natural_order_without_what_is_no_input(tmp_path: Pa
     everything = expand([tmp_path], recursive=True)
     assert labels(everything, tmp_path) == ["2.png", "10.png", "a.jpg", "B.JPG", "sub/3.png"]
     assert everything[-1].subfolder == Path("sub")
+    for name in ("1.invert.pt", "1.render.pt", "1.render.png"):
+        (tmp_path / name).touch()
+    assert labels(expand([tmp_path], suffixes=frozenset({".pt"})), tmp_path) == ["1.invert.pt"]
 
 
 def test_each_input_is_taken_once(tmp_path: Path) -> None:
@@ -193,6 +197,27 @@ def test_json_lines_have_exactly_these_keys(generator: list[str], tmp_path: Path
     assert (set(item), item["status"]) == (ITEM_KEYS, "skipped")
     assert item["settings_hash"] == done["settings_hash"]
     assert (summary["skipped"], summary["exit_code"]) == (1, 0)
+
+
+def test_all_that_a_result_shows_makes_an_input_another(generator: list[str], tmp_path: Path) -> None:
+    """Its transparency, and around a result that is put back, the rest of the photo."""
+    picture = photo(tmp_path / "a.png", (20, 16))
+    with Image.open(picture) as image:
+        plain = image.convert("RGBA")
+    for n, (change, options) in enumerate(
+        [
+            (lambda image: image.putalpha(100), []),
+            (lambda image: image.putpixel((0, 0), (1, 2, 3, 255)), ["--paste-back"]),
+        ]
+    ):
+        plain.save(picture)
+        command = ["invert", picture, "-o", tmp_path / str(n), "--align", "off", *options, *generator, *QUICK]
+        assert run(*command).exit_code == 0
+        assert "up to date" in run(*command).stderr
+        changed = plain.copy()
+        change(changed)
+        changed.save(picture)
+        assert "nothing shows that it is the same result" in run(*command).stderr
 
 
 def test_a_dry_run_names_what_would_be_written_and_writes_nothing(generator: list[str], tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from ganinvert import paths
 
+RowStatus = Literal["done", "skipped", "failed"]
 MARK = '<meta name="generator" content="ganinvert">'
 """In every page: what tells our reports from other people's files."""
 
@@ -37,7 +38,7 @@ class Entry:
     """
 
     name: str
-    status: Literal["done", "skipped", "failed"]
+    status: RowStatus
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     outcome: str = ""

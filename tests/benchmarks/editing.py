@@ -66,7 +66,8 @@ def main() -> None:
         mean = sum(map(sum, steps)) / len(steps) / (FRAMES - 1)
         most = sum(map(max, steps)) / len(steps)
         print(
-            f"{name:12s}{FRAMES} frames: LPIPS of neighbours {mean:.4f}, at most {most:.4f}, ends {sum(ends) / len(ends):.3f}"
+            f"{name:12s}{FRAMES} frames: LPIPS of neighbours {mean:.4f}, at most {most:.4f},"
+            f" ends {sum(ends) / len(ends):.3f}"
         )
 
 

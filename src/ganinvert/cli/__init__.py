@@ -26,8 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done · 1 an input failed · 2 wrong usage · 3 weights or masks missing · 130 Ctrl-C"
-    " · 143 SIGTERM",
+    epilog="Exit codes: 0 done · 1 an input failed · 2 wrong usage · 3 weights missing · 130 Ctrl-C · 143 SIGTERM",
 )
 app.command()(invert)
 app.command()(colorize)

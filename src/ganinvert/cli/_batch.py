@@ -6,106 +6,26 @@ does not stop the others, what is up to date is skipped, and a stop at any momen
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Generic
 
 import typer
 
 from ganinvert import files
-from ganinvert.cli._console import Overall, Show, output
-from ganinvert.cli._report import write_report
+from ganinvert.cli._console import Overall, output
+from ganinvert.cli._events import Event, Status, Summary
+from ganinvert.cli._report import entry, write_report
 from ganinvert.cli._results import Item
 from ganinvert.cli._signals import postponed
+from ganinvert.cli._work import Conduct, Done, P, Work
 from ganinvert.errors import GanInvertError, InputError, InsufficientMemoryError, OutputError, UsageError
 from ganinvert.report import Entry
-
-SCHEMA = 1
-"""Of the JSON lines: changes when a key goes or changes its meaning."""
-
-P = TypeVar("P")
-Status = Literal["done", "skipped", "failed", "planned"]
-
-
-@dataclass(frozen=True)
-class Done:
-    """What became of one item.
-
-    Attributes:
-        files: Kind of file to its content, encoded when it is written.
-        metrics: Numbers that say how good it is.
-        outcome: In one word, how it went; "" when nothing was optimised.
-        notes: What was done to the input.
-        verdict: The sentence that says how good it is.
-        warning: The sentence that says what is wrong with it.
-        settings: What it depends on, for the report.
-        pictures: What the report shows of it.
-    """
-
-    files: Mapping[str, Callable[[], bytes]]
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    outcome: str = ""
-    notes: Sequence[str] = ()
-    verdict: str = ""
-    warning: str = ""
-    settings: Mapping[str, object] = field(default_factory=dict)
-    pictures: Callable[[], Mapping[str, bytes]] = dict
-
-
-@dataclass(frozen=True)
-class Work(Generic[P]):
-    """What a command does.
-
-    Attributes:
-        prepare: Reads the inputs of an item.
-        identity: The settings hash and the input hash of what was read: with the same ones the result is the same.
-        run: Makes the results of several items, telling a `Show` of its steps.
-        recall: What is known of an item that is up to date, for the report.
-        batch_size: How many at a time; asked before every batch.
-        done: The word for it in the summary.
-    """
-
-    prepare: Callable[[Item], P]
-    identity: Callable[[P], tuple[str, str]]
-    run: Callable[[Sequence[tuple[Item, P]], Show], Sequence[Done]]
-    recall: Callable[[Item, P], Done | None] = lambda _item, _prepared: None
-    batch_size: Callable[[], int] = lambda: 1
-    done: str = "done"
-
-
-@dataclass(frozen=True)
-class Conduct:
-    """How to go about it, as the options of those names say; `report` is the page's path, None for no page."""
-
-    overwrite: bool = False
-    fail_fast: bool = False
-    dry_run: bool = False
-    as_json: bool = False
-    report: Path | None = None
-
-
-@dataclass(frozen=True)
-class Event:
-    """What is known of an item when it has been treated; its JSON line has exactly these keys, and `event`."""
-
-    inputs: list[str]
-    status: Status
-    outputs: Mapping[str, str] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    outcome: str | None = None
-    notes: list[str] = field(default_factory=list)
-    warning: str | None = None
-    seconds: float | None = None
-    settings_hash: str | None = None
-    input_sha256: str | None = None
-    error: str | None = None
-    hint: str | None = None
 
 
 def treat(items: Sequence[Item], work: Work[P], conduct: Conduct, *, command: str) -> None:
@@ -180,8 +100,7 @@ class _Run(Generic[P]):
             output.say(", ".join([*words, *(f"{number} {word}" for word, number in more.items() if number)]))
         if self.conduct.as_json:
             seconds = round(time.monotonic() - self.started, 3)
-            summary = {"event": "summary", "schema": SCHEMA, "command": command, **counts, **more}
-            output.data(json.dumps({**summary, "seconds": seconds, "exit_code": code}))
+            output.data(Summary(command, **counts, **more, seconds=seconds, exit_code=code).line())
 
     def report(self, command: str) -> int:
         """Write the page about what was treated; the exit code that follows."""
@@ -248,7 +167,8 @@ class _Run(Generic[P]):
         if not batch:
             return
         started = time.monotonic()
-        title = Path(batch[0].item.label).name if len(batch) == 1 else f"{len(batch)} photos"
+        names = [Path(each.label).name for each in batch[0].item.inputs]
+        title = " + ".join(names) if len(batch) == 1 else f"{len(batch)} photos"
         results: Sequence[Done] | None = None
         try:
             with self.overall.steps(title) as show:
@@ -322,7 +242,7 @@ class _Run(Generic[P]):
         self.tally[status] += 1
         self.overall.advance()
         if self.conduct.report and status != "planned":
-            self.entries.append(_entry(item, status, result or known, seconds=seconds, error=error))
+            self.entries.append(entry(item.label, status, result or known, seconds=seconds, error=error))
         written = [] if status in ("failed", "skipped") else list(map(str, item.paths.values()))
         if not self.conduct.as_json:
             for path in written:
@@ -342,32 +262,7 @@ class _Run(Generic[P]):
             error=error.message if error else None,
             hint=error.hint or None if error else None,
         )
-        output.data(json.dumps({"event": "item", **asdict(event)}))
-
-
-def _entry(
-    item: Item,
-    status: Literal["done", "skipped", "failed"],
-    result: Done | None,
-    *,
-    seconds: float | None,
-    error: GanInvertError | None,
-) -> Entry:
-    """The report's row about an item."""
-    if result is None:
-        said = f"{error.message.removeprefix(f'{item.label}: ')}: {error.hint}" if error else ""
-        return Entry(item.label, status, warning=said, seconds=seconds)
-    return Entry(
-        item.label,
-        status,
-        pictures=result.pictures(),
-        metrics=result.metrics,
-        outcome=result.outcome,
-        notes=result.notes,
-        warning=result.warning,
-        settings=result.settings,
-        seconds=seconds,
-    )
+        output.data(event.line())
 
 
 def _spoken(item: Item) -> tuple[str, str]:

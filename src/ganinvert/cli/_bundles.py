@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganinvert.cli import _options as options
-from ganinvert.cli._batch import Conduct
 from ganinvert.cli._console import Show
 from ganinvert.cli._inputs import Input, expand
 from ganinvert.cli._photos import watching
 from ganinvert.cli._results import DEFAULT_NAME
 from ganinvert.cli._transfers import ready_generator
+from ganinvert.cli._work import Conduct
 from ganinvert.settings import INVERT, PmSFC
 
 if TYPE_CHECKING:

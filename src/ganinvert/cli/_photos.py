@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from ganinvert import files
 from ganinvert.cli import _options as options
-from ganinvert.cli._batch import Conduct, Done, Work, treat
+from ganinvert.cli._batch import treat
 from ganinvert.cli._console import Show, output
 from ganinvert.cli._inputs import Input, expand
 from ganinvert.cli._report import KIND, report_path, settings_of, thumbnails
 from ganinvert.cli._results import DEFAULT_NAME, Item, chosen_suffixes, plan
 from ganinvert.cli._transfers import ready_generator
+from ganinvert.cli._work import Conduct, Done, Work
 from ganinvert.settings import Invert, Preset
 
 DOUBT = "warning: "

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from ganinvert import __version__
 from ganinvert.cli._inputs import STDIN
-from ganinvert.errors import UsageError
+from ganinvert.cli._work import Done
+from ganinvert.errors import GanInvertError, UsageError
 from ganinvert.files import write_atomically
-from ganinvert.report import MARK, Entry, page
+from ganinvert.report import MARK, Entry, RowStatus, page
 
 if TYPE_CHECKING:
     from ganinvert.tasks import Inversion
@@ -57,6 +58,26 @@ def write_report(path: Path, entries: Sequence[Entry], *, command: str) -> None:
     """
     about = [f"ganinvert {__version__}, {datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"]
     write_atomically(path, page(entries, title=f"ganinvert {command}", about=about).encode())
+
+
+def entry(
+    label: str, status: RowStatus, result: Done | None, *, seconds: float | None, error: GanInvertError | None
+) -> Entry:
+    """The row about an item."""
+    if result is None:
+        said = f"{error.message.removeprefix(f'{label}: ')}: {error.hint}" if error else ""
+        return Entry(label, status, warning=said, seconds=seconds)
+    return Entry(
+        label,
+        status,
+        pictures=result.pictures(),
+        metrics=result.metrics,
+        outcome=result.outcome,
+        notes=result.notes,
+        warning=result.warning,
+        settings=result.settings,
+        seconds=seconds,
+    )
 
 
 def thumbnails(result: Inversion) -> dict[str, bytes]:
