@@ -6,6 +6,8 @@ import io
 import json
 import os
 import sys
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import ganinvert
 from ganinvert import files
 from ganinvert.bundle import LatentBundle
 from ganinvert.cli._batch import treat
+from ganinvert.cli._console import Show
 from ganinvert.cli._inputs import Input, expand
 from ganinvert.cli._photos import FIRST_BATCH, photo_work
 from ganinvert.cli._results import SUFFIXES, Item, plan
@@ -36,6 +39,7 @@ ITEM_KEYS = {
 }  # fmt: skip
 SUMMARY_KEYS = {
     "event", "schema", "command", "done", "skipped", "failed", "planned", "unfinished", "seconds", "exit_code",
+    "report",
 }  # fmt: skip
 
 
@@ -193,7 +197,10 @@ def test_json_lines_have_exactly_these_keys(generator: list[str], tmp_path: Path
     assert summary["command"] == "invert"
     counts = {key: summary[key] for key in ("done", "skipped", "failed", "planned", "unfinished", "exit_code")}
     assert counts == {"done": 1, "skipped": 0, "failed": 1, "planned": 0, "unfinished": 0, "exit_code": 1}
-    item, summary = map(json.loads, run(*command[:2], *command[3:]).stdout.splitlines())
+    assert summary["report"] is None
+    again = run(*command[:2], *command[3:], "--save", "image,bundle,report")
+    item, summary = map(json.loads, again.stdout.splitlines())
+    assert summary["report"] == str(tmp_path / "out" / "invert.report.html")
     assert (set(item), item["status"]) == (ITEM_KEYS, "skipped")
     assert item["settings_hash"] == done["settings_hash"]
     assert (summary["skipped"], summary["exit_code"]) == (1, 0)
@@ -274,6 +281,52 @@ def counting(results: list[list[str]], *, capacity: int = 100) -> Work[str]:
         return [Done({"bundle": label.encode}) for _, label in batch]
 
     return Work(prepare=lambda item: item.label, identity=lambda label: ("s", label), run=make, batch_size=lambda: 8)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def stepping(looked: list[int]) -> Work[str]:
+    """Work of three steps, which notes when its state is looked at."""
+    work = counting([])
+
+    def run(batch: Sequence[tuple[Item, str]], show: Show) -> Sequence[Done]:
+        for step in range(1, 4):
+
+            def describe(step: int = step) -> str:
+                looked.append(step)
+                return f"loss {step}"
+
+            show(step, 3, describe)
+        time.sleep(0.25)  # bars are drawn ten times a second
+        return work.run(batch, show)
+
+    return replace(work, run=run, batch_size=lambda: 1)
+
+
+def test_progress_is_bars_on_a_terminal_and_lines_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The state of a step is looked at by time, not at every step: on a device that would be a wait."""
+    groups = [[Input(str(n), tmp_path / str(n), str(n))] for n in range(2)]
+    seen = {}
+    for name in ("terminal", "pipe"):
+        terminal, looked = Terminal(), list[int]()
+        items = plan(groups, tmp_path / name, task="invert", suffixes={"bundle": ".pt"})
+        with monkeypatch.context() as patch:
+            patch.setenv("COLUMNS", "100")
+            if name == "terminal":
+                patch.setattr(sys, "stderr", terminal)
+            treat(items, stepping(looked), Conduct(), command="invert")
+        assert looked == [1, 3, 1, 3]
+        seen[name] = terminal.getvalue() or capsys.readouterr().err
+    for words in ("━", "all", "1/2", "3/3", "loss 3", "s/step"):
+        assert words in seen["terminal"]
+    assert seen["pipe"].splitlines() == [
+        line for n in "01" for line in (f"{n}: step 1/3, loss 1", f"{n}: step 3/3, loss 3")
+    ] + ["2 done, 0 skipped, 0 failed"]
 
 
 def test_short_memory_halves_the_batch_and_goes_on(tmp_path: Path) -> None:

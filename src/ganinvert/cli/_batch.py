@@ -74,6 +74,7 @@ class _Run(Generic[P]):
         self.exit_code = 0
         self.elsewhere: deque[Item] = deque()
         self.entries: list[Entry] = []
+        self.written_report: Path | None = None
         self.started = time.monotonic()
 
     def treat(self, items: Sequence[Item]) -> None:
@@ -100,7 +101,9 @@ class _Run(Generic[P]):
             output.say(", ".join([*words, *(f"{number} {word}" for word, number in more.items() if number)]))
         if self.conduct.as_json:
             seconds = round(time.monotonic() - self.started, 3)
-            output.data(Summary(command, **counts, **more, seconds=seconds, exit_code=code).line())
+            written = None if self.written_report is None else str(self.written_report)
+            summary = Summary(command, **counts, **more, seconds=seconds, exit_code=code, report=written)
+            output.data(summary.line())
 
     def report(self, command: str) -> int:
         """Write the page about what was treated; the exit code that follows."""
@@ -112,6 +115,7 @@ class _Run(Generic[P]):
         except OutputError as error:
             output.error(error)
             return 1
+        self.written_report = self.conduct.report
         if not self.conduct.as_json:
             output.data(str(self.conduct.report))
         return 0

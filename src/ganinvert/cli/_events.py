@@ -47,6 +47,7 @@ class Summary:
     unfinished: int
     seconds: float
     exit_code: int
+    report: str | None = None
 
     def line(self) -> str:
         """One line of JSON."""
