@@ -144,7 +144,7 @@ ROUNDED = np.rint(ALL_LEVELS / 257).astype(np.int64)
 
 
 def deep_tiff(samples: int, **options: object) -> bytes:
-    import tifffile  # a dependency of scikit-image; Pillow writes no colours of 16 bits
+    import tifffile  # Pillow writes no colours of 16 bits
 
     buffer = io.BytesIO()
     values = ALL_LEVELS if samples == 1 else np.repeat(ALL_LEVELS[..., None], samples, axis=2)
