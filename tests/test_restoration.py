@@ -206,10 +206,10 @@ def test_put_back_colours_keep_the_photos_own_luminance(small_file: Path) -> Non
 def test_put_back_fillings_leave_every_known_pixel_alone(small_file: Path) -> None:
     photo = Image.open(EXAMPLE).convert("RGB").resize((60, 40))
     inverter = replace(_inverter(ganinvert.Inpainting(), small_file), paste_back=True)
-    inside, beyond = ImageDraw.Draw(hole := Image.new("L", photo.size)), Image.new("L", photo.size)
-    inside.rectangle((25, 10, 34, 29), fill=255)
+    inside, beyond = Image.new("L", photo.size), Image.new("L", photo.size)
+    inside.paste(255, (25, 10, 35, 30))
     beyond.paste(255, (2, 10, 34, 29))  # the square begins at column 10
-    for mask, mode in ((hole, "RGB"), (beyond, "RGBA")):
+    for mask, mode in ((inside, "RGB"), (beyond, "RGBA")):
         whole = inverter.run([inverter.prepare(holed(images.from_pil(photo), mask=mask))])[0].whole
         assert whole is not None
         assert (whole.size, whole.mode) == (photo.size, mode)
