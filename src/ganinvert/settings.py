@@ -223,7 +223,4 @@ results are nearer to the truth than in 300. See docs/explanation/tasks.md."""
 
 COLORIZE: Mapping[Preset, Invert] = {"default": _RESTORE, "paper": _EQUATION_9}
 UPSCALE: Mapping[Preset, Invert] = {"default": _RESTORE, "paper": _EQUATION_9}
-INPAINT: Mapping[Preset, Invert] = {
-    "default": replace(_RESTORE, method=PmSFC(layer=2)),
-    "paper": _EQUATION_9,
-}
+INPAINT: Mapping[Preset, Invert] = {"default": _RESTORE, "paper": _EQUATION_9}
