@@ -224,7 +224,7 @@ results are nearer to the truth than in 300. See docs/explanation/tasks.md."""
 COLORIZE: Mapping[Preset, Invert] = {"default": _FEW_STEPS, "paper": _EQUATION_9}
 UPSCALE: Mapping[Preset, Invert] = {"default": _FEW_STEPS, "paper": _EQUATION_9}
 INPAINT: Mapping[Preset, Invert] = {
-    # One subspace: codes of its own for every subspace let features of a hole drift apart, which nothing there corrects.
+    # One subspace: with codes of their own, the subspaces of a hole drift apart, and nothing there corrects it.
     "default": replace(_FEW_STEPS, method=PmSFC(subspaces=1, codes=30)),
     "paper": _EQUATION_9,
 }
