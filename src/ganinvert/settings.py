@@ -228,3 +228,9 @@ INPAINT: Mapping[Preset, Invert] = {
     "default": replace(_FEW_STEPS, method=PmSFC(subspaces=1, codes=30)),
     "paper": _EQUATION_9,
 }
+EDIT: Mapping[Preset, Invert] = {
+    # Codes that stay nearer to the generator's own reconstruct less and take a change of subspaces better.
+    "default": Invert(optimization=Optimization(steps=60, lr=0.2)),
+    "paper": INVERT["paper"],
+}
+"""How photos are inverted that are then swapped or interpolated."""
