@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -21,7 +22,6 @@ from ganinvert.weights.store import Store
 SSIM_WINDOW = 11
 FEATURE_SIDE = 128
 """To which images are brought for `alexnet_moments`, in pixels: smaller ones lose AlexNet's last layers."""
-_BATCH = 50
 
 LpipsNet = Literal["alex", "vgg"]
 
@@ -127,20 +127,22 @@ class Moments:
     count: int
 
 
-def alexnet_moments(images: Tensor) -> Moments:
+def alexnet_moments(images: Iterable[Tensor]) -> Moments:
     """Moments of AlexNet's last convolution after its ReLU, averaged over positions, 256 numbers an image.
 
     Args:
-        images: (n, 3, h, w) in [0, 1], n at least 2; resized to `FEATURE_SIDE` pixels, antialiased when smaller.
+        images: (3, h, w) in [0, 1] each, at least 2; resized to `FEATURE_SIDE` pixels, antialiased when smaller.
     """
     network = _lpips_network()
-    size, parts = (FEATURE_SIDE, FEATURE_SIDE), []
-    for part in images.cpu().split(_BATCH):
-        resized = F.interpolate(part, size=size, mode="bilinear", antialias=part.shape[-1] > FEATURE_SIDE)
+    size, found = (FEATURE_SIDE, FEATURE_SIDE), []
+    for image in images:
+        resized = F.interpolate(
+            image.cpu()[None], size=size, mode="bilinear", antialias=max(image.shape) > FEATURE_SIDE
+        )
         with torch.no_grad():
             last = network.net(network.scaling_layer(resized * 2 - 1))[-1]  # type: ignore[operator]  # modules
-        parts.append(last.mean(dim=(2, 3)).double())
-    features = torch.cat(parts)
+        found.append(last.mean(dim=(2, 3)).double())
+    features = torch.cat(found)
     return Moments(features.mean(dim=0), features.T.cov(), len(features))
 
 

@@ -276,6 +276,9 @@ METHODS: Mapping[str, Contestant] = {
 }
 """What `evaluate` compares."""
 
+SWEPT: Mapping[str, str] = {"R": "subspaces", "K": "codes", "layer": "layer", "steps": "steps"}
+"""What `evaluate` can sweep, and the setting that it is."""
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -309,3 +312,14 @@ class Protocol:
         _at_least("factor", self.factor, 2)
         if not 0 < self.share < 1:
             raise UsageError(f"the missing share cannot be {self.share:g}", hint="choose one between 0 and 1")
+
+    @property
+    def described(self) -> dict[str, str | int | float]:
+        """The task, and the options that matter to it."""
+        options: dict[EvaluatedTask, tuple[str, ...]] = {
+            "invert": (),
+            "colorize": ("luma",),
+            "upscale": ("factor", "kernel"),
+            "inpaint": ("hole", "share"),
+        }
+        return {"task": self.task, **{name: getattr(self, name) for name in options[self.task]}}

@@ -11,6 +11,7 @@ from ganinvert.cli import _signals
 from ganinvert.cli._console import ErrorReportingGroup
 from ganinvert.cli.colorize import colorize
 from ganinvert.cli.discover import discover
+from ganinvert.cli.evaluate import evaluate
 from ganinvert.cli.fetch_weights import fetch_weights
 from ganinvert.cli.inpaint import inpaint
 from ganinvert.cli.interpolate import interpolate
@@ -34,6 +35,7 @@ app.command()(swap)
 app.command()(interpolate)
 app.command()(render)
 app.command()(discover)
+app.command()(evaluate)
 app.command()(fetch_weights)
 
 

@@ -1,9 +1,9 @@
-"""Evaluating methods on photos whose truth is known: photos are degraded here, restored, and compared with themselves."""
+"""Evaluating methods on photos whose truth is known: they are degraded, restored, and compared with themselves."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
@@ -26,77 +26,26 @@ from ganinvert.metrics import (
     psnr,
     ssim,
 )
-from ganinvert.settings import METHODS, EvaluatedTask, Invert, Preset, Protocol
+from ganinvert.settings import METHODS, SWEPT, Invert, Preset, Protocol
 from ganinvert.subspaces import SubspaceMasks, find_masks
+from ganinvert.tasks.comparison import INPUT, METRICS
 from ganinvert.tasks.editing import interpolate
 from ganinvert.tasks.inversion import Inverter
 from ganinvert.tasks.measuring import Colorizing, Inpainting, Inverting, Target, Task, Upscaling
-
-INPUT = "input"
-"""What tables call the degraded photos themselves: gray, enlarged, or filled with the mean colour."""
-SWEEPS = {"R": "subspaces", "K": "codes", "layer": "layer", "steps": "steps"}
-"""What can be swept, and the setting that it is."""
+from ganinvert.tasks.records import Result
 
 
 @dataclass(frozen=True)
-class Metric:
-    """A number that tables hold.
+class Truth:
+    """A photo in the generator's square, as it is.
 
     Attributes:
-        title: Heads its column.
-        definition: What it is, in one line, for a reader who has nothing but the table.
-        digits: After the point.
-        better: "higher", "lower" or "".
+        levels: (3, r, r) uint8.
+        sha256: Of these.
     """
 
-    title: str
-    definition: str
-    digits: int
-    better: str = ""
-
-
-METRICS: Mapping[str, Metric] = {
-    "psnr": Metric("PSNR, dB", "-10 log10 of the mean squared difference, images in [0, 1], 8 bits", 2, "higher"),
-    "psnr_missing": Metric("PSNR of the hole, dB", "PSNR of the missing pixels only", 2, "higher"),
-    "ssim": Metric(
-        "SSIM",
-        "Wang et al. 2004: Gaussian window 11x11, sigma 1.5, K1 .01, K2 .03, biased covariances, mean over RGB",
-        3,
-        "higher",
-    ),
-    "color_auc_149": Metric(
-        "colour AuC 0…149, %",
-        "mean over thresholds 0, 1 … 149 of the share of pixels whose distance in a*b* (CIELAB, D65) is within",
-        2,
-        "higher",
-    ),
-    "color_auc_150": Metric("colour AuC 0…150, %", "the same with thresholds 0, 1 … 150", 2, "higher"),
-    "lpips_alex": Metric("LPIPS alex", "Zhang et al. 2018, version 0.1, AlexNet, images in [-1, 1]", 4, "lower"),
-    "lpips_vgg": Metric("LPIPS vgg", "Zhang et al. 2018, version 0.1, VGG16, images in [-1, 1]", 4, "lower"),
-    "mse": Metric("MSE", "mean squared difference, images in [-1, 1]", 4, "lower"),
-    "frechet_alexnet": Metric(
-        "Fréchet (AlexNet)",
-        "Fréchet distance of all results to all photos in AlexNet's relu5 features averaged over positions, images"
-        " at 128 px; not an FID; biased upwards by few photos",
-        2,
-        "lower",
-    ),
-    "seconds": Metric("s/photo", "wall time of the optimisation per photo, photos of a batch in equal parts", 1),
-    "memory": Metric(
-        "memory, MB", "peak while optimising: of tensors on CUDA, else resident memory of the whole process", 0
-    ),
-}
-"""In the order of the columns."""
-COSTS = ("seconds", "memory")
-"""Metrics that are measured anew by every run."""
-
-MAIN: Mapping[EvaluatedTask, tuple[str, str]] = {
-    "invert": ("psnr", "lpips_alex"),
-    "colorize": ("color_auc_149", "lpips_alex"),
-    "upscale": ("psnr", "lpips_alex"),
-    "inpaint": ("psnr_missing", "lpips_alex"),
-}
-"""The two metrics that figures show."""
+    levels: Tensor
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -131,7 +80,7 @@ def contenders(
         base: Loaded for the task; its settings are replaced.
         names: Of `METHODS`.
         presets: Of the task, with what the user changed.
-        sweep: Of `SWEEPS`, names to values; empty for none.
+        sweep: Of `settings.SWEPT`, names to values; empty for none.
 
     Raises:
         UsageError: There is no such layer, or there are fewer channels than subspaces.
@@ -141,10 +90,10 @@ def contenders(
     for name, values in product(names, product(*sweep.values())):
         point = dict(zip(sweep, values, strict=True))
         settings = METHODS[name].settings(presets)
-        changes = {SWEEPS[key]: value for key, value in point.items()}
+        changes = {SWEPT[key]: value for key, value in point.items()}
         if (steps := changes.pop("steps", None)) is not None:
             settings = replace(settings, optimization=replace(settings.optimization, steps=steps))
-        settings = replace(settings, method=replace(settings.method, **changes))
+        settings = replace(settings, method=replace(settings.method, **changes))  # type: ignore[arg-type]  # integers
         masks = _masks(base.generator, settings, swept="layer" in point, shuffled=METHODS[name].random_masks)
         found.append(Contender(name, replace(base, settings=settings, masks=masks), point))
     return found
@@ -171,29 +120,30 @@ def task_of(protocol: Protocol) -> Task:
             return Inverting()
 
 
-def degrade(truth: Target, protocol: Protocol) -> Target:
+def degrade(truth: Truth, protocol: Protocol) -> Target:
     """What a user would have had instead of the photo, made ready for the task.
 
     Args:
-        truth: The photo, prepared for `Inverting`.
+        truth: The photo.
         protocol: How to degrade it.
 
     Raises:
-        UsageError: The photo cannot be so many times smaller.
+        UsageError: The photo cannot be so many times smaller, or the hole leaves nothing missing or nothing known.
     """
-    resolution = truth.fit.pixels.shape[-1]
-    x = truth.measurement.y
-    picture = images.Picture(images.to_pil(((x[0] + 1) / 2).numpy()))
+    resolution = truth.levels.shape[-1]
+    x = truth.levels[None].float() / 127.5 - 1
     match protocol.task:
         case "colorize":
             picture = _picture(Grayscale(protocol.luma)(x).expand(-1, 3, -1, -1))
         case "upscale":
-            side = Upscaling(protocol.factor, protocol.kernel).side(picture, resolution)
+            side = Upscaling(protocol.factor, protocol.kernel).side(_picture(x), resolution)
             picture = _picture(Downsample(resolution, side, kernel=protocol.kernel)(x))
         case "inpaint":
             missing = missing_pixels(protocol, resolution, truth.sha256)
-            hole = images.to_pil(np.repeat(missing.numpy()[None].astype(np.float32), 3, axis=0)).convert("L")
-            picture = images.with_hole(picture, hole)
+            hole = images.to_pil(missing.expand(3, -1, -1).float().numpy()).convert("L")
+            picture = images.with_hole(_picture(x), hole)
+        case _:
+            picture = _picture(x)
     return task_of(protocol).target(picture, images.fit(picture, picture.rgb.width))
 
 
@@ -240,22 +190,46 @@ def measure(result: Tensor, truth: Tensor, protocol: Protocol, *, missing: Tenso
     return {name: float(found[name]) for name in METRICS if name in found}
 
 
-def measure_all(results: Iterable[Tensor], truths: Iterable[Tensor]) -> dict[str, float]:
-    """The metrics of a set of results against a set of photos, (3, r, r) uint8 each; none when there is but one."""
-    x, y = (torch.stack([levels.float() / 255 for levels in group]) for group in (list(results), list(truths)))
-    if len(x) < 2:
-        return {}
-    return {"frechet_alexnet": frechet_distance(alexnet_moments(x), alexnet_moments(y))}
+def compare(
+    results: Mapping[str, Mapping[str, Result]],
+    truths: Mapping[str, Truth],
+    protocol: Protocol,
+) -> tuple[dict[str, dict[str, dict[str, float]]], dict[str, dict[str, float]]]:
+    """Measure the results of all methods on the same photos, and what is seen without any method.
 
+    Args:
+        results: Label of the method to photo to result.
+        truths: The photos.
+        protocol: How they were degraded.
 
-def guess(degraded: Target, resolution: int) -> Tensor:
-    """What is seen without any method, (3, r, r) uint8; see `INPUT`."""
-    shown = degraded.measurement.degradation(resolution).guess(degraded.measurement.y)[0]
-    return ((shown.clamp(-1, 1) + 1) * 127.5).round().byte()
+    Returns:
+        Label to photo to metric to number, and label to metric to number for metrics of whole sets.
+    """
+    values: dict[str, dict[str, dict[str, float]]] = {label: {} for label in results}
+    inputs: dict[str, Tensor] = {}
+    for photo, truth in truths.items():
+        degraded = degrade(truth, protocol).measurement
+        missing = None if degraded.known is None else ~degraded.known
+        for label, found in results.items():
+            numbers = measure(found[photo].levels, truth.levels, protocol, missing=missing)
+            values[label][photo] = {**numbers, **found[photo].record.costs}
+        if protocol.task != "invert":
+            seen = degraded.degradation(truth.levels.shape[-1]).guess(degraded.y)[0]
+            inputs[photo] = ((seen.clamp(-1, 1) + 1) * 127.5).round().byte()
+            values.setdefault(INPUT, {})[photo] = measure(inputs[photo], truth.levels, protocol, missing=missing)
+    if len(truths) < 2:
+        return values, {}
+    reference = alexnet_moments(truth.levels / 255 for truth in truths.values())
+
+    def distance(shown: Iterable[Tensor]) -> dict[str, float]:
+        return {"frechet_alexnet": frechet_distance(alexnet_moments(levels / 255 for levels in shown), reference)}
+
+    sets = {label: distance(found[photo].levels for photo in truths) for label, found in results.items()}
+    return values, sets | ({INPUT: distance(inputs.values())} if inputs else {})
 
 
 @dataclass(frozen=True)
-class Path:
+class Walk:
     """How smooth the way between two inversions is (PmSFC, figure 6).
 
     Attributes:
@@ -268,43 +242,39 @@ class Path:
 
     @property
     def summary(self) -> dict[str, float]:
-        """Mean, maximum, end-to-end distance; "detour", the length of the way as a multiple of that; and "jump"."""
-        mean = sum(self.neighbours) / len(self.neighbours)
-        longest = max(self.neighbours)
-        detour = sum(self.neighbours) / self.ends if self.ends else math.nan
+        """LPIPS between neighbours, mean and maximum, and between the ends; and their ratios.
+
+        "detour" is the length of the way as a multiple of the distance of its ends; "jump" the longest step as a
+        multiple of the mean one, at least 1.
+        """
+        mean, longest = sum(self.neighbours) / len(self.neighbours), max(self.neighbours)
         return {
-            "mean": mean,
-            "max": longest,
+            "neighbours_mean": mean,
+            "neighbours_max": longest,
             "ends": self.ends,
-            "detour": detour,
+            "detour": sum(self.neighbours) / self.ends if self.ends else math.nan,
             "jump": longest / mean if mean else math.nan,
         }
 
 
-def walk(a: LatentBundle, b: LatentBundle, generator: Generator, *, frames: int) -> Path:
-    """Interpolate between two inversions and measure the steps, on the 8-bit frames.
+def walks(bundles: Sequence[LatentBundle], generator: Generator, *, frames: int) -> list[Walk]:
+    """Interpolate from each inversion to the next and measure the steps, on 8-bit frames.
+
+    Args:
+        bundles: At least 2.
+        generator: That which made them, on the CPU.
+        frames: With both ends, at least 2.
 
     Raises:
         BundleError: The bundles do not belong together.
         UsageError: Fewer than 2 frames.
     """
-    edits = interpolate(a, b, generator, frames=frames)
-    shown = torch.stack([torch.from_numpy(images.to_array(edit.image)) for edit in edits]).float() / 255
-    return Path(lpips(shown[:-1], shown[1:]).tolist(), float(lpips(shown[:1], shown[-1:])))
-
-
-def walks(
-    bundles: Sequence[LatentBundle],
-    generator: Generator,
-    *,
-    frames: int,
-    callback: Callable[[int, int], None] | None = None,
-) -> Iterator[Path]:
-    """The ways from each photo to the next."""
-    for n, (a, b) in enumerate(pairwise(bundles), 1):
-        yield walk(a, b, generator, frames=frames)
-        if callback:
-            callback(n, len(bundles) - 1)
+    found = []
+    for a, b in pairwise(bundles):
+        edits = interpolate(a, b, generator, frames=frames)
+        shown = torch.stack([torch.from_numpy(images.to_array(edit.image)) for edit in edits]).float() / 255
+        found.append(Walk(lpips(shown[:-1], shown[1:]).tolist(), float(lpips(shown[:1], shown[-1:]))))
+    return found
 
 
 def _picture(x: Tensor) -> images.Picture:
