@@ -98,6 +98,9 @@ class Report:
         from ganinvert.tasks.comparison import encode_csv
         from ganinvert.tasks.evaluation import walks
 
+        if len(self.truths) < 2:
+            output.say("warning: there is no way from one photo alone to another", style="yellow")
+            return
         generator = self.study.inverter.generator.cpu()
         found = {}
         for label, items in self.made.items():

@@ -142,7 +142,7 @@ def _recorded(inverter: Inverter, prepare: Callable[[Item], Target], *, batch_si
         if recorder is not None:
             recorder(step)
 
-    work = photo_work(inverter, prepare=prepare, batch_size=batch_size, callback=note)
+    work = photo_work(inverter, prepare=prepare, batch_size=batch_size, done="done", callback=note)
 
     def run(batch: Sequence[tuple[Item, Target]], show: Show) -> list[Done]:
         nonlocal recorder

@@ -129,7 +129,8 @@ def evaluate(
     }
     together = options.batch_size_of(batch_size)
     inputs = selected(expand(images or [], from_file=from_file, recursive=recursive), limit=limit, seed=sample_seed)
-    needed = None if "layer" in points else presets["default"].method.layer
+    discovered = "layer" not in points and any(METHODS[each].settings(presets).method.subspaces > 1 for each in names)
+    needed = presets["default"].method.layer if discovered else None
     name = ready_generator(generator, offline=offline, layer=needed)
     from ganinvert.tasks import Inverter
     from ganinvert.tasks.evaluation import contenders, task_of
@@ -167,7 +168,7 @@ def _sweep(texts: list[str]) -> Mapping[str, list[int]]:
                 f"--sweep {text!r} names nothing that can be swept", hint=f"choose from {', '.join(SWEPT)}"
             )
         try:
-            found[name] = [number for part in values.split(",") for number in _numbers(part)]
+            found[name] = list(dict.fromkeys(number for part in values.split(",") for number in _numbers(part)))
         except ValueError as error:
             raise UsageError(
                 f"--sweep {text!r} lists no whole numbers", hint="for instance R=1,2,4 or layer=1..8"
@@ -176,5 +177,8 @@ def _sweep(texts: list[str]) -> Mapping[str, list[int]]:
 
 
 def _numbers(part: str) -> list[int]:
-    first, dots, last = part.partition("..")
-    return list(range(int(first), int(last) + 1)) if dots else [int(part)]
+    first, _, last = part.partition("..")
+    numbers = list(range(int(first), int(last or first) + 1))
+    if not numbers:
+        raise ValueError(f"{part} counts backwards")
+    return numbers

@@ -94,8 +94,9 @@ class Summary:
         metric: Name in `METRICS`.
         count: Photos.
         mean: Over the photos; of metrics of whole sets their value.
-        sd: Standard deviation over the photos (n - 1); None for one photo and for metrics of whole sets.
-        difference: Mean of the photos' differences to the first method; None for that itself.
+        sd: Standard deviation over the photos (n - 1); None for one photo, for metrics of whole sets, and where a
+            number is infinite.
+        difference: Mean of the photos' differences to the first method; None for that itself, and as above.
         low: Lower end of the interval of that mean, see `bootstrap_interval`; None where there is none.
         high: Its upper end.
         published: Mean that the paper states, when the protocols match.
@@ -200,14 +201,15 @@ class Comparison:
             count = len(self.values[method])
             return None if value is None else Summary(method, metric, count, value, published=published)
         first = next(iter(self.values))
-        reference = self._numbers(first, metric)
-        sd = float(numbers.std(ddof=1)) if len(numbers) > 1 else None
-        summary = Summary(method, metric, len(numbers), float(numbers.mean()), sd, published=published)
-        if method == first or reference is None:
-            return summary
-        differences = numbers - reference
-        low, high = bootstrap_interval(differences)
-        return Summary(method, metric, summary.count, summary.mean, sd, float(differences.mean()), low, high, published)
+        reference = None if method == first else self._numbers(first, metric)
+        mean, sd, difference, low, high = float(numbers.mean()), None, None, None, None
+        # The PSNR of equal images is infinite: so is the mean then, and there is nothing else to say.
+        if len(numbers) > 1 and np.isfinite(numbers).all():
+            sd = float(numbers.std(ddof=1))
+        if reference is not None and np.isfinite([numbers, reference]).all():
+            difference = float((numbers - reference).mean())
+            low, high = bootstrap_interval(numbers - reference)
+        return Summary(method, metric, len(numbers), mean, sd, difference, low, high, published)
 
     def _numbers(self, method: str, metric: str) -> NDArray[np.float64] | None:
         photos = self.values[method].values()
