@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,13 @@ def photos(assets: Path) -> list[Path]:
 
 
 @pytest.fixture(autouse=True)
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Nothing a test does reaches the user's own directories."""
+def data_dir(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing a test does reaches the user's own directories and settings, or is reached by them."""
+    for name in [name for name in os.environ if name.startswith("GANINVERT_")]:
+        monkeypatch.delenv(name)
+    config = tmp_path_factory.getbasetemp() / "empty-config.toml"
+    config.touch()
+    monkeypatch.setenv("GANINVERT_CONFIG", str(config))
     monkeypatch.setenv("GANINVERT_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("GANINVERT_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "data"

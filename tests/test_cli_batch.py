@@ -6,23 +6,28 @@ import io
 import json
 import os
 import sys
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+import typer
 from filelock import FileLock
 from PIL import Image
 
 import ganinvert
 from ganinvert import files
 from ganinvert.bundle import LatentBundle
-from ganinvert.cli._batch import Conduct, Done, Work, treat
+from ganinvert.cli._batch import treat
+from ganinvert.cli._console import Show
 from ganinvert.cli._inputs import Input, expand
 from ganinvert.cli._photos import FIRST_BATCH, photo_work
-from ganinvert.cli._results import SUFFIXES, plan
+from ganinvert.cli._results import SUFFIXES, Item, plan
+from ganinvert.cli._work import Conduct, Done, Work
 from ganinvert.devices import MEMORY_SHARE, images_that_fit, watch_memory
-from ganinvert.errors import InsufficientMemoryError, UsageError
+from ganinvert.errors import InsufficientMemoryError, UsageError, WeightsError
 from ganinvert.settings import Invert, Optimization, PmSFC
 
 from .commandline import QUICK, names, photo, program, run
@@ -34,6 +39,7 @@ ITEM_KEYS = {
 }  # fmt: skip
 SUMMARY_KEYS = {
     "event", "schema", "command", "done", "skipped", "failed", "planned", "unfinished", "seconds", "exit_code",
+    "report",
 }  # fmt: skip
 
 
@@ -49,6 +55,9 @@ def test_folders_are_read_in_natural_order_without_what_is_no_input(tmp_path: Pa
     everything = expand([tmp_path], recursive=True)
     assert labels(everything, tmp_path) == ["2.png", "10.png", "a.jpg", "B.JPG", "sub/3.png"]
     assert everything[-1].subfolder == Path("sub")
+    for name in ("1.invert.pt", "1.render.pt", "1.render.png"):
+        (tmp_path / name).touch()
+    assert labels(expand([tmp_path], suffixes=frozenset({".pt"})), tmp_path) == ["1.invert.pt"]
 
 
 def test_each_input_is_taken_once(tmp_path: Path) -> None:
@@ -188,10 +197,34 @@ def test_json_lines_have_exactly_these_keys(generator: list[str], tmp_path: Path
     assert summary["command"] == "invert"
     counts = {key: summary[key] for key in ("done", "skipped", "failed", "planned", "unfinished", "exit_code")}
     assert counts == {"done": 1, "skipped": 0, "failed": 1, "planned": 0, "unfinished": 0, "exit_code": 1}
-    item, summary = map(json.loads, run(*command[:2], *command[3:]).stdout.splitlines())
+    assert summary["report"] is None
+    again = run(*command[:2], *command[3:], "--save", "image,bundle,report")
+    item, summary = map(json.loads, again.stdout.splitlines())
+    assert summary["report"] == str(tmp_path / "out" / "invert.report.html")
     assert (set(item), item["status"]) == (ITEM_KEYS, "skipped")
     assert item["settings_hash"] == done["settings_hash"]
     assert (summary["skipped"], summary["exit_code"]) == (1, 0)
+
+
+def test_all_that_a_result_shows_makes_an_input_another(generator: list[str], tmp_path: Path) -> None:
+    """Its transparency, and around a result that is put back, the rest of the photo."""
+    picture = photo(tmp_path / "a.png", (20, 16))
+    with Image.open(picture) as image:
+        plain = image.convert("RGBA")
+    for n, (change, options) in enumerate(
+        [
+            (lambda image: image.putalpha(100), []),
+            (lambda image: image.putpixel((0, 0), (1, 2, 3, 255)), ["--paste-back"]),
+        ]
+    ):
+        plain.save(picture)
+        command = ["invert", picture, "-o", tmp_path / str(n), "--align", "off", *options, *generator, *QUICK]
+        assert run(*command).exit_code == 0
+        assert "up to date" in run(*command).stderr
+        changed = plain.copy()
+        change(changed)
+        changed.save(picture)
+        assert "nothing shows that it is the same result" in run(*command).stderr
 
 
 def test_a_dry_run_names_what_would_be_written_and_writes_nothing(generator: list[str], tmp_path: Path) -> None:
@@ -250,6 +283,52 @@ def counting(results: list[list[str]], *, capacity: int = 100) -> Work[str]:
     return Work(prepare=lambda item: item.label, identity=lambda label: ("s", label), run=make, batch_size=lambda: 8)
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def stepping(looked: list[int]) -> Work[str]:
+    """Work of three steps, which notes when its state is looked at."""
+    work = counting([])
+
+    def run(batch: Sequence[tuple[Item, str]], show: Show) -> Sequence[Done]:
+        for step in range(1, 4):
+
+            def describe(step: int = step) -> str:
+                looked.append(step)
+                return f"loss {step}"
+
+            show(step, 3, describe)
+        time.sleep(0.25)  # bars are drawn ten times a second
+        return work.run(batch, show)
+
+    return replace(work, run=run, batch_size=lambda: 1)
+
+
+def test_progress_is_bars_on_a_terminal_and_lines_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The state of a step is looked at by time, not at every step: on a device that would be a wait."""
+    groups = [[Input(str(n), tmp_path / str(n), str(n))] for n in range(2)]
+    seen = {}
+    for name in ("terminal", "pipe"):
+        terminal, looked = Terminal(), list[int]()
+        items = plan(groups, tmp_path / name, task="invert", suffixes={"bundle": ".pt"})
+        with monkeypatch.context() as patch:
+            patch.setenv("COLUMNS", "100")
+            if name == "terminal":
+                patch.setattr(sys, "stderr", terminal)
+            treat(items, stepping(looked), Conduct(), command="invert")
+        assert looked == [1, 3, 1, 3]
+        seen[name] = terminal.getvalue() or capsys.readouterr().err
+    for words in ("━", "all", "1/2", "3/3", "loss 3", "s/step"):
+        assert words in seen["terminal"]
+    assert seen["pipe"].splitlines() == [
+        line for n in "01" for line in (f"{n}: step 1/3, loss 1", f"{n}: step 3/3, loss 3")
+    ] + ["2 done, 0 skipped, 0 failed"]
+
+
 def test_short_memory_halves_the_batch_and_goes_on(tmp_path: Path) -> None:
     groups = [[Input(str(n), tmp_path / str(n), str(n))] for n in range(10)]
     items = plan(groups, tmp_path / "out", task="invert", suffixes={"bundle": ".pt"})
@@ -257,6 +336,40 @@ def test_short_memory_halves_the_batch_and_goes_on(tmp_path: Path) -> None:
     treat(items, counting(made, capacity=2), Conduct(), command="invert")
     assert made == [["0", "1"], ["2", "3"], ["4", "5"], ["6", "7"], ["8", "9"]]
     assert len(names(tmp_path / "out")) == 10
+
+
+def test_a_fault_of_ours_is_an_error_of_the_item(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    groups = [[Input(str(n), tmp_path / str(n), str(n))] for n in range(3)]
+    made: list[list[str]] = []
+    work = counting(made)
+
+    def prepare(item: Item) -> str:
+        return str(2 / (1 - int(item.label)))
+
+    with pytest.raises(typer.Exit) as caught:
+        treat(
+            plan(groups, tmp_path / "out", task="invert", suffixes={"bundle": ".pt"}),
+            replace(work, prepare=prepare),
+            Conduct(),
+            command="invert",
+        )
+    assert caught.value.exit_code == 1
+    assert made == [["2.0", "-2.0"]]
+    message = capsys.readouterr().err
+    assert "error: 1: unexpected ZeroDivisionError: division by zero" in message
+    assert "hint: this is a fault of ganinvert" in message
+    assert "Traceback" not in message
+
+
+def test_missing_weights_of_an_item_are_the_exit_code(tmp_path: Path) -> None:
+    [item] = plan([[Input("a", tmp_path / "a", "a")]], tmp_path / "out", task="invert", suffixes={"bundle": ".pt"})
+
+    def refuse(_item: Item) -> str:
+        raise WeightsError("no generator", hint="fetch it")
+
+    with pytest.raises(typer.Exit) as caught:
+        treat([item], replace(counting([]), prepare=refuse), Conduct(), command="invert")
+    assert caught.value.exit_code == 3
 
 
 def test_an_item_in_other_hands_is_left_for_last(tmp_path: Path) -> None:

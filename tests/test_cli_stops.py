@@ -10,7 +10,8 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,10 @@ import typer
 from ganinvert import files
 from ganinvert.bundle import LatentBundle
 from ganinvert.cli import _photos, _signals
-from ganinvert.cli._batch import Conduct, Done, Work, treat
+from ganinvert.cli._batch import treat
 from ganinvert.cli._inputs import Input
 from ganinvert.cli._results import SUFFIXES, Item, plan
+from ganinvert.cli._work import Conduct, Done, Work
 
 from .commandline import QUICK, names, photo, run
 
@@ -100,6 +102,32 @@ def copying(bundle: LatentBundle) -> Work[Item]:
     return Work(prepare=lambda item: item, identity=lambda _: hashes, run=lambda batch, _: [done] * len(batch))
 
 
+@forked
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_two_processes_share_a_folder(bundle: LatentBundle, tmp_path: Path) -> None:
+    """Every result is made once, and whole; both processes end well."""
+    made = tmp_path / "made.txt"
+    made.touch()
+
+    def share() -> None:
+        def slowly(batch: Sequence[tuple[Item, Item]], _show: object) -> list[Done]:
+            time.sleep(0.02)
+            with made.open("a") as file:
+                file.write(f"{batch[0][0].label}\n")
+            return work.run(batch, _show)  # type: ignore[arg-type]  # it shows nothing
+
+        work = copying(bundle)
+        treat(items(tmp_path / "out", 10), replace(work, run=slowly), Conduct(), command="invert")
+        (tmp_path / f"{os.getpid()}.ended").touch()
+
+    children = [in_a_child(share) for _ in range(2)]
+    for child in children:
+        os.waitpid(child, 0)
+    assert sorted(made.read_text().split(), key=int) == [str(n) for n in range(10)]
+    assert len(list(tmp_path.glob("*.ended"))) == 2
+    assert names(tmp_path / "out") == sorted(f"{n}.invert.{end}" for n in range(10) for end in ("png", "pt"))
+
+
 def items(folder: Path, count: int = 1) -> list[Item]:
     suffixes = {kind: SUFFIXES[kind] for kind in ("image", "bundle")}
     return plan([[Input(str(n), folder / str(n), str(n))] for n in range(count)], folder, task="invert",
@@ -175,7 +203,7 @@ def test_a_stop_keeps_what_is_done_and_says_so(
 
         return count
 
-    monkeypatch.setattr(_photos, "_watch", watch)
+    monkeypatch.setattr(_photos, "watching", watch)
     pictures = [photo(tmp_path / f"{name}.png") for name in "abc"]
     result = run("invert", *pictures, "-o", tmp_path / "out", "--json", *generator, *QUICK)
     assert result.exit_code == code
@@ -261,14 +289,14 @@ def test_a_stopped_optimisation_goes_on_to_the_same_bits(
 
         return watch
 
-    monkeypatch.setattr(_photos, "_watch", stopping_at(99))
+    monkeypatch.setattr(_photos, "watching", stopping_at(99))
     assert run(*command, "-o", tmp_path / "calm").exit_code == 0
     assert len(names(tmp_path / "calm")) == 2
-    monkeypatch.setattr(_photos, "_watch", stopping_at(7))
+    monkeypatch.setattr(_photos, "watching", stopping_at(7))
     assert run(*command, "-o", tmp_path / "out").exit_code == 130
     assert [Path(name).suffix for name in names(tmp_path / "out")] == [".checkpoint"]
     seen.clear()
-    monkeypatch.setattr(_photos, "_watch", stopping_at(99))
+    monkeypatch.setattr(_photos, "watching", stopping_at(99))
     assert run(*command, "-o", tmp_path / "out").exit_code == 0
     assert seen[0] == 6
     assert contents(tmp_path / "out") == contents(tmp_path / "calm")
@@ -289,7 +317,7 @@ def test_a_checkpoint_of_something_else_or_damaged_is_not_used(
 
         return look
 
-    monkeypatch.setattr(_photos, "_watch", watch)
+    monkeypatch.setattr(_photos, "watching", watch)
     checkpoint = files.beside(tmp_path / "out" / "a.invert.pt", files.CHECKPOINT)
     for spoil in (
         lambda: None,  # there is none yet

@@ -19,7 +19,8 @@ from torchvision.models import alexnet, vgg16
 from ganinvert import metrics, paths
 from ganinvert.errors import UsageError, WeightsError
 from ganinvert.generators import PGGANGenerator
-from ganinvert.settings import METHODS, PRESETS, PmSFC, Protocol
+from ganinvert.protocols import METHODS, PRESETS, Protocol
+from ganinvert.settings import PmSFC
 from ganinvert.subspaces import SubspaceMasks
 from ganinvert.tasks import Inverter, evaluation
 from ganinvert.tasks.comparison import INPUT, Comparison, bootstrap_interval

@@ -10,7 +10,9 @@ from ganinvert.errors import UsageError
 from ganinvert.generators import PGGANGenerator
 from ganinvert.losses import PerceptualLoss, VGG16Features, pixel_loss
 from ganinvert.methods import Composition
-from ganinvert.optimize import POOR_PSNR, Outcome, Snapshot, Step, _Evaluation, _outcome, solve
+from ganinvert.optimize import POOR_PSNR, Outcome, Snapshot, Step, solve
+from ganinvert.optimize.loop import _Evaluation, _vgg16
+from ganinvert.optimize.records import judge
 from ganinvert.settings import INVERT, Objective, Optimization, PmSFC, scheduled_rate
 from ganinvert.subspaces import SubspaceMasks
 
@@ -65,8 +67,6 @@ def test_the_perceptual_term_is_kept_between_refreshes(small: PGGANGenerator, ta
         nonlocal calls
         calls += 1
 
-    from ganinvert.optimize import _vgg16
-
     handle = _vgg16(torch.device("cpu")).register_forward_hook(count)
     solve(small, targets, method=METHOD, optimization=Optimization(steps=9), objective=Objective(perceptual_every=4))
     handle.remove()
@@ -100,8 +100,8 @@ def test_outcomes_say_what_happened(small: PGGANGenerator, rng: torch.Generator)
     broken = torch.full_like(noise, torch.nan)
     assert solve(small, broken, method=METHOD, objective=PIXELS, optimization=quick).outcomes == (Outcome.NOT_FINITE,)
     history = torch.tensor([1.0, 0.1])
-    assert _outcome(history, torch.tensor(4 * 10 ** (-POOR_PSNR / 10 - 0.01))) is Outcome.GOOD
-    assert _outcome(history, torch.tensor(4 * 10 ** (-POOR_PSNR / 10 + 0.01))) is Outcome.POOR
+    assert judge(history, torch.tensor(4 * 10 ** (-POOR_PSNR / 10 - 0.01))) is Outcome.GOOD
+    assert judge(history, torch.tensor(4 * 10 ** (-POOR_PSNR / 10 + 0.01))) is Outcome.POOR
 
 
 def test_a_callback_can_stop_the_loop(small: PGGANGenerator, targets: torch.Tensor) -> None:

@@ -188,3 +188,36 @@ def test_real_photos_gain_from_the_prior(photos: list[Path]) -> None:
         filled.append(float((_unit(repaired.image)[hole] - target[hole]).square().mean()))
     assert sum(colour) > sum(gray) + 2
     assert sum(filled) < 0.8 * sum(mean)
+
+
+def test_put_back_colours_keep_the_photos_own_luminance(small_file: Path) -> None:
+    gray = Image.open(EXAMPLE).convert("L").resize((60, 40))
+    inverter = replace(_inverter(ganinvert.Colorizing(), small_file), paste_back=True)
+    whole = inverter.run([inverter.prepare(gray)])[0].whole
+    assert whole is not None
+    assert whole.size == gray.size
+    luminance = (_unit(whole) * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1)[0] * 255
+    assert (luminance - torch.from_numpy(np.asarray(gray).astype(np.float32))).abs().max() <= 1
+    colour = np.ptp(np.asarray(whole).astype(int), axis=2)
+    assert colour[:, :9].max() == 0  # outside the square it stays gray
+    assert colour[10:30, 20:40].max() > 8
+
+
+def test_put_back_fillings_leave_every_known_pixel_alone(small_file: Path) -> None:
+    photo = Image.open(EXAMPLE).convert("RGB").resize((60, 40))
+    inverter = replace(_inverter(ganinvert.Inpainting(), small_file), paste_back=True)
+    inside, beyond = ImageDraw.Draw(hole := Image.new("L", photo.size)), Image.new("L", photo.size)
+    inside.rectangle((25, 10, 34, 29), fill=255)
+    beyond.paste(255, (2, 10, 34, 29))  # the square begins at column 10
+    for mask, mode in ((hole, "RGB"), (beyond, "RGBA")):
+        whole = inverter.run([inverter.prepare(holed(images.from_pil(photo), mask=mask))])[0].whole
+        assert whole is not None
+        assert (whole.size, whole.mode) == (photo.size, mode)
+        known = np.asarray(mask) == 0
+        assert np.array_equal(np.asarray(whole)[known][:, :3], np.asarray(photo)[known])
+        changed = (np.asarray(whole)[..., :3] != np.asarray(photo)).any(axis=2)
+        assert changed[12:28, 26:33].mean() > 0.9
+    alpha = np.asarray(whole)[..., 3]
+    assert (alpha[known] == 255).all()
+    assert (alpha[12:28, 3:9] == 0).all()
+    assert (alpha[12:28, 14:30] == 255).all()

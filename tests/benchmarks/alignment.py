@@ -2,9 +2,9 @@
 
 Usage: python tests/benchmarks/alignment.py FOLDER [--sheet SHEET.png NAME…]
 
-Two comparisons, PSNR in dB and LPIPS (AlexNet): in the generator's square, each as it saw the photo; and, fairer, inside
-the largest face's box after the result was put back into the photo, both boxes resized to 128 pixels. The sheet shows
-photo | centre crop put back | aligned put back.
+Two comparisons, PSNR in dB and LPIPS (AlexNet): in the generator's square, each as it saw the photo; and, fairer,
+inside the largest face's box after the result was put back into the photo, both boxes resized to 128 pixels. The sheet
+shows photo | centre crop put back | aligned put back.
 """
 
 from __future__ import annotations

@@ -10,7 +10,9 @@ from ganinvert import __version__
 from ganinvert.cli import _signals
 from ganinvert.cli._console import ErrorReportingGroup
 from ganinvert.cli.colorize import colorize
+from ganinvert.cli.config import config
 from ganinvert.cli.discover import discover
+from ganinvert.cli.doctor import doctor
 from ganinvert.cli.evaluate import evaluate
 from ganinvert.cli.fetch_weights import fetch_weights
 from ganinvert.cli.inpaint import inpaint
@@ -25,7 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done · 1 an input failed · 2 wrong usage · 3 weights or masks missing · 130 Ctrl-C",
+    epilog="Exit codes: 0 done · 1 an input failed · 2 wrong usage · 3 weights missing · 130 Ctrl-C · 143 SIGTERM",
 )
 app.command()(invert)
 app.command()(colorize)
@@ -37,6 +39,8 @@ app.command()(render)
 app.command()(discover)
 app.command()(evaluate)
 app.command()(fetch_weights)
+app.command()(config)
+app.command()(doctor)
 
 
 def _version(wanted: bool) -> None:

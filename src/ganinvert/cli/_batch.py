@@ -6,97 +6,26 @@ does not stop the others, what is up to date is skipped, and a stop at any momen
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Generic
 
 import typer
 
 from ganinvert import files
-from ganinvert.cli._console import Overall, Show, output
+from ganinvert.cli._console import Overall, output
+from ganinvert.cli._events import Event, Status, Summary
+from ganinvert.cli._report import entry, write_report
 from ganinvert.cli._results import Item
 from ganinvert.cli._signals import postponed
+from ganinvert.cli._work import Conduct, Done, P, Work
 from ganinvert.errors import GanInvertError, InputError, InsufficientMemoryError, OutputError, UsageError
-
-SCHEMA = 1
-"""Of the JSON lines: changes when a key goes or changes its meaning."""
-
-P = TypeVar("P")
-Status = Literal["done", "skipped", "failed", "planned"]
-
-
-@dataclass(frozen=True)
-class Done:
-    """What became of one item.
-
-    Attributes:
-        files: Kind of file to its content, encoded when it is written.
-        metrics: Numbers that say how good it is.
-        outcome: In one word, how it went; "" when nothing was optimised.
-        notes: What was done to the input.
-        verdict: The sentence that says how good it is.
-        warning: The sentence that says what is wrong with it.
-    """
-
-    files: Mapping[str, Callable[[], bytes]]
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    outcome: str = ""
-    notes: Sequence[str] = ()
-    verdict: str = ""
-    warning: str = ""
-
-
-@dataclass(frozen=True)
-class Work(Generic[P]):
-    """What a command does.
-
-    Attributes:
-        prepare: Reads the inputs of an item.
-        identity: The settings hash and the input hash of what was read: with the same ones the result is the same.
-        run: Makes the results of several items, telling a `Show` of its steps.
-        batch_size: How many at a time; asked before every batch.
-        done: The word for it in the summary.
-    """
-
-    prepare: Callable[[Item], P]
-    identity: Callable[[P], tuple[str, str]]
-    run: Callable[[Sequence[tuple[Item, P]], Show], Sequence[Done]]
-    batch_size: Callable[[], int] = lambda: 1
-    done: str = "done"
-
-
-@dataclass(frozen=True)
-class Conduct:
-    """How to go about it, as the options of those names say."""
-
-    overwrite: bool = False
-    fail_fast: bool = False
-    dry_run: bool = False
-    as_json: bool = False
-
-
-@dataclass(frozen=True)
-class Event:
-    """What is known of an item when it has been treated; its JSON line has exactly these keys, and `event`."""
-
-    inputs: list[str]
-    status: Status
-    outputs: Mapping[str, str] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    outcome: str | None = None
-    notes: list[str] = field(default_factory=list)
-    warning: str | None = None
-    seconds: float | None = None
-    settings_hash: str | None = None
-    input_sha256: str | None = None
-    error: str | None = None
-    hint: str | None = None
+from ganinvert.report import Entry
 
 
 def treat(items: Sequence[Item], work: Work[P], conduct: Conduct, *, command: str) -> None:
@@ -106,7 +35,7 @@ def treat(items: Sequence[Item], work: Work[P], conduct: Conduct, *, command: st
         UsageError: JSON lines and a picture are both to go to stdout.
         typer.Exit: With code 1 when an item failed, 3 when one failed for missing weights, or 130 after Ctrl-C.
     """
-    if conduct.as_json and not all(item.paths for item in items):
+    if conduct.as_json and any(item.is_piped for item in items):
         raise UsageError("stdout cannot take both the picture and --json", hint="give a folder with -o")
     run = _Run(len(items), work, conduct)
     code = 0
@@ -120,6 +49,7 @@ def treat(items: Sequence[Item], work: Work[P], conduct: Conduct, *, command: st
         code = stop.code if isinstance(stop.code, int) else 1
         raise
     finally:
+        code = max(code, run.report(command))
         run.summarise(command, code)
     if code:
         raise typer.Exit(code)
@@ -143,6 +73,8 @@ class _Run(Generic[P]):
         self.tally: Counter[Status] = Counter()
         self.exit_code = 0
         self.elsewhere: deque[Item] = deque()
+        self.entries: list[Entry] = []
+        self.written_report: Path | None = None
         self.started = time.monotonic()
 
     def treat(self, items: Sequence[Item]) -> None:
@@ -169,8 +101,24 @@ class _Run(Generic[P]):
             output.say(", ".join([*words, *(f"{number} {word}" for word, number in more.items() if number)]))
         if self.conduct.as_json:
             seconds = round(time.monotonic() - self.started, 3)
-            summary = {"event": "summary", "schema": SCHEMA, "command": command, **counts, **more}
-            output.data(json.dumps({**summary, "seconds": seconds, "exit_code": code}))
+            written = None if self.written_report is None else str(self.written_report)
+            summary = Summary(command, **counts, **more, seconds=seconds, exit_code=code, report=written)
+            output.data(summary.line())
+
+    def report(self, command: str) -> int:
+        """Write the page about what was treated; the exit code that follows."""
+        if self.conduct.report is None or not self.entries:
+            return 0
+        try:
+            with postponed():
+                write_report(self.conduct.report, self.entries, command=command)
+        except OutputError as error:
+            output.error(error)
+            return 1
+        self.written_report = self.conduct.report
+        if not self.conduct.as_json:
+            output.data(str(self.conduct.report))
+        return 0
 
     @property
     def _stopped(self) -> bool:
@@ -185,7 +133,7 @@ class _Run(Generic[P]):
                     raise each.problem
             prepared = self.work.prepare(item)
             hashes = self.work.identity(prepared)
-            if self._is_done(item, hashes, claims, wait=wait):
+            if self._is_done(item, prepared, hashes, claims, wait=wait):
                 return []
         except Exception as error:  # whatever it is, it is no reason to stop the others
             self._fail(item, error, hashes)
@@ -195,7 +143,7 @@ class _Run(Generic[P]):
             return []
         return [_Ready(item, prepared, hashes)]
 
-    def _is_done(self, item: Item, hashes: tuple[str, str], claims: ExitStack, *, wait: bool) -> bool:
+    def _is_done(self, item: Item, prepared: P, hashes: tuple[str, str], claims: ExitStack, *, wait: bool) -> bool:
         """Whether the item is up to date, or another process is at it; if not, it is claimed."""
         if not item.paths:
             return False
@@ -215,30 +163,27 @@ class _Run(Generic[P]):
                     files.tidy(item.last)
         if up_to_date:
             output.say(f"{item.label}: up to date, skipped")
-            self._tell(item, "skipped", hashes)
+            self._tell(item, "skipped", hashes, known=self.work.recall(item, prepared) if self.conduct.report else None)
         return up_to_date
 
     def _finish(self, batch: Sequence[_Ready[P]]) -> None:
-        """Make and write the results of a batch; halve it when memory is short."""
+        """Make and write the results of a batch, or of its halves when memory is short."""
         if not batch:
             return
         started = time.monotonic()
-        title = Path(batch[0].item.label).name if len(batch) == 1 else f"{len(batch)} photos"
+        names = [Path(each.label).name for each in batch[0].item.inputs]
+        title = " + ".join(names) if len(batch) == 1 else f"{len(batch)} photos"
+        results: Sequence[Done] | None = None
         try:
             with self.overall.steps(title) as show:
                 results = self.work.run([(ready.item, ready.prepared) for ready in batch], show)
-        except InsufficientMemoryError as error:
-            if len(batch) > 1:
-                half = self.most = len(batch) // 2
-                output.say(f"memory is short: going on with {half} together", style="yellow")
-                for part in range(0, len(batch), half):
-                    self._finish(batch[part : part + half])
-            else:
-                self._fail(batch[0].item, error, batch[0].hashes)
-            return
         except Exception as error:
-            for ready in batch:
-                self._fail(ready.item, error, ready.hashes)
+            if len(batch) == 1 or not isinstance(error, InsufficientMemoryError):
+                for ready in batch:
+                    self._fail(ready.item, error, ready.hashes)
+                return
+        if results is None:  # not before the error is gone, whose traceback holds what filled the memory
+            self._finish_halved(batch)
             return
         seconds = (time.monotonic() - started) / len(batch)
         for ready, result in zip(batch, results, strict=True):
@@ -248,6 +193,12 @@ class _Run(Generic[P]):
             except Exception as error:
                 self._fail(ready.item, error, ready.hashes)
 
+    def _finish_halved(self, batch: Sequence[_Ready[P]]) -> None:
+        half = self.most = len(batch) // 2
+        output.say(f"memory is short: going on with {half} together", style="yellow")
+        for part in range(0, len(batch), half):
+            self._finish(batch[part : part + half])
+
     def _write(self, ready: _Ready[P], result: Done, seconds: float) -> None:
         """The files, then the words about them."""
         item = ready.item
@@ -256,7 +207,7 @@ class _Run(Generic[P]):
         if item.paths:
             files.write_together({path: result.files[kind]() for kind, path in item.paths.items()})
             files.tidy(item.last)
-        else:
+        elif item.is_piped:
             sys.stdout.buffer.write(result.files["image"]())
             sys.stdout.buffer.flush()
         for note in result.notes:
@@ -287,12 +238,15 @@ class _Run(Generic[P]):
         hashes: tuple[str, str] | None,
         *,
         result: Done | None = None,
+        known: Done | None = None,
         seconds: float | None = None,
         error: GanInvertError | None = None,
     ) -> None:
         """Count the item, and say on stdout what became of it."""
         self.tally[status] += 1
         self.overall.advance()
+        if self.conduct.report and status != "planned":
+            self.entries.append(entry(item.label, status, result or known, seconds=seconds, error=error))
         written = [] if status in ("failed", "skipped") else list(map(str, item.paths.values()))
         if not self.conduct.as_json:
             for path in written:
@@ -312,7 +266,7 @@ class _Run(Generic[P]):
             error=error.message if error else None,
             hint=error.hint or None if error else None,
         )
-        output.data(json.dumps({"event": "item", **asdict(event)}))
+        output.data(event.line())
 
 
 def _spoken(item: Item) -> tuple[str, str]:

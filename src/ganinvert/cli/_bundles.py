@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganinvert.cli import _options as options
-from ganinvert.cli._batch import Conduct
 from ganinvert.cli._console import Show
 from ganinvert.cli._inputs import Input, expand
 from ganinvert.cli._photos import watching
 from ganinvert.cli._results import DEFAULT_NAME
 from ganinvert.cli._transfers import ready_generator
+from ganinvert.cli._work import Conduct
 from ganinvert.settings import INVERT, PmSFC
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Pair:
     target: options.Target = Path()
     name: options.Name = DEFAULT_NAME
     fit: options.Fit = "crop"
+    align: options.AlignFaces = "auto"
     overwrite: options.Overwrite = False
     dry_run: options.DryRun = False
     as_json: options.AsJson = False
@@ -53,6 +54,7 @@ class Pair:
     device: options.Device = "auto"
     dtype: options.Dtype = "auto"
     offline: options.Offline = False
+    config: options.Config = None
     quiet: options.Quiet = False
     verbose: options.Verbose = 0
 
@@ -87,6 +89,7 @@ class Pair:
             chosen,
             masks=bundle.masks if bundle is not None else None,
             fit=self.fit,
+            align=self.align,
             device=self.device,
             dtype=self.dtype,
             seed=self.seed,

@@ -31,12 +31,12 @@ class Output:
 
     def __init__(self) -> None:
         self.verbosity = 0
-        self._live: Console | None = None
+        self._bars: Progress | None = None
 
     @property
     def console(self) -> Console:
         """That of the bars while there are some, so that messages stand above them; else of stderr as it is now."""
-        return self._live or Console(stderr=True, highlight=False, soft_wrap=True)
+        return self._bars.console if self._bars else Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(self, text: str, *, style: str | None = None, level: int = 0) -> None:
         """A message, shown from verbosity `level` on."""
@@ -52,8 +52,13 @@ class Output:
             self.console.print(f"hint: {error.hint}", markup=False)
 
     def data(self, line: str) -> None:
-        """A line of data on stdout."""
+        """A line of data on stdout; bars on the same terminal step aside for it."""
+        bars = self._bars if sys.stdout.isatty() else None
+        if bars:
+            bars.stop()
         typer.echo(os.fsencode(line))  # file names need not be text
+        if bars:
+            bars.start()
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Show]:
@@ -65,16 +70,15 @@ class Output:
     def overall(self, pieces: int) -> Iterator[Overall]:
         """Progress of many pieces of work: bars on a terminal, plain lines elsewhere, nothing when quiet."""
         if self.verbosity >= 0 and sys.stderr.isatty():
-            with self._bars() as bars:
-                self._live = bars.console
+            with self._progress() as self._bars:
                 try:
-                    yield Overall(pieces, bars)
+                    yield Overall(pieces, self._bars)
                 finally:
-                    self._live = None
+                    self._bars = None
         else:
             yield Overall(pieces, None)
 
-    def _bars(self) -> Progress:
+    def _progress(self) -> Progress:
         return Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ganinvert.cli._config import configure
 from ganinvert.cli._console import output
+from ganinvert.cli._report import KIND as REPORT
+from ganinvert.cli._results import SUFFIXES
 from ganinvert.errors import UsageError
 from ganinvert.settings import DEFAULT_GENERATOR, Affinity, Align, FitMode, Invert, PmSFC, Precision, Preset
+from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS
 
 IO = "Input/Output"
 METHOD = "Method"
@@ -18,14 +23,31 @@ OPTIMISATION = "Optimisation"
 COMPUTE = "Compute"
 GENERAL = "General"
 
+GENERATORS = tuple(name for name, entry in CATALOG.items() if entry.network not in CONVOLUTIONS)
+
+
+def _completing(*words: str) -> Callable[[str], list[str]]:
+    """Completion of one of these words."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
+
+
+def _kinds(incomplete: str) -> list[str]:
+    """Completion of a list of kinds with commas between."""
+    *before, last = incomplete.split(",")
+    return [",".join([*before, kind]) for kind in (*SUFFIXES, REPORT) if kind.startswith(last) and kind not in before]
+
+
 Generator = Annotated[
     str | None,
     typer.Option(
         "--generator",
         "-g",
         metavar="NAME|FILE",
+        autocompletion=_completing(DEFAULT_GENERATOR, *GENERATORS),
         help="A network of `fetch-weights --list`, fetched when first used, or a weights file.",
         show_default=f"best face generator in the cache, else {DEFAULT_GENERATOR}",
+        envvar="GANINVERT_GENERATOR",
+        show_envvar=False,
         rich_help_panel=METHOD,
     ),
 ]
@@ -52,6 +74,8 @@ Subspaces = Annotated[
         metavar="R",
         help="Subspaces; 1 composes all channels together.",
         show_default=str(PmSFC().subspaces),
+        envvar="GANINVERT_SUBSPACES",
+        show_envvar=False,
         rich_help_panel=METHOD,
     ),
 ]
@@ -62,6 +86,8 @@ Layer = Annotated[
         metavar="L",
         help="Compose features after this many convolutions.",
         show_default=str(PmSFC().layer),
+        envvar="GANINVERT_LAYER",
+        show_envvar=False,
         rich_help_panel=METHOD,
     ),
 ]
@@ -71,16 +97,31 @@ AffinityKind = Annotated[
         "--affinity",
         help="How channels are compared: the authors' program (more repeatable), or the paper.",
         show_default=PmSFC().affinity,
+        envvar="GANINVERT_AFFINITY",
+        show_envvar=False,
         rich_help_panel=METHOD,
     ),
 ]
 PresetName = Annotated[
-    Preset, typer.Option("--preset", help="Fast defaults, or the paper's settings.", rich_help_panel=METHOD)
+    Preset,
+    typer.Option(
+        "--preset",
+        help="Fast defaults, or the paper's settings.",
+        envvar="GANINVERT_PRESET",
+        show_envvar=False,
+        rich_help_panel=METHOD,
+    ),
 ]
 Steps = Annotated[
     int | None,
     typer.Option(
-        "--steps", metavar="N", help="Optimisation steps.", show_default="by preset", rich_help_panel=OPTIMISATION
+        "--steps",
+        metavar="N",
+        help="Optimisation steps.",
+        show_default="by preset",
+        envvar="GANINVERT_STEPS",
+        show_envvar=False,
+        rich_help_panel=OPTIMISATION,
     ),
 ]
 Codes = Annotated[
@@ -91,6 +132,8 @@ Codes = Annotated[
         metavar="K",
         help="Latent codes per subspace.",
         show_default=str(PmSFC().codes),
+        envvar="GANINVERT_CODES",
+        show_envvar=False,
         rich_help_panel=METHOD,
     ),
 ]
@@ -102,19 +145,34 @@ CheckpointEvery = Annotated[
         min=0,
         help="Keep the unfinished optimisation beside the results every so many steps, to go on from after a stop.",
         show_default="off",
+        envvar="GANINVERT_CHECKPOINT_EVERY",
+        show_envvar=False,
         rich_help_panel=OPTIMISATION,
     ),
 ]
 LearningRate = Annotated[
     float | None,
     typer.Option(
-        "--lr", metavar="RATE", help="Adam's learning rate.", show_default="by preset", rich_help_panel=OPTIMISATION
+        "--lr",
+        metavar="RATE",
+        help="Adam's learning rate.",
+        show_default="by preset",
+        envvar="GANINVERT_LR",
+        show_envvar=False,
+        rich_help_panel=OPTIMISATION,
     ),
 ]
 Seed = Annotated[
     int,
     typer.Option(
-        "--seed", metavar="N", min=0, max=2**63 - 1, help="Of the random start.", rich_help_panel=OPTIMISATION
+        "--seed",
+        metavar="N",
+        min=0,
+        max=2**63 - 1,
+        help="Of the random start.",
+        envvar="GANINVERT_SEED",
+        show_envvar=False,
+        rich_help_panel=OPTIMISATION,
     ),
 ]
 Device = Annotated[
@@ -122,14 +180,21 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="auto|cpu|cuda[:N]|mps",
+        autocompletion=_completing("auto", "cpu", "cuda", "mps"),
         help="Where to compute; auto takes CUDA when there.",
+        envvar="GANINVERT_DEVICE",
+        show_envvar=False,
         rich_help_panel=COMPUTE,
     ),
 ]
 Dtype = Annotated[
     Precision,
     typer.Option(
-        "--dtype", help="Precision of convolutions; auto takes bfloat16 where it is faster.", rich_help_panel=COMPUTE
+        "--dtype",
+        help="Precision of convolutions; auto takes bfloat16 where it is faster.",
+        envvar="GANINVERT_DTYPE",
+        show_envvar=False,
+        rich_help_panel=COMPUTE,
     ),
 ]
 Images = Annotated[
@@ -151,6 +216,8 @@ Target = Annotated[
         metavar="DIR|FILE|-",
         help="Folder for results, which is created; a .png name for one input; or - for PNG on stdout.",
         show_default="the current folder",
+        envvar="GANINVERT_OUTPUT",
+        show_envvar=False,
         rich_help_panel=IO,
     ),
 ]
@@ -160,6 +227,8 @@ Name = Annotated[
         "--name",
         metavar="TEMPLATE",
         help="Names of results, without suffix: of {stem}, {suffix}, {parent}, {index} and {task}.",
+        envvar="GANINVERT_NAME",
+        show_envvar=False,
         rich_help_panel=IO,
     ),
 ]
@@ -168,7 +237,10 @@ Save = Annotated[
     typer.Option(
         "--save",
         metavar="LIST",
-        help="What to write: image, bundle, comparison (input | result | difference ×4).",
+        autocompletion=_kinds,
+        help="What to write: image, bundle, comparison (input | result | difference ×4), report (a page about all).",
+        envvar="GANINVERT_SAVE",
+        show_envvar=False,
         rich_help_panel=IO,
     ),
 ]
@@ -178,15 +250,24 @@ BatchSize = Annotated[
         "--batch-size",
         metavar="auto|N",
         help="Photos optimised together; auto is what fits into memory. The CPU takes one after another.",
+        envvar="GANINVERT_BATCH_SIZE",
+        show_envvar=False,
         rich_help_panel=COMPUTE,
     ),
 ]
-Fit = Annotated[FitMode, typer.Option("--fit", help="How photos become square.", rich_help_panel=IO)]
+Fit = Annotated[
+    FitMode,
+    typer.Option(
+        "--fit", help="How photos become square.", envvar="GANINVERT_FIT", show_envvar=False, rich_help_panel=IO
+    ),
+]
 AlignFaces = Annotated[
     Align,
     typer.Option(
         "--align",
         help="Move the face to where a face generator expects it: when it is elsewhere, never, or always.",
+        envvar="GANINVERT_ALIGN",
+        show_envvar=False,
         rich_help_panel=IO,
     ),
 ]
@@ -208,6 +289,30 @@ AsJson = Annotated[
 ]
 NoMetadata = Annotated[
     bool, typer.Option("--no-metadata", help="Write PNG files without the text chunk.", rich_help_panel=IO)
+]
+
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Settings to use instead of the user's; see `ganinvert config`.",
+        show_default=False,
+        rich_help_panel=GENERAL,
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        callback=configure,
+        is_eager=True,
+        help="Settings to use instead of the user's; see `ganinvert config`.",
+        show_default=False,
+        rich_help_panel=GENERAL,
+    ),
 ]
 
 

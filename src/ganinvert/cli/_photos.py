@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from ganinvert import files
 from ganinvert.cli import _options as options
-from ganinvert.cli._batch import Conduct, Done, Work, treat
+from ganinvert.cli._batch import treat
 from ganinvert.cli._console import Show, output
 from ganinvert.cli._inputs import Input, expand
+from ganinvert.cli._report import KIND, report_path, settings_of, thumbnails
 from ganinvert.cli._results import DEFAULT_NAME, Item, chosen_suffixes, plan
 from ganinvert.cli._transfers import ready_generator
+from ganinvert.cli._work import Conduct, Done, Work
 from ganinvert.settings import Invert, Preset
 
 DOUBT = "warning: "
@@ -63,6 +65,7 @@ class Photos:
     dtype: options.Dtype = "auto"
     batch_size: options.BatchSize = "auto"
     offline: options.Offline = False
+    config: options.Config = None
     quiet: options.Quiet = False
     verbose: options.Verbose = 0
 
@@ -94,7 +97,8 @@ class Photos:
             affinity=self.affinity,
         )
         together = options.batch_size_of(self.batch_size)
-        suffixes = chosen_suffixes(self.save)
+        suffixes = chosen_suffixes(self.save, whole=[KIND])
+        report = report_path(self.save, self.target, task=command, overwrite=self.overwrite)
         inputs = expand(self.images or [], from_file=self.from_file, recursive=self.recursive)
         items = plan([[each] for each in inputs], self.target, task=command, suffixes=suffixes, name=self.name)
         inverter = ready_inverter(self, chosen, task())
@@ -109,7 +113,7 @@ class Photos:
                 metadata=not self.no_metadata,
                 done=done,
             ),
-            Conduct(overwrite=self.overwrite, fail_fast=self.fail_fast, dry_run=self.dry_run, as_json=self.as_json),
+            Conduct(self.overwrite, self.fail_fast, self.dry_run, self.as_json, report),
             command=command,
         )
 
@@ -182,8 +186,17 @@ def photo_work(
         fitting = min(images_that_fit(inverter.device, len(batch)) or FIRST_BATCH, MOST_TOGETHER)
         return [_done(result, inverter, metadata=metadata) for result in results]
 
+    def recall(item: Item, target: Target) -> Done | None:
+        if "bundle" not in item.paths:
+            return None
+        from ganinvert.bundle import LatentBundle
+
+        result = inverter.recall(target, LatentBundle.load(item.paths["bundle"]))
+        return _done(result, inverter, metadata=metadata)
+
     return Work(
         prepare=prepare or read,
+        recall=recall,
         identity=lambda target: (inverter.settings_hash, target.sha256),
         run=run,
         batch_size=lambda: 1 if inverter.device.type == "cpu" else batch_size or fitting,
@@ -240,6 +253,8 @@ def _done(result: Inversion, inverter: Inverter, *, metadata: bool) -> Done:
         notes=[note for note in result.notes if not note.startswith(DOUBT)],
         verdict=_verdict(result, inverter.generator),
         warning="; ".join([*doubts, *([result.outcome.value] if result.outcome.value else [])]),
+        settings=settings_of(result),
+        pictures=lambda: thumbnails(result),
     )
 
 

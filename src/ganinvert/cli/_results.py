@@ -28,11 +28,13 @@ class Item:
 
     Attributes:
         inputs: One for most commands.
-        paths: Kind of file to its path, in the order of writing; empty when the result goes to stdout.
+        paths: Kind of file to its path, in the order of writing; empty when the result goes elsewhere.
+        is_piped: Whether the result goes to stdout.
     """
 
     inputs: tuple[Input, ...]
     paths: Mapping[str, Path]
+    is_piped: bool = False
 
     @property
     def label(self) -> str:
@@ -78,16 +80,22 @@ class Item:
         return read_text(pictures[-1]) if pictures else {}
 
 
-def chosen_suffixes(save: str, known: Mapping[str, str] = SUFFIXES) -> dict[str, str]:
+def chosen_suffixes(save: str, known: Mapping[str, str] = SUFFIXES, *, whole: Sequence[str] = ()) -> dict[str, str]:
     """Those of the kinds of files that `--save` asks for, in the order of writing.
+
+    Args:
+        save: What `--save` says.
+        known: Kinds and suffixes.
+        whole: Kinds of which there is one for the whole run, which are not in the answer.
 
     Raises:
         UsageError: One is unknown.
     """
     kinds = [kind.strip() for kind in save.split(",")]
     for kind in kinds:
-        if kind not in known:
-            raise UsageError(f"--save {kind!r} is unknown", hint=f"choose from {', '.join(known)}, with commas between")
+        if kind not in known and kind not in whole:
+            choice = ", ".join([*known, *whole])
+            raise UsageError(f"--save {kind!r} is unknown", hint=f"choose from {choice}, with commas between")
     return {kind: suffix for kind, suffix in known.items() if kind in kinds}
 
 
@@ -135,7 +143,7 @@ def _piped(groups: Sequence[Sequence[Input]]) -> Item:
         raise UsageError(f"stdout takes one result, but there are {len(groups)} inputs", hint="give a folder with -o")
     if sys.stdout.isatty():
         raise UsageError("a picture cannot be shown on a terminal", hint="pipe it: ganinvert invert … -o - > face.png")
-    return Item(tuple(groups[0]), {})
+    return Item(tuple(groups[0]), {}, is_piped=True)
 
 
 def _named(group: Sequence[Input], template: str, index: int, task: str) -> Path:

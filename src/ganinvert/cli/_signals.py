@@ -23,8 +23,9 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 def postponed() -> Iterator[None]:
     """Let what is inside end before a signal takes effect: a result in the midst of being written is finished."""
     arrived: list[int] = []
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    for number in _SIGNALS:
+    # Handlers that were not set by Python cannot be put back by it.
+    before = {number: handler for number in _SIGNALS if (handler := signal.getsignal(number)) is not None}
+    for number in before:
         signal.signal(number, lambda received, _frame: arrived.append(received))
     try:
         yield

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ganinvert.cli._batch import Conduct, Done, Work, treat
+from ganinvert.cli._batch import treat
+from ganinvert.cli._comparison import Report
 from ganinvert.cli._console import Show, output
 from ganinvert.cli._inputs import Input, natural
 from ganinvert.cli._photos import photo_work
-from ganinvert.cli._reports import Report
 from ganinvert.cli._results import Item, plan
+from ganinvert.cli._work import Conduct, Done, Work
 from ganinvert.errors import InputError, OutputError
-from ganinvert.settings import METHODS, Protocol
+from ganinvert.protocols import METHODS, Protocol
 
 if TYPE_CHECKING:
     from ganinvert.optimize import Step

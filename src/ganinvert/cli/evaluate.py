@@ -14,7 +14,8 @@ from ganinvert.cli._inputs import expand
 from ganinvert.cli._study import Study, selected
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import UsageError
-from ganinvert.settings import METHODS, PRESETS, SWEPT, EvaluatedTask, Hole, Kernel, Luma, Protocol
+from ganinvert.protocols import METHODS, PRESETS, SWEPT, Protocol
+from ganinvert.settings import EvaluatedTask, Hole, Kernel, Luma
 
 _PROTOCOL = Protocol()
 
@@ -104,6 +105,7 @@ def evaluate(
     dtype: options.Dtype = "auto",
     batch_size: options.BatchSize = "auto",
     offline: options.Offline = False,
+    config: options.Config = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganinvert.cli import _options as options
-from ganinvert.cli._batch import Conduct, Done, Work, treat
+from ganinvert.cli._batch import treat
 from ganinvert.cli._bundles import BUNDLES, Read, dated, read
 from ganinvert.cli._console import Show
 from ganinvert.cli._inputs import expand
 from ganinvert.cli._photos import png_text
 from ganinvert.cli._results import DEFAULT_NAME, SUFFIXES, Item, chosen_suffixes, plan
 from ganinvert.cli._transfers import ready_generator
+from ganinvert.cli._work import Conduct, Done, Work
 
 if TYPE_CHECKING:
     from ganinvert.bundle import LatentBundle

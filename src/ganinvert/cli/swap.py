@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganinvert.cli import _options as options
-from ganinvert.cli._batch import Done, Work, treat
+from ganinvert.cli._batch import treat
 from ganinvert.cli._bundles import Pair, Read, dated, inverted, read
 from ganinvert.cli._console import Show
 from ganinvert.cli._photos import png_text
 from ganinvert.cli._results import Item, plan
 from ganinvert.cli._signature import with_options
+from ganinvert.cli._work import Done, Work
 from ganinvert.errors import UsageError
 from ganinvert.settings import INVERT
 

@@ -77,7 +77,7 @@ class Alignment:
             return plain, ["warning: no face was found, but this generator knows only faces; taken as it is"]
         if len(faces) < self.face:
             raise ImageError(
-                f"only {len(faces)} faces were found" if faces else "no face was found",
+                f"only {_counted(len(faces))} found" if faces else "no face was found",
                 hint="faces must be upright and not too small; --align off takes the picture as it is",
             )
         placement = face_square(faces[self.face - 1], picture.rgb.size)
@@ -128,4 +128,8 @@ def _choice(found: int, face: int) -> list[str]:
     if found == 1:
         return []
     which = "the largest" if face == 1 else f"number {face} by size"
-    return [f"{found} faces were found: {which} is used; --face N takes another"]
+    return [f"{_counted(found)} found: {which} is used; --face N takes another"]
+
+
+def _counted(faces: int) -> str:
+    return f"{faces} faces were" if faces > 1 else "1 face was"

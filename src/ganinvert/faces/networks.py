@@ -1,8 +1,7 @@
 """The three networks of MTCNN (Zhang et al. 2016, "Joint Face Detection and Alignment Using Multitask Cascaded CNNs").
 
 They look at crops of 12, 24 and 48 pixels; each is surer than the one before. Images are (n, 3, h, w) in [-1, 1].
-The embedded weights are facenet-pytorch's, which come from the authors' by way of a program that stored images as
-height × width × channels: its dense layers take features in the order width, height, channels.
+The embedded weights are facenet-pytorch's, whose dense layers take features in the order width, height, channels.
 """
 
 from __future__ import annotations

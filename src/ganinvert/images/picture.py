@@ -123,13 +123,17 @@ def shrunk(image: Image.Image, longest: int) -> NDArray[np.uint8]:
     return to_array(image)
 
 
+def difference(target: Image.Image, result: Image.Image) -> Image.Image:
+    """Absolute difference ×4 of two images of one size."""
+    before, after = (np.asarray(image.convert("RGB")).astype(np.int16) for image in (target, result))
+    return Image.fromarray((4 * np.abs(before - after)).clip(0, 255).astype(np.uint8))
+
+
 def comparison(target: Image.Image, result: Image.Image, *, tile: int = 256) -> Image.Image:
     """Input | result | absolute difference ×4, side by side in tiles of at least `tile` pixels."""
-    before, after = (np.asarray(image.convert("RGB")).astype(np.int16) for image in (target, result))
-    difference = Image.fromarray((4 * np.abs(before - after)).clip(0, 255).astype(np.uint8))
     side = target.width * max(1, round(tile / target.width))
     strip = Image.new("RGB", (3 * side, side))
-    for n, part in enumerate((target, result, difference)):
+    for n, part in enumerate((target, result, difference(target, result))):
         strip.paste(part.convert("RGB").resize((side, side), Image.Resampling.NEAREST), (n * side, 0))
     return strip
 
@@ -152,6 +156,15 @@ def read_text(path: Path) -> dict[str, object]:
     except (OSError, SyntaxError, ValueError, KeyError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def encode_thumbnail(image: Image.Image, *, side: int = 256) -> bytes:
+    """The content of a WebP file of at most `side` pixels; small images keep every pixel."""
+    small = image.copy()
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, "WEBP", lossless=max(image.size) <= side // 2, quality=90)
+    return buffer.getvalue()
 
 
 def _decode(file: BinaryIO, name: str) -> Picture:

@@ -2,9 +2,9 @@
 
 from ganinvert.tasks.discovery import DiscoveredSubspaces, discover
 from ganinvert.tasks.editing import Edit, interpolate, render, swap, swap_grid
-from ganinvert.tasks.inversion import Inversion, Inverter, invert
+from ganinvert.tasks.inversion import Inversion, Inverter
 from ganinvert.tasks.measuring import Colorizing, Inpainting, Inverting, Target, Task, Upscaling, holed
-from ganinvert.tasks.restoration import colorize, inpaint, upscale
+from ganinvert.tasks.single import colorize, inpaint, invert, upscale
 
 __all__ = [
     "Colorizing",

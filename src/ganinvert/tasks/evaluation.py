@@ -26,7 +26,8 @@ from ganinvert.metrics import (
     psnr,
     ssim,
 )
-from ganinvert.settings import METHODS, SWEPT, Invert, Preset, Protocol
+from ganinvert.protocols import METHODS, SWEPT, Protocol
+from ganinvert.settings import Invert, Preset
 from ganinvert.subspaces import SubspaceMasks, find_masks
 from ganinvert.tasks.comparison import INPUT, METRICS
 from ganinvert.tasks.editing import interpolate
@@ -53,7 +54,7 @@ class Contender:
     """A method, loaded for the task.
 
     Attributes:
-        name: As in `settings.METHODS`.
+        name: As in `protocols.METHODS`.
         inverter: With its settings and masks.
         point: Where in a sweep, empty without one.
     """
@@ -80,7 +81,7 @@ def contenders(
         base: Loaded for the task; its settings are replaced.
         names: Of `METHODS`.
         presets: Of the task, with what the user changed.
-        sweep: Of `settings.SWEPT`, names to values; empty for none.
+        sweep: Of `protocols.SWEPT`, names to values; empty for none.
 
     Raises:
         UsageError: There is no such layer, or there are fewer channels than subspaces.

@@ -1,10 +1,9 @@
-"""Inverting pictures: a file or a Pillow image in, a result with everything around it out."""
+"""Doing a task for many pictures: files or Pillow images in, results with everything around them out."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,24 +12,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.checkpoint import Checkpoints
-from ganinvert.degradations import Degradation, Measurement, stack
+from ganinvert.degradations import Measurement, stack
 from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import InsufficientMemoryError, UsageError
 from ganinvert.faces import Alignment
 from ganinvert.generators import PGGANGenerator, load_generator
 from ganinvert.methods import Composition
-from ganinvert.metrics import image_metrics, to_unit
+from ganinvert.metrics import to_unit
 from ganinvert.optimize import Outcome, Snapshot, Solution, Step, solve
-from ganinvert.settings import DEFAULT_GENERATOR, INVERT, Align, FitMode, Invert, PmSFC, Precision, require_seed
+from ganinvert.settings import DEFAULT_GENERATOR, INVERT, Align, FitMode, Invert, Precision, require_seed
 from ganinvert.subspaces import SubspaceMasks, find_masks
-from ganinvert.tasks.measuring import Inverting, Target, Task
+from ganinvert.tasks.measuring import Inverting, Target, Task, deviation, explained
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -142,7 +139,10 @@ class Inverter:
         side = self.task.side(picture, self.generator.resolution)
         fitted, remarks = self.alignment.fit(picture, side, mode=self.fit_mode, knows_faces=self.generator.knows_faces)
         target = self.task.target(picture, fitted, remarks=remarks)
-        return replace(target, picture=picture) if self.paste_back else target
+        if not self.paste_back:
+            return target
+        around = hashlib.sha256(target.sha256.encode() + picture.rgb.tobytes())
+        return replace(target, picture=picture, sha256=around.hexdigest())
 
     @property
     def settings_hash(self) -> str:
@@ -259,19 +259,40 @@ class Inverter:
             measurement=None if measured.kind == "identity" else measured,
         )
         features = draft.features(generator)
-        pixels = to_unit(draft.render(generator, features=features))[0].numpy()
-        alpha = target.fit.alpha if measured.known is None else None
         degradation = measured.degradation(generator.resolution)
-        image = images.to_pil(pixels, alpha)
-        metrics = _metrics(degradation, measured, draft.decode(generator, features))
+        image = _shown(draft.render(generator, features=features), target)
+        metrics = explained(degradation, measured, draft.decode(generator, features))
         if draft.measurement is not None:
-            metrics["deviation"] = _deviation(degradation, measured, images.to_array(image))
+            metrics["deviation"] = deviation(degradation, measured, images.to_array(image))
         bundle = replace(draft, metrics=metrics, provenance=self._provenance(target, solution.outcomes[n]))
-        shown = images.to_pil(to_unit(degradation.guess(measured.y))[0].numpy(), alpha)
+        return self._around(target, bundle, image)
+
+    def recall(self, target: Target, bundle: LatentBundle) -> Inversion:
+        """The result again, from the bundle that an earlier run with the same settings made of the same picture.
+
+        Args:
+            target: Made by `prepare`.
+            bundle: Of that picture and task.
+
+        Raises:
+            BundleError: The bundle was made with another generator.
+        """
+        return self._around(target, bundle, _shown(bundle.render(self.generator), target))
+
+    def _around(self, target: Target, bundle: LatentBundle, image: Image) -> Inversion:
+        degradation = target.measurement.degradation(self.generator.resolution)
         whole = None
         if target.picture is not None:
             whole = self.task.put_back(image, target.picture, target.fit.placement)
-        return Inversion(image, shown, metrics, solution.outcomes[n], target.notes, bundle, whole)
+        return Inversion(
+            image,
+            _shown(degradation.guess(target.measurement.y), target),
+            bundle.metrics,
+            Outcome[bundle.provenance["outcome"]],
+            target.notes,
+            bundle,
+            whole,
+        )
 
     def _framing(self) -> dict[str, Any]:
         faces = {"align": self.alignment.mode, "face": self.alignment.face}
@@ -295,70 +316,7 @@ class Inverter:
         }
 
 
-def _metrics(degradation: Degradation, measured: Measurement, x: torch.Tensor) -> dict[str, float]:
-    """How well the generator's image x (1, 3, r, r) explains the measurement; gray ones as images of three channels."""
-    shown, y = (image.expand(-1, 3, -1, -1) for image in (degradation(x.clamp(-1, 1)), measured.y))
-    metrics = image_metrics(shown, y)[0]
-    metrics["psnr"] += 10 * math.log10(float(degradation.coverage(measured.y)))
-    return metrics
-
-
-def _deviation(degradation: Degradation, measured: Measurement, levels: NDArray[np.uint8]) -> float:
-    x = torch.from_numpy(levels)[None] / 127.5 - 1
-    return float((degradation(x) - measured.y).abs().max() * 127.5)
-
-
-def invert(
-    picture: str | Path | Image,
-    *,
-    generator: str | Path = DEFAULT_GENERATOR,
-    settings: Invert = INVERT["default"],
-    method: PmSFC | None = None,
-    masks: SubspaceMasks | None = None,
-    fit: FitMode = "crop",
-    align: Align = "auto",
-    face: int = 1,
-    paste_back: bool = False,
-    device: str = "auto",
-    dtype: Precision = "auto",
-    seed: int = 0,
-    callback: Callable[[Step], None] | None = None,
-) -> Inversion:
-    """Invert one picture: find codes whose composed features the generator turns into it (PmSFC, eqs. 6–8).
-
-    Args:
-        picture: A file or a Pillow image, of any size and mode.
-        generator: `portraits-64` or a generator file.
-        settings: Method, optimisation and objective; `settings.INVERT["paper"]` is the paper's.
-        method: Replaces `settings.method`, for instance `PmSFC(subspaces=6, codes=5)`.
-        masks: Subspaces to use instead of the discovered ones.
-        fit: How a picture that is not square becomes so: "crop", "pad" or "squash".
-        align: "auto" moves a face to where a face generator expects it, unless it is there; "force" always; "off"
-            never, and says when it should.
-        face: Which face, counted from the largest.
-        paste_back: Also put the result back into the picture, at its own size: `Inversion.whole`.
-        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        dtype: What convolutions compute in: "auto", "float32" or "bfloat16".
-        seed: Of the codes' start.
-        callback: Called after every step; an exception it raises ends the inversion.
-
-    Raises:
-        ImageError: The picture cannot be used.
-        UsageError: A setting cannot be.
-        WeightsError: The generator is unknown or damaged, or no subspaces were discovered for it.
-    """
-    if method is not None:
-        settings = replace(settings, method=method)
-    inverter = Inverter.load(
-        generator,
-        settings,
-        masks=masks,
-        fit=fit,
-        align=align,
-        face=face,
-        paste_back=paste_back,
-        device=device,
-        dtype=dtype,
-        seed=seed,
-    )
-    return inverter.run([inverter.prepare(picture)], callback=callback)[0]
+def _shown(x: torch.Tensor, target: Target) -> Image:
+    """An image (1, 3, r, r) in the generator's range as people see it; transparency that marks a hole is none."""
+    alpha = target.fit.alpha if target.measurement.known is None else None
+    return images.to_pil(to_unit(x)[0].cpu().numpy(), alpha)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ganinvert import images
-from ganinvert.degradations import Grayscale, Measurement
+from ganinvert.degradations import Degradation, Grayscale, Measurement
 from ganinvert.errors import ImageError, UsageError
+from ganinvert.metrics import image_metrics
 from ganinvert.settings import Box, Kernel, Luma
 
 if TYPE_CHECKING:
@@ -65,6 +68,8 @@ class Task(ABC):
         digest = hashlib.sha256(measurement.levels.numpy().tobytes())
         if measurement.known is not None:
             digest.update(measurement.known.numpy().tobytes())
+        if fitted.alpha is not None:
+            digest.update(fitted.alpha.tobytes())
         notes = (*picture.notes, *(text for text in (fitted.note, *remarks, note) if text))
         return Target(fitted, measurement, notes, digest.hexdigest())
 
@@ -214,3 +219,20 @@ def holed(
     else:
         missing = images.missing_where_transparent(picture)
     return images.with_hole(picture, missing)
+
+
+def explained(degradation: Degradation, measured: Measurement, x: torch.Tensor) -> dict[str, float]:
+    """How well the generator's image x (1, 3, r, r) explains the measurement: PSNR, SSIM and LPIPS.
+
+    Gray measurements are compared as images of three equal channels; the PSNR is that of the known pixels.
+    """
+    shown, y = (image.expand(-1, 3, -1, -1) for image in (degradation(x.clamp(-1, 1)), measured.y))
+    metrics = image_metrics(shown, y)[0]
+    metrics["psnr"] += 10 * math.log10(float(degradation.coverage(measured.y)))
+    return metrics
+
+
+def deviation(degradation: Degradation, measured: Measurement, levels: NDArray[np.uint8]) -> float:
+    """The largest difference, in 8-bit steps, between a measurement and that of an image (3, r, r)."""
+    x = torch.from_numpy(levels)[None] / 127.5 - 1
+    return float((degradation(x) - measured.y).abs().max() * 127.5)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ganinvert.settings import EvaluatedTask, Protocol
+from ganinvert.protocols import Protocol
+from ganinvert.settings import EvaluatedTask
 from ganinvert.tasks.comparison import INPUT
 
 _PHOTOS = 300

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import math
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -19,100 +13,9 @@ from ganinvert.devices import autocast
 from ganinvert.generators import Generator
 from ganinvert.losses import PerceptualLoss, VGG16Features, pixel_loss
 from ganinvert.methods import Code, Method
+from ganinvert.optimize.capture import captured
+from ganinvert.optimize.records import Snapshot, Solution, Step, judge
 from ganinvert.settings import Objective, Optimization
-
-logger = logging.getLogger(__name__)
-
-
-class _Step(Protocol):
-    def __call__(self, *, refresh: bool) -> tuple[Tensor, Tensor]: ...
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Where the loop stands after a step, for b images, on the CPU. From here it goes on to the same bits.
-
-    Attributes:
-        done: Steps done.
-        losses: (done, b).
-        tensors: (b, …) each: the code's parameters, Adam's moments, and the perceptual term's last value and gradient.
-    """
-
-    done: int
-    losses: Tensor
-    tensors: Mapping[str, Tensor]
-
-    def image(self, n: int) -> Snapshot:
-        """That of one image."""
-        one = slice(n, n + 1)
-        return Snapshot(
-            self.done, self.losses[:, one].clone(), {name: value[one].clone() for name, value in self.tensors.items()}
-        )
-
-    @classmethod
-    def stacked(cls, parts: Sequence[Snapshot]) -> Snapshot:
-        """That of several images which are equally far."""
-        names = parts[0].tensors
-        return cls(
-            parts[0].done,
-            torch.cat([part.losses for part in parts], dim=1),
-            {name: torch.cat([part.tensors[name] for part in parts]) for name in names},
-        )
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of the loop. The tensors stay on the device: reading a value is what costs a wait.
-
-    Attributes:
-        index: From 0.
-        steps: How many there will be.
-        loss: (b,), the objective of every image before this step; its perceptual term is that of the last refresh.
-        pixel: (b,), its pixel term.
-        snapshot: Copies where the loop stands, which makes the device wait.
-    """
-
-    index: int
-    steps: int
-    loss: Tensor
-    pixel: Tensor
-    snapshot: Callable[[], Snapshot]
-
-    @property
-    def psnr(self) -> Tensor:
-        """(b,) in dB, of images that are not clamped: 10·log10(4 / pixel), since [-1, 1] spans 2."""
-        return 10 * (4 / self.pixel).log10()
-
-
-class Outcome(Enum):
-    """How an optimisation of one image ended; the value is the sentence a person reads, "" when all is well."""
-
-    GOOD = ""
-    POOR = (
-        "the result is far from the photo: it may show something this generator never learned, or not be aligned "
-        "as its training images were; try more --steps, more codes (-K), or a generator of the photo's domain"
-    )
-    STALLED = "the optimisation has hardly moved: raise --steps or --lr, or use the default preset"
-    NOT_FINITE = "the optimisation ran into values that are not finite: lower --lr, or use --dtype float32"
-
-
-POOR_PSNR = 26.0
-"""In dB; below it an inversion at 64 px looks washed out: unaligned faces, other motifs, too few steps."""
-
-
-@dataclass(frozen=True)
-class Solution:
-    """What the loop found for b images.
-
-    Attributes:
-        code: The optimised variables.
-        losses: (steps, b) on the CPU, the objective before every step.
-        outcomes: One per image.
-    """
-
-    code: Code
-    losses: Tensor
-    outcomes: tuple[Outcome, ...]
 
 
 def solve(
@@ -161,7 +64,7 @@ def solve(
         code.retract()
         return loss, pixel
 
-    run = _captured(step, code, optimizer, y.device) if y.device.type == "cuda" else step
+    run = captured(step, code, optimizer, y.device) if y.device.type == "cuda" else step
     losses = torch.empty(optimization.steps, len(y), device=y.device)
     state = _state(code, optimizer, evaluate)
     if resume is not None:
@@ -179,7 +82,7 @@ def solve(
     with torch.no_grad(), autocast(y.device, dtype):
         final = pixel_loss(degradation(code.render(generator).float()), y) / degradation.coverage(y)
     history = losses.cpu()
-    return Solution(code, history, tuple(map(_outcome, history.T, final.cpu())))
+    return Solution(code, history, tuple(map(judge, history.T, final.cpu())))
 
 
 class _Evaluation:
@@ -263,58 +166,3 @@ def _set_rates(optimizer: torch.optim.Adam, rate: float) -> None:
             group["lr"].fill_(rate * group["multiple"])
         else:
             group["lr"] = rate * group["multiple"]
-
-
-def _captured(step: _Step, code: Code, optimizer: torch.optim.Adam, device: torch.device) -> _Step:
-    """Record the whole step as CUDA graphs, one with and one without a refresh; if impossible, the eager step.
-
-    Warming up and recording must not move anything: the rates are 0 then, and parameters and moments are put back.
-    """
-    saved = [parameter.detach().clone() for parameter in code.parameters()]
-    graphs: dict[bool, tuple[torch.cuda.CUDAGraph, tuple[Tensor, Tensor]]] = {}
-    with torch.cuda.device(device), warnings.catch_warnings():
-        # Adam remarks that a capturable step runs uncaptured: it does so while warming up.
-        warnings.filterwarnings("ignore", message=".*capturable=True")
-        side = torch.cuda.Stream(device)
-        side.wait_stream(torch.cuda.current_stream())
-        try:
-            with torch.cuda.stream(side):
-                for refresh in (True, False, True):
-                    step(refresh=refresh)
-            torch.cuda.current_stream().wait_stream(side)
-            for refresh in (True, False):
-                graph = torch.cuda.CUDAGraph()
-                # Replays never overlap and their results are copied at once, so both may use the same memory.
-                pool = graphs[True][0].pool() if graphs else None
-                with torch.cuda.graph(graph, pool=pool, stream=side):
-                    result = step(refresh=refresh)
-                graphs[refresh] = graph, result
-        except RuntimeError as error:
-            logger.info("the step runs eagerly, because it cannot be captured as a CUDA graph: %s", error)
-            graphs.clear()
-        torch.cuda.current_stream().wait_stream(side)
-        with torch.no_grad():
-            for parameter, value in zip(code.parameters(), saved, strict=True):
-                parameter.copy_(value)
-            for state in optimizer.state.values():
-                for tensor in state.values():
-                    tensor.zero_()
-    if not graphs:
-        return step
-
-    def replay(*, refresh: bool) -> tuple[Tensor, Tensor]:
-        graph, result = graphs[refresh]
-        with torch.cuda.device(device):
-            graph.replay()
-        return result
-
-    return replay
-
-
-def _outcome(losses: Tensor, pixel: Tensor) -> Outcome:
-    """Judge one image: its loss history (steps,) and its final pixel loss on [-1, 1]."""
-    if not torch.isfinite(losses).all() or not torch.isfinite(pixel):
-        return Outcome.NOT_FINITE
-    if 10 * math.log10(4 / max(float(pixel), 1e-12)) >= POOR_PSNR:
-        return Outcome.GOOD
-    return Outcome.STALLED if float(losses[-1]) > 0.8 * float(losses[0]) else Outcome.POOR
