@@ -136,6 +136,7 @@ def test_photos_beside_bundles_are_inverted_as_those_were(
     wrong = run("swap", *ends, "--subspaces", "7", "-o", out, *generator)
     assert "there is no subspace 7" in wrong.stderr
     assert run("swap", *ends, "--subspaces", "two", "-o", out, *generator).exit_code == 2
+    assert run("swap", *ends, "--subspaces", "1", "-o", "-", *generator).exit_code == 2
 
 
 def test_interpolate_writes_what_save_asks_for(generator: list[str], ends: list[Path], tmp_path: Path) -> None:

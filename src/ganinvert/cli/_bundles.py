@@ -13,11 +13,12 @@ import typer
 
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import Show
-from ganinvert.cli._inputs import Input, expand
+from ganinvert.cli._inputs import STDIN, Input, expand
 from ganinvert.cli._photos import watching
-from ganinvert.cli._results import DEFAULT_NAME
+from ganinvert.cli._results import DEFAULT_NAME, Item, plan
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.cli._work import Conduct
+from ganinvert.errors import UsageError
 from ganinvert.settings import INVERT, PmSFC
 
 if TYPE_CHECKING:
@@ -27,6 +28,17 @@ if TYPE_CHECKING:
 BUNDLES = frozenset({".pt"})
 Source = Annotated[
     Path, typer.Argument(metavar="PHOTO|BUNDLE", help="A photo, which is inverted first, or a .pt bundle.")
+]
+
+SubspaceCount = Annotated[
+    int | None,
+    typer.Option(
+        "-R",
+        metavar="R",
+        help="Subspaces in which photos are inverted.",
+        show_default=str(PmSFC().subspaces),
+        rich_help_panel=options.METHOD,
+    ),
 ]
 
 
@@ -45,6 +57,7 @@ class Pair:
     as_json: options.AsJson = False
     no_metadata: options.NoMetadata = False
     generator: options.Generator = None
+    count: SubspaceCount = None
     codes: options.Codes = None
     layer: options.Layer = None
     preset: options.PresetName = "default"
@@ -58,17 +71,23 @@ class Pair:
     quiet: options.Quiet = False
     verbose: options.Verbose = 0
 
-    @property
-    def inputs(self) -> list[Input]:
-        """Both."""
-        return [expand([path])[0] for path in (self.a, self.b)]
+    def items(self, command: str, suffixes: Mapping[str, str]) -> list[Item]:
+        """The one item that both make.
+
+        Raises:
+            UsageError: The files are to go to stdout, or to where one of the inputs is.
+        """
+        if str(self.target) == STDIN:
+            raise UsageError("stdout takes one picture, and these are several files", hint="give a folder with -o")
+        inputs = [expand([path])[0] for path in (self.a, self.b)]
+        return plan([inputs], self.target, task=command, suffixes=suffixes, name=self.name)
 
     @property
     def conduct(self) -> Conduct:
         """How to go about it."""
         return Conduct(overwrite=self.overwrite, dry_run=self.dry_run, as_json=self.as_json)
 
-    def inverter(self, *, subspaces: int | None) -> Inverter:
+    def inverter(self) -> Inverter:
         """Load the generator: that of `-g`, or that of a bundle, or the best there is.
 
         Photos beside a bundle are composed as the bundle was, so that the two belong together.
@@ -77,7 +96,7 @@ class Pair:
         from ganinvert.tasks import Inverter
 
         chosen = options.adjusted(
-            INVERT[self.preset], steps=self.steps, lr=self.lr, subspaces=subspaces, codes=self.codes, layer=self.layer
+            INVERT[self.preset], steps=self.steps, lr=self.lr, subspaces=self.count, codes=self.codes, layer=self.layer
         )
         bundle = next((LatentBundle.load(path) for path in (self.a, self.b) if _is_bundle(path)), None)
         if bundle is not None:

@@ -12,7 +12,7 @@ from ganinvert.cli._batch import treat
 from ganinvert.cli._bundles import Pair, Read, dated, inverted, read
 from ganinvert.cli._console import Show
 from ganinvert.cli._photos import png_text
-from ganinvert.cli._results import Item, chosen_suffixes, plan
+from ganinvert.cli._results import Item, chosen_suffixes
 from ganinvert.cli._signature import with_options
 from ganinvert.cli._work import Done, Work
 from ganinvert.settings import INVERT, InterpolationPath
@@ -49,16 +49,6 @@ def interpolate(
             rich_help_panel=options.IO,
         ),
     ] = "webp,strip",
-    count: Annotated[
-        int | None,
-        typer.Option(
-            "-R",
-            metavar="R",
-            help="Subspaces in which photos are inverted.",
-            show_default=str(INVERT["default"].method.subspaces),
-            rich_help_panel=options.METHOD,
-        ),
-    ] = None,
 ) -> None:
     """Go from one photo or bundle to another: an animation, frames or a strip of the images between.
 
@@ -67,8 +57,8 @@ def interpolate(
     Example: ganinvert interpolate ann.jpg bob.pt --frames 60
     """
     kinds = chosen_suffixes(save, FILES)
-    items = plan([pair.inputs], pair.target, task="interpolate", suffixes=_suffixes(kinds, frames), name=pair.name)
-    inverter = pair.inverter(subspaces=count)
+    items = pair.items("interpolate", _suffixes(kinds, frames))
+    inverter = pair.inverter()
 
     def run(batch: Sequence[tuple[Item, Read]], show: Show) -> list[Done]:
         return [_done(made, inverter, show, frames, path, metadata=not pair.no_metadata) for _, made in batch]

@@ -12,7 +12,7 @@ from ganinvert.cli._batch import treat
 from ganinvert.cli._bundles import Pair, Read, dated, inverted, read
 from ganinvert.cli._console import Show
 from ganinvert.cli._photos import png_text
-from ganinvert.cli._results import Item, plan
+from ganinvert.cli._results import Item
 from ganinvert.cli._signature import with_options
 from ganinvert.cli._work import Done, Work
 from ganinvert.errors import UsageError
@@ -34,7 +34,7 @@ def swap(
             "--subspaces",
             metavar="LIST",
             help="Numbers of the subspaces to exchange, from 1, with commas between.",
-            show_default="all of them, one by one, in the grid",
+            show_default=False,
             rich_help_panel=options.METHOD,
         ),
     ] = None,
@@ -57,16 +57,6 @@ def swap(
             rich_help_panel=options.IO,
         ),
     ] = False,
-    count: Annotated[
-        int | None,
-        typer.Option(
-            "-R",
-            metavar="R",
-            help="Subspaces in which photos are inverted.",
-            show_default=str(INVERT["default"].method.subspaces),
-            rich_help_panel=options.METHOD,
-        ),
-    ] = None,
 ) -> None:
     """Exchange subspaces between two photos or bundles: expression, age, colours … of one in the other.
 
@@ -85,8 +75,8 @@ def swap(
         *(["bundle of b", "bundle"] if numbers else []),
     ]
     suffixes = {kind: FILES[kind] for kind in kinds}
-    items = plan([pair.inputs], pair.target, task="swap", suffixes=suffixes, name=pair.name)
-    inverter = pair.inverter(subspaces=count)
+    items = pair.items("swap", suffixes)
+    inverter = pair.inverter()
     settings = {"subspaces": numbers, "strength": strength}
 
     def run(batch: Sequence[tuple[Item, Read]], show: Show) -> list[Done]:
