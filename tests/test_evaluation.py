@@ -106,11 +106,12 @@ def test_lpips_with_vgg_is_the_published_formula(assets: Path, rng: torch.Genera
                 kept.append(image / image.square().sum(dim=1, keepdim=True).sqrt().clamp_min(1e-10))
         return kept
 
-    expected = sum(
+    distances = [
         F.conv2d((a - b).square(), heads[f"lin{n}.model.1.weight"]).mean()
         for n, (a, b) in enumerate(zip(stages(x), stages(y), strict=True))
-    )
-    assert float(metrics.lpips(x, y, net="vgg")) == pytest.approx(float(expected), abs=1e-4)
+    ]
+    expected = float(torch.stack(distances).sum().detach())
+    assert float(metrics.lpips(x, y, net="vgg")) == pytest.approx(expected, abs=1e-4)
     metrics._lpips_network.cache_clear()
 
 
