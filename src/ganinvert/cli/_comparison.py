@@ -221,13 +221,13 @@ def _show(comparison: Comparison, main: Sequence[str]) -> None:
     metrics = comparison.metrics if len(comparison.values) <= MOST_IN_FULL else main
     found = {(summary.method, summary.metric): summary for summary in comparison.summaries}
     table = Table(box=None, pad_edge=False)
-    for heading in ("", "mean", "difference [95 %]", "paper"):
+    for heading in ("", "mean", "difference [95 %]", *(["paper"] if comparison.published else [])):
         table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
     for metric in metrics:
         table.add_row(METRICS[metric].title, style="bold")
         for method in comparison.values:
             if (summary := found.get((method, metric))) is not None:
-                table.add_row(f"  {method}", *cell(summary))
+                table.add_row(f"  {method}", *cell(summary)[: len(table.columns) - 1])
     if output.verbosity >= 0:
         output.console.print(table, soft_wrap=False, highlight=False)
     for note in comparison.notes:
