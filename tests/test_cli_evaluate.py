@@ -15,7 +15,7 @@ from ganinvert.tasks.comparison import COSTS, METRICS
 
 from .commandline import names, photo, run
 
-SMALL = ["-R", "2", "-K", "2", "--steps", "3", "--device", "cpu"]
+SMALL = ["-R", "2", "-K", "2", "--layer", "3", "--steps", "3", "--device", "cpu"]
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_photos_are_chosen_by_the_seed_alone(generator: list[str], folder: Path,
         (["--task", "colorize", "--interpolation", "8"], "from one inversion to the next"),
         (["--task", "upscale", "--factor", "5"], "5 times smaller"),
         (["--task", "inpaint", "--share", "2"], "share cannot be 2"),
-        (["--task", "inpaint", "--share", "0.00001"], "leaves everything known"),
+        (["--task", "inpaint", "--layer", "3", "--share", "0.00001"], "leaves everything known"),
         (["-o", "FILE"], "is not a folder"),
     ],
 )
