@@ -96,10 +96,16 @@ def test_twenty_photos_survive_kills_at_random_moments(generator: list[str], tmp
 
 
 def copying(bundle: LatentBundle) -> Work[Item]:
-    """Work whose results are there at once: of the picture a text, of the bundle a copy."""
+    """Work that leaves a checkpoint on its way to results: of the picture a text, of the bundle a copy."""
     hashes = bundle.provenance["settings_hash"], bundle.provenance["input_sha256"]
     done = Done({"image": lambda: b"picture", "bundle": bundle.encode}, metrics={"psnr": 30.0})
-    return Work(prepare=lambda item: item, identity=lambda _: hashes, run=lambda batch, _: [done] * len(batch))
+
+    def make(batch: Sequence[tuple[Item, Item]], _show: object) -> list[Done]:
+        for item, _ in batch:
+            files.write_atomically(files.beside(item.last, files.CHECKPOINT), b"halfway")
+        return [done] * len(batch)
+
+    return Work(prepare=lambda item: item, identity=lambda _: hashes, run=make)
 
 
 @forked

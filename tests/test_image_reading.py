@@ -14,8 +14,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, features
 
+from ganinvert.cli._inputs import PICTURES
 from ganinvert.errors import ImageError
 from ganinvert.images import from_pil, read, to_pil
+from ganinvert.images.picture import FORMATS as FORMATS_READ
 
 from .pictures import (
     DISPLAY_P3,
@@ -142,7 +144,7 @@ ROUNDED = np.rint(ALL_LEVELS / 257).astype(np.int64)
 
 
 def deep_tiff(samples: int, **options: object) -> bytes:
-    import tifffile  # a dependency of scikit-image; Pillow writes no colours of 16 bits
+    import tifffile  # Pillow writes no colours of 16 bits
 
     buffer = io.BytesIO()
     values = ALL_LEVELS if samples == 1 else np.repeat(ALL_LEVELS[..., None], samples, axis=2)
@@ -345,6 +347,13 @@ def test_unusable_paths_say_why(tmp_path: Path) -> None:
             read(path)
         assert str(path) in caught.value.message
         assert caught.value.hint
+
+
+def test_folders_are_searched_for_what_can_be_read() -> None:
+    Image.init()
+    readable = {suffix for suffix, form in Image.registered_extensions().items() if form in FORMATS_READ}
+    assert readable >= PICTURES
+    assert readable - PICTURES <= {".apng", ".pfm", ".avifs"}
 
 
 def test_pillow_images_that_turn_out_to_be_damaged_or_tiny(tmp_path: Path) -> None:

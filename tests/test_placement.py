@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from ganinvert.errors import ImageError
 from ganinvert.images import Fit, Picture, Placement, fit, from_pil, paste_back, place, to_pil
-from ganinvert.images.placement import SOFT_EDGE
+from ganinvert.images.pasting import SOFT_EDGE
 
 from .pictures import gradient
 

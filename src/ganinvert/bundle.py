@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import io
-import pickle
+import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
 from ganinvert.degradations import Measurement
-from ganinvert.errors import BundleError
+from ganinvert.errors import BundleError, UsageError
 from ganinvert.files import write_atomically
 from ganinvert.generators import Generator
 from ganinvert.methods import ComposedCode
-from ganinvert.settings import PmSFC
+from ganinvert.settings import PmSFC, Weighting
 from ganinvert.subspaces import SubspaceMasks
 
 FORMAT = "ganinvert-bundle"
 VERSION = 2
+MOST_LAYERS = 18
+"""Of a generator of 1024 pixels."""
+_ODD = (AttributeError, KeyError, RuntimeError, TypeError, ValueError)
+"""What values of another type than expected raise."""
+_DAMAGED = "the file is damaged or no bundle: make it again with `ganinvert invert --overwrite`"
 
 
 @dataclass(frozen=True)
@@ -142,15 +148,14 @@ class LatentBundle:
         Raises:
             BundleError: The file is missing, damaged, no bundle, or of a newer version.
         """
-        damaged = "the file is damaged or no bundle: make it again with `ganinvert invert --overwrite`"
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = _read(Path(path))
         except FileNotFoundError as error:
             raise BundleError(f"{path}: no such file", hint="check the spelling of the path") from error
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-            raise BundleError(f"{path}: cannot be read", hint=damaged) from error
+        except Exception as error:  # a reader of foreign bytes may raise anything
+            raise BundleError(f"{path}: cannot be read", hint=_DAMAGED) from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise BundleError(f"{path}: is not a latent bundle", hint=damaged)
+            raise BundleError(f"{path}: is not a latent bundle", hint=_DAMAGED)
         try:
             if content["version"] > VERSION:
                 raise BundleError(
@@ -161,9 +166,58 @@ class LatentBundle:
             measured = content["measurement"]
             measurement = None if measured is None else Measurement(**measured)
             rest = {key: value for key, value in content.items() if key not in ("masks", "measurement")}
-            return cls(masks=masks, measurement=measurement, **rest)
-        except (KeyError, TypeError) as error:
-            raise BundleError(f"{path}: is incomplete", hint=damaged) from error
+            bundle = cls(masks=masks, measurement=measurement, **rest)
+        except _ODD as error:
+            raise BundleError(f"{path}: is incomplete", hint=_DAMAGED) from error
+        if not _is_sound(bundle):
+            raise BundleError(f"{path}: its parts do not fit together", hint=_DAMAGED)
+        return bundle
+
+
+def _read(path: Path) -> object:
+    """The content of a torch file, which is a ZIP archive: its check sums tell damaged values from whole ones."""
+    content = io.BytesIO(path.read_bytes())
+    with zipfile.ZipFile(content) as archive:
+        if (damaged := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(damaged)
+    content.seek(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, about files that it did not write
+        return torch.load(content, map_location="cpu", weights_only=True)
+
+
+def _is_sound(bundle: LatentBundle) -> bool:
+    """Whether every field is what it claims to be, so that nothing that is done with a bundle stumbles over it."""
+    texts = (bundle.task, bundle.method, bundle.generator, bundle.digest, bundle.masks.source)
+    tables = (bundle.composition, bundle.tensors, bundle.metrics, bundle.settings, bundle.provenance)
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(table, dict) for table in tables):
+        return False
+    try:
+        method, labels = PmSFC(**bundle.composition), bundle.masks.labels
+        numbers = (bundle.masks.stability, *bundle.metrics.values())
+        return bool(
+            all(tensor.dtype == torch.float32 for tensor in (*bundle.tensors.values(), bundle.losses))
+            and all(isinstance(number, int | float) for number in numbers)
+            and 0 <= bundle.layer <= MOST_LAYERS
+            and method.weighting in get_args(Weighting)
+            and bundle.losses.ndim == 1
+            and labels.dtype == torch.int64
+            and labels.ndim == 1
+            and method.subspaces <= len(labels)
+            and labels.unique().tolist() == list(range(method.subspaces))
+            and _fits(bundle.tensors, method, len(labels))
+            and (bundle.measurement is None or bundle.measurement.is_sound())
+        )
+    except (*_ODD, UsageError):
+        return False
+
+
+def _fits(tensors: Mapping[str, Tensor], method: PmSFC, channels: int) -> bool:
+    """Whether codes or features are those of so many subspaces and channels."""
+    if "h" in tensors:
+        return tensors["h"].ndim == 3 and len(tensors["h"]) == channels
+    z, w = tensors["z"].shape, tensors["w"].shape
+    return len(z) == 3 and z[:2] == (method.subspaces, method.codes) and w == (method.codes, channels)
 
 
 def _migrated(content: Mapping[str, Any]) -> dict[str, Any]:

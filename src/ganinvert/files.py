@@ -19,8 +19,15 @@ CHECKPOINT = "checkpoint"
 
 
 def beside(path: Path, suffix: str) -> Path:
-    """A hidden companion of `path` in its folder, the same in every process; short, whatever the length of the name."""
-    return path.with_name(f"{_PREFIX}{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}.{suffix}")
+    """A hidden companion of `path` in its folder, the same in every process; short, whatever the length of the name.
+
+    Companions of a companion belong to the same file, so that whoever claims that can clear them away.
+    """
+    if path.name.startswith(_PREFIX):
+        mark = path.name.removeprefix(_PREFIX).split(".")[0]
+    else:
+        mark = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    return path.with_name(f"{_PREFIX}{mark}.{suffix}")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from ganinvert.cli._console import output
 from ganinvert.errors import GanInvertError, InputError, UsageError
 
-_FORMATS = "avif bmp gif jfif jpe jpeg jpg jp2 pbm pgm png pnm ppm tga tif tiff webp"
+_FORMATS = "avif bmp dib gif jfif jpe jpeg jpg mpo pbm pgm png pnm ppm tif tiff webp"
 PICTURES = frozenset(f".{name}" for name in _FORMATS.split(" "))
 """Suffixes of the files that are taken from folders."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from ganinvert.degradations.base import Degradation, Identity
 from ganinvert.degradations.downsample import Downsample
 from ganinvert.degradations.grayscale import Grayscale
 from ganinvert.degradations.mask import Mask
+from ganinvert.settings import Kernel, Luma
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,22 @@ class Measurement:
         """(1, c, s, s) float32 in [-1, 1], 0 where nothing is known."""
         y = self.levels.float()[None] / 127.5 - 1
         return y if self.known is None else y * self.known
+
+    def is_sound(self) -> bool:
+        """Whether the fields are what they claim to be, in a measurement that was read from a file."""
+        if self.levels.dtype != torch.uint8 or self.levels.ndim != 3 or self.levels.shape[1] != self.levels.shape[2]:
+            return False
+        if self.known is not None and (self.known.dtype != torch.bool or self.known.shape != self.levels.shape[1:]):
+            return False
+        if (self.kind == "mask") != (self.known is not None):
+            return False
+        match self.kind:
+            case "grayscale":
+                return len(self.levels) == 1 and self.options.get("luma") in get_args(Luma)
+            case "downsample":
+                return len(self.levels) == 3 and self.options.get("kernel") in get_args(Kernel)
+            case _:
+                return len(self.levels) == 3 and self.kind in ("identity", "mask") and not self.options
 
     def degradation(self, resolution: int) -> Degradation:
         """P for images of this resolution.

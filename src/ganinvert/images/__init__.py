@@ -1,6 +1,7 @@
 """Image files to pixel arrays and back: the only room that knows Pillow."""
 
 from ganinvert.images.masks import box_mask, missing_where_transparent, read_mask, with_hole
+from ganinvert.images.pasting import paste_back, paste_into_hole
 from ganinvert.images.picture import (
     Picture,
     comparison,
@@ -14,7 +15,7 @@ from ganinvert.images.picture import (
     to_array,
     to_pil,
 )
-from ganinvert.images.placement import Fit, Placement, fit, paste_back, paste_into_hole, place, square
+from ganinvert.images.placement import Fit, Placement, fit, place, square
 from ganinvert.images.sheets import encode_animation, grid
 
 __all__ = [

@@ -237,6 +237,7 @@ def _upright_srgb(image: Image.Image, notes: list[str]) -> Picture:
         alpha, image = image.getchannel("A"), image.convert(image.mode[:-1])
         alpha = None if alpha.getextrema() == (255, 255) else alpha
     rgb = _to_srgb(image, profile, notes)
+    rgb.info = {}  # Pillow would write the old profile, and more of the file's, into what is made of the picture
     if turn is not None:
         rgb, alpha = rgb.transpose(turn), None if alpha is None else alpha.transpose(turn)
     return Picture(rgb, alpha, tuple(notes))
