@@ -13,18 +13,19 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from skimage.color import rgb2lab
 from torchvision.models import alexnet, vgg16
 
 from ganinvert import metrics, paths
-from ganinvert.errors import UsageError, WeightsError
+from ganinvert.errors import ImageError, UsageError, WeightsError
 from ganinvert.generators import PGGANGenerator
 from ganinvert.protocols import METHODS, PRESETS, Protocol
 from ganinvert.settings import PmSFC
 from ganinvert.subspaces import SubspaceMasks
 from ganinvert.tasks import Inverter, evaluation
 from ganinvert.tasks.comparison import INPUT, Comparison, bootstrap_interval
-from ganinvert.tasks.evaluation import Truth, Walk, compare, contenders, degrade, missing_pixels
+from ganinvert.tasks.evaluation import Truth, Walk, compare, contenders, degrade, missing_pixels, read_truth
 from ganinvert.tasks.published import published_figures
 from ganinvert.tasks.records import Record, mean_curve
 from ganinvert.weights import TensorFile
@@ -142,6 +143,14 @@ def test_degraded_photos_are_what_a_user_would_have(truth: Truth) -> None:
     assert torch.equal(hole.levels[:, hole.known], truth.levels[:, hole.known])
     plain = degrade(truth, Protocol("invert")).measurement
     assert torch.equal(plain.levels, truth.levels)
+
+
+def test_gray_photos_are_no_truth_of_colours(small_file: Path, tmp_path: Path) -> None:
+    base = Inverter.load(small_file, METHODS["single"].settings(PRESETS["colorize"]), device="cpu")
+    Image.new("L", (16, 16), 90).save(tmp_path / "gray.png")
+    assert read_truth(tmp_path / "gray.png", base, Protocol("upscale")).levels.unique().tolist() == [90]
+    with pytest.raises(ImageError, match="no colours that could be restored"):
+        read_truth(tmp_path / "gray.png", base, Protocol("colorize"))
 
 
 def test_random_holes_are_the_photos_own() -> None:

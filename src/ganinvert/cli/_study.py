@@ -93,7 +93,7 @@ class Study:
 
     def _read(self, inputs: Sequence[Input]) -> dict[Input, Truth]:
         """The photos that can be used, as they are; the others are told of here, once."""
-        from ganinvert.tasks.evaluation import Truth
+        from ganinvert.tasks.evaluation import read_truth
 
         found: dict[Input, Truth] = {}
         with output.progress("reading photos") as show:
@@ -101,8 +101,7 @@ class Study:
                 try:
                     if each.problem is not None:
                         raise each.problem
-                    target = self.inverter.prepare(each.path)
-                    found[each] = Truth(target.measurement.levels, target.sha256)
+                    found[each] = read_truth(each.path, self.inverter, self.protocol)
                 except InputError as error:
                     output.error(error)
                 show(n, len(inputs), lambda: "")

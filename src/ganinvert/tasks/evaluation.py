@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.degradations import Downsample, Grayscale
-from ganinvert.errors import UsageError
+from ganinvert.errors import ImageError, UsageError
 from ganinvert.generators import Generator
 from ganinvert.metrics import (
     alexnet_moments,
@@ -32,7 +33,7 @@ from ganinvert.subspaces import SubspaceMasks, find_masks
 from ganinvert.tasks.comparison import INPUT, METRICS
 from ganinvert.tasks.editing import interpolate
 from ganinvert.tasks.inversion import Inverter
-from ganinvert.tasks.measuring import Colorizing, Inpainting, Inverting, Target, Task, Upscaling
+from ganinvert.tasks.measuring import Colorizing, Inpainting, Inverting, Target, Task, Upscaling, is_gray
 from ganinvert.tasks.records import Result
 
 
@@ -47,6 +48,24 @@ class Truth:
 
     levels: Tensor
     sha256: str
+
+
+def read_truth(path: Path, inverter: Inverter, protocol: Protocol) -> Truth:
+    """A photo as it is, in the generator's square.
+
+    Args:
+        path: Its file.
+        inverter: Loaded for `Inverting`.
+        protocol: How it is going to be degraded.
+
+    Raises:
+        ImageError: It cannot be used, or has nothing that could be lost and restored.
+    """
+    target = inverter.prepare(path)
+    levels = target.measurement.levels
+    if protocol.task == "colorize" and is_gray(levels):
+        raise ImageError(f"{path}: has no colours that could be restored", hint="leave gray photos out of the folder")
+    return Truth(levels, target.sha256)
 
 
 @dataclass(frozen=True)
