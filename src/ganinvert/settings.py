@@ -15,9 +15,11 @@ Align = Literal["auto", "off", "force"]
 Affinity = Literal["thresholded", "paper"]
 Box = tuple[int, int, int, int]
 """Left, top, width and height, in pixels."""
+EvaluatedTask = Literal["invert", "colorize", "upscale", "inpaint"]
 FitMode = Literal["crop", "pad", "squash"]
 Kernel = Literal["bicubic", "area", "bilinear", "lanczos"]
 Luma = Literal["rec601", "rec709", "lab"]
+Hole = Literal["box", "pixels"]
 InterpolationPath = Literal["features", "codes"]
 """Where an interpolation is linear."""
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -26,7 +28,12 @@ Schedule = Literal["constant", "cosine"]
 Weighting = Literal["tanh", "linear"]
 
 
-def _at_least(name: str, value: int, least: int) -> None:
+def at_least(name: str, value: int, least: int) -> None:
+    """Refuse a number that is too small.
+
+    Raises:
+        UsageError: It is below `least`.
+    """
     if value < least:
         raise UsageError(f"{name} cannot be {value}", hint=f"choose at least {least}")
 
@@ -88,8 +95,8 @@ class Discovery:
         Raises:
             UsageError: No steps, an empty batch, or a learning rate that is not positive.
         """
-        _at_least("steps", self.steps, 1)
-        _at_least("batch", self.batch, 1)
+        at_least("steps", self.steps, 1)
+        at_least("batch", self.batch, 1)
         require_seed(self.seed)
         _positive("lr", self.lr)
 
@@ -126,7 +133,7 @@ class Optimization:
         Raises:
             UsageError: No steps, or a learning rate that is not positive.
         """
-        _at_least("steps", self.steps, 1)
+        at_least("steps", self.steps, 1)
         _positive("lr", self.lr)
 
     def rate(self, index: int) -> float:
@@ -157,7 +164,7 @@ class Objective:
         Raises:
             UsageError: `perceptual_every` is below 1.
         """
-        _at_least("perceptual_every", self.perceptual_every, 1)
+        at_least("perceptual_every", self.perceptual_every, 1)
 
 
 @dataclass(frozen=True)
@@ -192,9 +199,9 @@ class PmSFC:
         Raises:
             UsageError: R or K is below 1.
         """
-        _at_least("subspaces (-R)", self.subspaces, 1)
-        _at_least("codes (-K)", self.codes, 1)
-        _at_least("candidates", self.candidates, 0)
+        at_least("subspaces (-R)", self.subspaces, 1)
+        at_least("codes (-K)", self.codes, 1)
+        at_least("candidates", self.candidates, 0)
 
 
 @dataclass(frozen=True)
