@@ -200,7 +200,7 @@ def test_a_stop_keeps_what_is_done_and_says_so(
     """In the second step of the second photo."""
     steps = 0
 
-    def watch(_show: object) -> Callable[[object], None]:
+    def watch(_show: object, *_: object) -> Callable[[object], None]:
         def count(_step: object) -> None:
             nonlocal steps
             steps += 1
@@ -285,7 +285,7 @@ def test_a_stopped_optimisation_goes_on_to_the_same_bits(
     seen: list[int] = []
 
     def stopping_at(last: int) -> Callable[[object], Callable[[object], None]]:
-        def watch(_show: object) -> Callable[[object], None]:
+        def watch(_show: object, *_: object) -> Callable[[object], None]:
             def look(step: object) -> None:
                 seen.append(step.index)
                 if step.index == last:
@@ -315,7 +315,7 @@ def test_a_checkpoint_of_something_else_or_damaged_is_not_used(
     command = ["invert", picture, "-o", tmp_path / "out", "--checkpoint-every", 2, *generator, *QUICK]
     seen: list[int] = []
 
-    def watch(_show: object) -> Callable[[object], None]:
+    def watch(_show: object, *_: object) -> Callable[[object], None]:
         def look(step: object) -> None:
             seen.append(step.index)
             if step.index == 2:

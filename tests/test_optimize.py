@@ -102,6 +102,8 @@ def test_outcomes_say_what_happened(small: PGGANGenerator, rng: torch.Generator)
     history = torch.tensor([1.0, 0.1])
     assert judge(history, torch.tensor(4 * 10 ** (-POOR_PSNR / 10 - 0.01))) is Outcome.GOOD
     assert judge(history, torch.tensor(4 * 10 ** (-POOR_PSNR / 10 + 0.01))) is Outcome.POOR
+    assert judge(history, torch.tensor(4 * 10**-2.1), degraded=True) is Outcome.GOOD
+    assert judge(history, torch.tensor(4 * 10**-1.9), degraded=True) is Outcome.UNEXPLAINED
 
 
 def test_a_callback_can_stop_the_loop(small: PGGANGenerator, targets: torch.Tensor) -> None:

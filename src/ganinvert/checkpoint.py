@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import pickle
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,8 @@ import torch
 
 from ganinvert.files import write_atomically
 from ganinvert.optimize import Snapshot, Step
+
+logger = logging.getLogger(__name__)
 
 FORMAT = "ganinvert-checkpoint"
 VERSION = 1
@@ -37,8 +39,8 @@ class Checkpoints:
             content = torch.load(self.paths[input_sha256], map_location="cpu", weights_only=True)
             if self._identity(input_sha256).items() <= content.items():
                 return Snapshot(content["done"], content["losses"], content["tensors"])
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError):
-            pass  # it saves time where it can be read, and no more
+        except Exception as error:  # what damage does to it is without number; it saves time, and no more
+            logger.info("a checkpoint cannot be used: %s", error)
         return None
 
     def after(self, step: Step, inputs: Sequence[str]) -> None:

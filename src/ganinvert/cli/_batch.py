@@ -107,7 +107,7 @@ class _Run(Generic[P]):
 
     def report(self, command: str) -> int:
         """Write the page about what was treated; the exit code that follows."""
-        if self.conduct.report is None or not self.entries:
+        if self.conduct.report is None or self.conduct.dry_run or not self.entries:
             return 0
         try:
             with postponed():
@@ -227,6 +227,8 @@ class _Run(Generic[P]):
             known.__cause__ = error
             error = known
         error.message = error.message.replace(*_spoken(item))
+        if not any(each.label in error.message for each in item.inputs):
+            error.message = f"{item.label}: {error.message}"
         output.error(error)
         self.exit_code = max(self.exit_code, 3 if error.exit_code == 3 else 1)
         self._tell(item, "failed", hashes, error=error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,8 +19,9 @@ from ganinvert.cli._photos import watching
 from ganinvert.cli._results import DEFAULT_NAME, Item, plan
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.cli._work import Conduct
-from ganinvert.errors import UsageError
-from ganinvert.settings import EDIT, PmSFC
+from ganinvert.errors import BundleError, UsageError
+from ganinvert.settings import DEFAULT_GENERATOR, EDIT, PmSFC
+from ganinvert.weights.catalog import CATALOG
 
 if TYPE_CHECKING:
     from ganinvert.bundle import LatentBundle
@@ -79,6 +81,9 @@ class Pair:
         """
         if str(self.target) == STDIN:
             raise UsageError("stdout takes one picture, and these are several files", hint="give a folder with -o")
+        for path in (self.a, self.b):
+            if path.is_dir():
+                raise UsageError(f"{path} is a folder", hint="name one photo or bundle")
         inputs = [expand([path])[0] for path in (self.a, self.b)]
         return plan([inputs], self.target, task=command, suffixes=suffixes, name=self.name)
 
@@ -98,11 +103,17 @@ class Pair:
         chosen = options.adjusted(
             EDIT[self.preset], steps=self.steps, lr=self.lr, subspaces=self.count, codes=self.codes, layer=self.layer
         )
-        bundle = next((LatentBundle.load(path) for path in (self.a, self.b) if _is_bundle(path)), None)
+        bundle = None
+        for path in (self.a, self.b):
+            if bundle is None and _is_bundle(path):
+                with suppress(BundleError):  # reading the inputs says why
+                    bundle = LatentBundle.load(path)
         if bundle is not None:
+            if any(option is not None for option in (self.count, self.codes, self.layer)):
+                raise UsageError("-R, -K and --layer are those of the bundle", hint="leave them out beside a bundle")
             chosen = replace(chosen, method=PmSFC(**bundle.composition))
         layer = None if bundle is not None or chosen.method.subspaces == 1 else chosen.method.layer
-        wanted = self.generator or (bundle.generator if bundle is not None else None)
+        wanted = self.generator or (named_by(bundle) if bundle is not None else None)
         return Inverter.load(
             ready_generator(wanted, offline=self.offline or self.dry_run, layer=layer),
             chosen,
@@ -165,6 +176,20 @@ def inverted(read: Read, inverter: Inverter, show: Show) -> list[LatentBundle]:
     photos = [source for source in read.sources if isinstance(source, Target)]
     found = iter(inverter.run(photos, callback=watching(show)) if photos else [])
     return [next(found).bundle if isinstance(source, Target) else source for source in read.sources]
+
+
+def named_by(bundle: LatentBundle) -> str:
+    """The generator that a bundle names.
+
+    Raises:
+        UsageError: It is a file, whose place the bundle does not know.
+    """
+    if bundle.generator != DEFAULT_GENERATOR and bundle.generator not in CATALOG:
+        raise UsageError(
+            f"the bundle was made with a generator file, {bundle.generator} ({bundle.digest[:12]})",
+            hint="name that file with -g",
+        )
+    return bundle.generator
 
 
 def dated(bundle: LatentBundle, read: Read) -> LatentBundle:

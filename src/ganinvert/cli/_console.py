@@ -56,7 +56,10 @@ class Output:
         bars = self._bars if sys.stdout.isatty() else None
         if bars:
             bars.stop()
-        typer.echo(os.fsencode(line))  # file names need not be text
+        try:
+            typer.echo(os.fsencode(line))  # file names need not be text
+        except BrokenPipeError:  # its reader has gone; the results are wanted all the same
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if bars:
             bars.start()
 

@@ -19,7 +19,9 @@ PICTURES = frozenset(f".{name}" for name in _FORMATS.split(" "))
 """Suffixes of the files that are taken from folders."""
 
 STDIN = "-"
-_OWN_NAME = re.compile(r".\.(colorize|inpaint|interpolate|invert|render|swap|upscale)(\.\w+)*\.png$|.\.render\.pt$")
+_OWN_NAME = re.compile(
+    r".\.(colorize|inpaint|interpolate|invert|render|swap|upscale)(\.\w+)*\.(gif|png|webp)$|.\.render\.pt$"
+)
 _OWN_CHUNK = b"iTXtganinvert\0"
 _HEAD = 1 << 16  # of a PNG file, in bytes: text stands before the pixels
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganinvert import files
-from ganinvert.cli._inputs import STDIN, Input
+from ganinvert.cli._inputs import PICTURES, STDIN, Input
 from ganinvert.errors import BundleError, OutputError, UsageError
 
 SUFFIXES = {"image": ".png", "comparison": ".comparison.png", "bundle": ".pt"}
@@ -121,11 +121,15 @@ def plan(
             of items nor what is there, or the template is wrong.
     """
     if str(target) == STDIN:
+        if "image" not in suffixes:
+            raise UsageError("stdout takes the picture alone", hint="leave --save out, or give a folder with -o")
         return [_piped(groups)]
     if target.suffix.lower() in (".png", ".pt") and not target.is_dir():
         if len(groups) > 1:
             raise UsageError(f"{target} is one file, but there are {len(groups)} inputs", hint="give a folder with -o")
         stems = [target.with_suffix("")]
+    elif target.suffix.lower() in PICTURES and not target.is_dir():
+        raise UsageError(f"{target} is no name for results", hint="name a .png file, or give a folder with -o")
     elif target.exists() and not target.is_dir():
         raise UsageError(f"{target} is not a folder", hint="give a folder with -o; it is created if it does not exist")
     else:
@@ -165,7 +169,7 @@ def _named(group: Sequence[Input], template: str, index: int, task: str) -> Path
                     + f"there are {', '.join(f'{{{known}}}' for known in _FIELDS)}",
                 )
         found = Path(template.format_map(values))
-    except ValueError as error:
+    except (KeyError, ValueError) as error:
         raise UsageError(
             f"--name {template!r} is no template: {error}", hint=f"for instance --name {DEFAULT_NAME!r}"
         ) from error

@@ -57,6 +57,8 @@ def inpaint(
         raise UsageError("--mask and --box both say what is missing", hint="give one of them")
     if mask is not None and not mask.exists():
         raise UsageError(f"--mask {mask}: no such file or folder", hint="check the spelling of the path")
+    if mask is None and mask_keep == "white":
+        raise UsageError("--mask-keep says what the white of a mask means, and there is none", hint="give --mask")
     rectangle = _box(box) if box is not None else None
 
     def preparing(inverter: Inverter, inputs: Sequence[Input]) -> Callable[[Item], Target]:

@@ -10,13 +10,14 @@ import typer
 
 from ganinvert.cli import _options as options
 from ganinvert.cli._batch import treat
-from ganinvert.cli._bundles import BUNDLES, Read, dated, read
+from ganinvert.cli._bundles import BUNDLES, Read, dated, named_by, read
 from ganinvert.cli._console import Show
 from ganinvert.cli._inputs import expand
 from ganinvert.cli._photos import png_text
 from ganinvert.cli._results import DEFAULT_NAME, SUFFIXES, Item, chosen_suffixes, plan
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.cli._work import Conduct, Done, Work
+from ganinvert.errors import UsageError
 
 if TYPE_CHECKING:
     from ganinvert.bundle import LatentBundle
@@ -52,16 +53,17 @@ def render(
         ),
     ] = None,
     scale: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--scale",
             metavar="S",
             help="Multiply the features of those subspaces: 1 changes nothing, 0 switches them off.",
             rich_help_panel=options.METHOD,
         ),
-    ] = 1.0,
+    ] = None,
     generator: options.BundleGenerator = None,
     offline: options.Offline = False,
+    config: options.Config = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
@@ -71,6 +73,8 @@ def render(
 
     Example: ganinvert render face.invert.pt --subspace 3 --scale 1.3
     """
+    if (scale is None) != (not subspaces):
+        raise UsageError("--subspace and --scale belong together", hint="for instance --subspace 3 --scale 1.3")
     suffixes = chosen_suffixes(save, KINDS)
     inputs = expand(bundles or [], from_file=from_file, recursive=recursive, suffixes=BUNDLES)
     items = plan([[each] for each in inputs], target, task="render", suffixes=suffixes, name=name)
@@ -79,13 +83,14 @@ def render(
     def load(bundle: LatentBundle) -> Generator:
         from ganinvert.generators import load_generator
 
-        wanted = generator or bundle.generator
+        wanted = generator or named_by(bundle)
         if wanted not in loaded:
             loaded[wanted] = load_generator(ready_generator(wanted, offline=offline or dry_run))
         return loaded[wanted]
 
     def run(batch: Sequence[tuple[Item, Read]], _show: Show) -> list[Done]:
-        return [_done(made, load, subspaces or [], scale, metadata=not no_metadata) for _, made in batch]
+        factor = 1.0 if scale is None else scale
+        return [_done(made, load, subspaces or [], factor, metadata=not no_metadata) for _, made in batch]
 
     work = Work(
         prepare=lambda item: read(item.inputs, {"subspaces": subspaces, "scale": scale}),

@@ -21,7 +21,7 @@ from ganinvert.settings import EDIT
 if TYPE_CHECKING:
     from ganinvert.tasks import Inverter
 
-FILES = {"a": ".a.png", "b": ".b.png", "grid": ".grid.png", "bundle of b": ".b.pt", "bundle": ".a.pt"}
+FILES = {"a": ".a.png", "b": ".b.png", "grid": ".grid.png", "bundle_b": ".b.pt", "bundle": ".a.pt"}
 """Kind of file to what its name ends with; the last is the sign that the others are complete."""
 
 
@@ -72,11 +72,12 @@ def swap(
     kinds = [
         *(["a", "b"] if numbers else []),
         *(["grid"] if grid else []),
-        *(["bundle of b", "bundle"] if numbers else []),
+        *(["bundle_b", "bundle"] if numbers else []),
     ]
     suffixes = {kind: FILES[kind] for kind in kinds}
     items = pair.items("swap", suffixes)
     inverter = pair.inverter()
+    inverter.masks.channels(numbers)  # refuses subspaces that do not exist before any work
     settings = {"subspaces": numbers, "strength": strength}
 
     def run(batch: Sequence[tuple[Item, Read]], show: Show) -> list[Done]:
@@ -119,7 +120,7 @@ def _done(
             "a": lambda: encode_png(first.image, text),
             "b": lambda: encode_png(second.image, text),
             "grid": lambda: encode_png(swap_grid(a, b, generator, strength=strength), text),
-            "bundle of b": bundles[1].encode,
+            "bundle_b": bundles[1].encode,
             "bundle": bundles[0].encode,
         },
         metrics=distances if numbers else {},

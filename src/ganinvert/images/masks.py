@@ -49,7 +49,8 @@ def box_mask(box: Box, size: tuple[int, int]) -> Image.Image:
     """
     left, top, width, height = box
     missing = Image.new("L", size, 0)
-    missing.paste(255, (left, top, left + width, top + height))
+    corner = min(left, size[0]), min(top, size[1])
+    missing.paste(255, (*corner, min(left + width, size[0]), min(top + height, size[1])))
     return _require_partial(missing, f"the box {left},{top},{width},{height}", f"the photo is {size[0]}×{size[1]}")
 
 

@@ -82,7 +82,9 @@ def solve(
     with torch.no_grad(), autocast(y.device, dtype):
         final = pixel_loss(degradation(code.render(generator).float()), y) / degradation.coverage(y)
     history = losses.cpu()
-    return Solution(code, history, tuple(map(judge, history.T, final.cpu())))
+    degraded = not isinstance(degradation, Identity)
+    judged = tuple(judge(*one, degraded=degraded) for one in zip(history.T, final.cpu(), strict=True))
+    return Solution(code, history, judged)
 
 
 class _Evaluation:

@@ -77,12 +77,18 @@ class Outcome(Enum):
         "the result is far from the photo: it may show something this generator never learned, or not be aligned "
         "as its training images were; try more --steps, more codes (-K), or a generator of the photo's domain"
     )
+    UNEXPLAINED = (
+        "what the photo shows could not be explained well: it may show something this generator never learned, or not "
+        "be aligned as its training images were; try --align, or a generator of the photo's domain"
+    )
     STALLED = "the optimisation has hardly moved: raise --steps or --lr, or use the default preset"
     NOT_FINITE = "the optimisation ran into values that are not finite: lower --lr, or use --dtype float32"
 
 
 POOR_PSNR = 26.0
 """In dB; below it an inversion at 64 px looks washed out: unaligned faces, other motifs, too few steps."""
+UNEXPLAINED_PSNR = 20.0
+"""In dB, of degraded photos, which few steps are to explain roughly: usual are 23 and more."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +106,18 @@ class Solution:
     outcomes: tuple[Outcome, ...]
 
 
-def judge(losses: Tensor, pixel: Tensor) -> Outcome:
-    """Judge one image: its loss history (steps,) and its final pixel loss on [-1, 1]."""
+def judge(losses: Tensor, pixel: Tensor, *, degraded: bool = False) -> Outcome:
+    """Judge one image.
+
+    Args:
+        losses: Its history, (steps,).
+        pixel: Its final pixel loss on [-1, 1].
+        degraded: Whether it was a measurement of something else that was to be explained.
+    """
     if not torch.isfinite(losses).all() or not torch.isfinite(pixel):
         return Outcome.NOT_FINITE
-    if 10 * math.log10(4 / max(float(pixel), 1e-12)) >= POOR_PSNR:
+    if 10 * math.log10(4 / max(float(pixel), 1e-12)) >= (UNEXPLAINED_PSNR if degraded else POOR_PSNR):
         return Outcome.GOOD
-    return Outcome.STALLED if float(losses[-1]) > 0.8 * float(losses[0]) else Outcome.POOR
+    if float(losses[-1]) > 0.8 * float(losses[0]):
+        return Outcome.STALLED
+    return Outcome.UNEXPLAINED if degraded else Outcome.POOR

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -48,8 +49,10 @@ def render(bundle: LatentBundle, generator: Generator, *, subspaces: Sequence[in
 
     Raises:
         BundleError: The bundle was made with another generator.
-        UsageError: A subspace does not exist.
+        UsageError: A subspace does not exist, or the scale is no number.
     """
+    if not math.isfinite(scale):
+        raise UsageError(f"features cannot be scaled by {scale:g}", hint="choose a number, for instance 1.3")
     features = bundle.features(generator)
     if subspaces and scale != 1:
         chosen = bundle.masks.channels(subspaces)[:, None, None]

@@ -123,6 +123,7 @@ class Inverter:
             settings = replace(settings, method=replace(method, subspaces=masks.subspaces))
         else:
             masks = find_masks(loaded, method.layer, method.subspaces, affinity=method.affinity)
+        task.check(loaded.resolution)
         precision = resolve_precision(dtype, place)
         return cls(loaded.to(place), masks, settings, task, place, precision, seed, fit, alignment, paste_back)
 

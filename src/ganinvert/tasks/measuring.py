@@ -86,6 +86,13 @@ class Task(ABC):
         """The whole picture with the task's result in its place."""
         return images.paste_back(image, picture, placement)
 
+    def check(self, resolution: int) -> None:  # noqa: B027  (most tasks have nothing to refuse)
+        """Refuse options that do not fit a generator of that resolution.
+
+        Raises:
+            UsageError: They do not.
+        """
+
     @abstractmethod
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
         """The measurement, and a note if the picture had to be changed for it."""
@@ -156,6 +163,21 @@ class Upscaling(Task):
     factor: int | None = None
     kernel: Kernel = "bicubic"
 
+    def check(self, resolution: int) -> None:
+        """The factor has to divide the resolution.
+
+        Raises:
+            UsageError: It does not.
+        """
+        if self.factor is None:
+            return
+        if self.factor < 2 or resolution % self.factor or resolution // self.factor < 2:
+            factors = [n for n in range(2, resolution // 2 + 1) if resolution % n == 0]
+            raise UsageError(
+                f"{resolution} pixels cannot be {self.factor} times smaller",
+                hint=f"choose a factor of {', '.join(map(str, factors))}, or none, to take the picture's own size",
+            )
+
     def side(self, picture: images.Picture, resolution: int) -> int:
         """The generator's resolution divided by the factor, or the picture's shorter side."""
         if self.factor is None:
@@ -166,12 +188,6 @@ class Upscaling(Task):
                     hint="choose a generator of a higher resolution with -g, or give --factor to shrink it first",
                 )
             return side
-        if self.factor < 2 or resolution % self.factor or resolution // self.factor < 2:
-            factors = [n for n in range(2, resolution // 2 + 1) if resolution % n == 0]
-            raise UsageError(
-                f"{resolution} pixels cannot be {self.factor} times smaller",
-                hint=f"choose a factor of {', '.join(map(str, factors))}, or none, to take the picture's own size",
-            )
         return resolution // self.factor
 
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
