@@ -2,23 +2,22 @@
 
 Usage: python .ci/embed_assets.py SHARED_ASSETS_FOLDER
 
-The self-expression matrices of the embedded generator, at the layers of all commands' defaults, and the masks for R = 6
-are learned here too, with the default discovery settings. The same content has the same digest, but not the same
-bytes: safetensors orders its header at random. Commit only files whose content has changed.
+The self-expression matrix of the embedded generator and the masks for R = 6 are learned here too, with the
+default discovery settings. The same content has the same digest, but not the same bytes: safetensors orders its header
+at random. Commit only files whose content has changed.
 """
 
 from __future__ import annotations
 
 import csv
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from ganinvert import paths
 from ganinvert.generators import load_generator
-from ganinvert.settings import COLORIZE, DEFAULT_GENERATOR, DISCOVERY, INPAINT, INVERT, UPSCALE
+from ganinvert.settings import DEFAULT_GENERATOR, DISCOVERY, PmSFC
 from ganinvert.subspaces import SubspaceMasks, learn_self_expression
 from ganinvert.weights import TensorFile, read_generator
 
@@ -63,13 +62,12 @@ def main(shared: Path) -> None:
         },
     ).save(paths.embedded("mtcnn.safetensors"))
     _credits(shared / "portraits" / "portraits128.csv", paths.embedded("portraits-credits.csv"))
-    defaults = INVERT["default"].method
-    for layer in sorted({tasks["default"].method.layer for tasks in (INVERT, COLORIZE, UPSCALE, INPAINT)}):
-        expression = learn_self_expression(load_generator(), replace(DISCOVERY["default"], layer=layer))
-        stem = f"{DEFAULT_GENERATOR}.layer{layer}.self-expression"
-        expression.save(paths.embedded(f"{stem}.safetensors"))
-        masks = SubspaceMasks.cut(expression, defaults.subspaces, affinity=defaults.affinity)
-        masks.save(paths.embedded(f"{stem}.R{defaults.subspaces}.{defaults.affinity}.masks.safetensors"))
+    expression = learn_self_expression(load_generator(), DISCOVERY["default"])
+    stem = f"{DEFAULT_GENERATOR}.layer{expression.layer}.self-expression"
+    expression.save(paths.embedded(f"{stem}.safetensors"))
+    defaults = PmSFC()
+    masks = SubspaceMasks.cut(expression, defaults.subspaces, affinity=defaults.affinity)
+    masks.save(paths.embedded(f"{stem}.R{defaults.subspaces}.{defaults.affinity}.masks.safetensors"))
 
 
 def _credits(source: Path, target: Path) -> None:

@@ -224,13 +224,20 @@ INVERT: Mapping[Preset, Invert] = {
 }
 
 _EQUATION_9 = replace(INVERT["paper"], objective=Objective(perceptual=0.0, perceptual_every=1))
-_RESTORE = Invert(optimization=Optimization(steps=40), objective=Objective(perceptual=0.0))
+_FEW_STEPS = Invert(optimization=Optimization(steps=40), objective=Objective(perceptual=0.0))
 """Where much is missing, every further step explains what is known better and invents more of the rest: in 40 steps,
 results are nearer to the truth than in 300. See docs/explanation/tasks.md."""
 
-COLORIZE: Mapping[Preset, Invert] = {"default": _RESTORE, "paper": _EQUATION_9}
-UPSCALE: Mapping[Preset, Invert] = {"default": _RESTORE, "paper": _EQUATION_9}
+COLORIZE: Mapping[Preset, Invert] = {"default": _FEW_STEPS, "paper": _EQUATION_9}
+UPSCALE: Mapping[Preset, Invert] = {"default": _FEW_STEPS, "paper": _EQUATION_9}
 INPAINT: Mapping[Preset, Invert] = {
-    "default": replace(_RESTORE, method=PmSFC(layer=2)),
+    # One subspace: with codes of their own, the subspaces of a hole drift apart, and nothing there corrects it.
+    "default": replace(_FEW_STEPS, method=PmSFC(subspaces=1, codes=30)),
     "paper": _EQUATION_9,
 }
+EDIT: Mapping[Preset, Invert] = {
+    # Codes that stay nearer to the generator's own reconstruct less and take a change of subspaces better.
+    "default": Invert(optimization=Optimization(steps=60, lr=0.2)),
+    "paper": INVERT["paper"],
+}
+"""How photos are inverted that are then swapped or interpolated."""
