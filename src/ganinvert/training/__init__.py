@@ -1,0 +1,1 @@
+"""Growing PGGANs on images."""
