@@ -17,14 +17,16 @@ if TYPE_CHECKING:
         ImageError,
         InputError,
         OutputError,
+        TrainingError,
         UsageError,
         WeightsError,
     )
     from ganinvert.generators import Generator, load_generator
     from ganinvert.optimize import Outcome, Step
-    from ganinvert.settings import DISCOVERY, INVERT, Discovery, Invert, Objective, Optimization, PmSFC
+    from ganinvert.settings import DISCOVERY, INVERT, Discovery, Invert, Objective, Optimization, PmSFC, Training
     from ganinvert.subspaces import SelfExpressionStep, SubspaceMasks
-    from ganinvert.tasks import DiscoveredSubspaces, Inversion, Inverter, discover, invert
+    from ganinvert.tasks import DiscoveredSubspaces, Inversion, Inverter, TrainedGenerator, discover, invert, train
+    from ganinvert.training import TrainingStep
 
 __version__ = version("ganinvert")
 
@@ -36,14 +38,16 @@ _HOMES = {
         "ImageError",
         "InputError",
         "OutputError",
+        "TrainingError",
         "UsageError",
         "WeightsError",
     ],
     "generators": ["Generator", "load_generator"],
     "optimize": ["Outcome", "Step"],
-    "settings": ["DISCOVERY", "INVERT", "Discovery", "Invert", "Objective", "Optimization", "PmSFC"],
+    "settings": ["DISCOVERY", "INVERT", "Discovery", "Invert", "Objective", "Optimization", "PmSFC", "Training"],
     "subspaces": ["SelfExpressionStep", "SubspaceMasks"],
-    "tasks": ["DiscoveredSubspaces", "Inversion", "Inverter", "discover", "invert"],
+    "tasks": ["DiscoveredSubspaces", "Inversion", "Inverter", "TrainedGenerator", "discover", "invert", "train"],
+    "training": ["TrainingStep"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -69,12 +73,17 @@ __all__ = [
     "SelfExpressionStep",
     "Step",
     "SubspaceMasks",
+    "TrainedGenerator",
+    "Training",
+    "TrainingError",
+    "TrainingStep",
     "UsageError",
     "WeightsError",
     "__version__",
     "discover",
     "invert",
     "load_generator",
+    "train",
 ]
 
 

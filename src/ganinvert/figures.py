@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ganinvert.files import write_atomically
 from ganinvert.settings import Affinity
@@ -38,6 +40,74 @@ def draw_discovery(expression: SelfExpression, masks: SubspaceMasks, path: Path)
         blocks.axhline(border - 0.5, color="white", linewidth=0.6)
         blocks.axvline(border - 0.5, color="white", linewidth=0.6)
     blocks.set(title=f"{kind.capitalize()} affinity, {masks.subspaces} subspaces", xlabel="channels in block order")
+    _write(figure, path)
+
+
+def draw_training(losses: Sequence[Sequence[float]], evaluations: Sequence[Mapping[str, float]], path: Path) -> None:
+    """How a training went: losses and augmentation above, Fréchet distances below, over the images shown.
+
+    Args:
+        losses: Rows of images shown, generator's loss, discriminator's loss, probability of augmentation.
+        evaluations: Rows with "images", "frechet_training" and "frechet_held_out".
+        path: A PNG file, written atomically.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    curves, distances = figure.subplots(2, 1, sharex=True)
+    table = np.array(losses).reshape(-1, 4)
+    for column, name in enumerate(("generator", "discriminator", "augmentation probability"), start=1):
+        curves.plot(table[:, 0], table[:, column], label=name, linewidth=0.9)
+    curves.set(title="losses")
+    shown = [row["images"] for row in evaluations]
+    for key, name in (("frechet_training", "training images"), ("frechet_held_out", "held-out images")):
+        distances.plot(shown, [row[key] for row in evaluations], "o-", label=f"to {name}", markersize=3)
+    distances.set(title="Fréchet distance (AlexNet)", xlabel="images shown", yscale="log")
+    for axes in (curves, distances):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    _write(figure, path)
+
+
+def draw_memorisation(
+    samples: NDArray[np.float32], nearest: NDArray[np.float32], distances: Sequence[float], typical: float, path: Path
+) -> None:
+    """Samples above their nearest training images, the nearest pair first.
+
+    Args:
+        samples: (k, 3, r, r) in [0, 1].
+        nearest: The same shape.
+        distances: LPIPS of every pair.
+        typical: Median LPIPS of held-out images to their nearest training image.
+        path: A PNG file, written atomically.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    columns = min(8, len(samples))
+    rows = -(-len(samples) // columns)
+    figure = Figure(figsize=(1.25 * columns, 2.85 * rows + 0.5), layout="constrained")
+    grid = figure.subplots(2 * rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    for n, distance in enumerate(distances):
+        row, column = divmod(n, columns)
+        for below, picture in enumerate((samples[n], nearest[n])):
+            axes = grid[2 * row + below, column]
+            axes.imshow(picture.transpose(1, 2, 0), interpolation="nearest")
+            axes.set_title(f"LPIPS {distance:.3f}" if below else "sample", fontsize=7)
+    figure.suptitle(
+        f"Samples and their nearest training images; held-out images are at {typical:.3f} (median)", fontsize=9
+    )
+    _write(figure, path)
+
+
+def _write(figure: Any, path: Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
     write_atomically(path, buffer.getvalue())

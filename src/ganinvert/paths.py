@@ -12,7 +12,7 @@ _DIRS = PlatformDirs("ganinvert", appauthor=False)
 
 
 def data_dir() -> Path:
-    """Where trained generators and discovered subspaces are kept: `GANINVERT_DATA_DIR`, else the user's data directory."""
+    """Where trained generators and subspaces are kept: `GANINVERT_DATA_DIR`, else the user's data directory."""
     return Path(os.environ.get("GANINVERT_DATA_DIR") or _DIRS.user_data_path)
 
 

@@ -13,6 +13,7 @@ from ganinvert.cli._console import ErrorReportingGroup
 from ganinvert.cli.discover import discover
 from ganinvert.cli.fetch_weights import fetch_weights
 from ganinvert.cli.invert import invert
+from ganinvert.cli.train import train
 
 app = typer.Typer(
     cls=ErrorReportingGroup,
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.command()(invert)
 app.command()(discover)
 app.command()(fetch_weights)
+app.command()(train)
 
 
 def _version(wanted: bool) -> None:

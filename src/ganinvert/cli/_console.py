@@ -50,29 +50,38 @@ class Output:
         typer.echo(os.fsencode(line))  # file names need not be text
 
     @contextmanager
-    def progress(self, title: str) -> Iterator[Callable[[int, int, Callable[[], str]], None]]:
+    def progress(self, title: str, *, unit: str = "step") -> Iterator[Callable[[int, int, Callable[[], str]], None]]:
         """Progress of steps: a bar on a terminal, a plain line now and then elsewhere, nothing when quiet.
+
+        Args:
+            title: What is going on.
+            unit: What is counted. Steps show how long one takes, other things how many there are per second.
 
         Yields:
             A function of the steps done, their number, and another that describes the state. That one is called
             only when something is shown, because looking at the state makes the device wait.
         """
+        started = time.monotonic()
+
+        def pace(done: int) -> str:
+            seconds = time.monotonic() - started
+            return f"{seconds / done:.3f} s/step" if unit == "step" else f"{done / seconds:.0f} {unit}/s"
+
         if self.verbosity < 0:
             yield lambda _done, _total, _describe: None
         elif sys.stderr.isatty():
             with self._bar() as bar:
                 task = bar.add_task(title, total=None, state="", pace="")
-                started = time.monotonic()
 
                 def show(done: int, total: int, describe: Callable[[], str]) -> None:
-                    pace = f"{(time.monotonic() - started) / done:.3f} s/step"
-                    bar.update(task, completed=done, total=total, state=describe(), pace=pace)
+                    bar.update(task, completed=done, total=total, state=describe(), pace=pace(done))
 
                 yield _paced(show, REFRESH_SECONDS)
         else:
 
             def tell(done: int, total: int, describe: Callable[[], str]) -> None:
-                self.say(f"{title}: step {done}/{total}, {describe()}")
+                counted = f"step {done}/{total}" if unit == "step" else f"{done}/{total} {unit}, {pace(done)}"
+                self.say(f"{title}: {counted}, {describe()}")
 
             yield _paced(tell, PLAIN_SECONDS)
 

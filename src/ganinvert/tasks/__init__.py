@@ -2,5 +2,17 @@
 
 from ganinvert.tasks.discovery import DiscoveredSubspaces, discover
 from ganinvert.tasks.inversion import Inversion, Inverter, Target, invert
+from ganinvert.tasks.training import TrainedGenerator, TrainingJob, saved_settings, train
 
-__all__ = ["DiscoveredSubspaces", "Inversion", "Inverter", "Target", "discover", "invert"]
+__all__ = [
+    "DiscoveredSubspaces",
+    "Inversion",
+    "Inverter",
+    "Target",
+    "TrainedGenerator",
+    "TrainingJob",
+    "discover",
+    "invert",
+    "saved_settings",
+    "train",
+]

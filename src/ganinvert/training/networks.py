@@ -71,6 +71,7 @@ class Equalised(nn.Module):
         self.padding = padding
 
     def forward(self, x: Tensor) -> Tensor:
+        """Convolve (n, inputs, h, w)."""
         weight = self.weight * self.scale
         if self.bias.ndim == 3:
             return F.conv2d(x, weight, padding=self.padding) + self.bias
@@ -162,7 +163,8 @@ class GrowingDiscriminator(nn.Module):
                 x = torch.lerp(older, x, fade.to(x.dtype))
         x = F.leaky_relu(self.final(torch.cat([x, minibatch_stddev(x)], dim=1)), SLOPE)
         x = F.leaky_relu(self.dense(x), SLOPE)
-        return self.score(x).flatten().float()
+        score: Tensor = self.score(x)
+        return score.flatten().float()
 
     def export(self) -> dict[str, Tensor]:
         """The state dict of `PGGANDiscriminator`, on the CPU."""

@@ -71,10 +71,12 @@ class Trainer:
         self.shown = self.steps = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            self.generator = GrowingGenerator(architecture).to(device, memory_format=torch.channels_last)
-            self.discriminator = GrowingDiscriminator(architecture).to(device, memory_format=torch.channels_last)
-            self.heads = FeatureHeads().to(device, memory_format=torch.channels_last) if settings.features else None
-        self.average = GrowingGenerator(architecture).to(device, memory_format=torch.channels_last).requires_grad_(False)
+            self.generator = GrowingGenerator(architecture).to(device).to(memory_format=torch.channels_last)
+            self.discriminator = GrowingDiscriminator(architecture).to(device).to(memory_format=torch.channels_last)
+            self.heads = FeatureHeads().to(device).to(memory_format=torch.channels_last) if settings.features else None
+        self.average = (
+            GrowingGenerator(architecture).to(device).to(memory_format=torch.channels_last).requires_grad_(False)
+        )
         self.average.load_state_dict(self.generator.state_dict())
         self.batches = Batches(pixels, settings.batch, flip=settings.flip, seed=settings.seed, device=device)
         self.strength = Strength(settings.augmentation, device)
@@ -92,8 +94,7 @@ class Trainer:
 
     def compile(self) -> None:
         """Compile both networks with torch.compile, except in penalties, which need a gradient of a gradient."""
-        self.generate = torch.compile(self.generator)
-        self.judge = torch.compile(self.discriminator)
+        self.generate, self.judge = _compiled(self.generator), _compiled(self.discriminator)
 
     def step(self, *, generator_learns: bool = True) -> Losses:
         """Show both networks one batch.
@@ -127,7 +128,7 @@ class Trainer:
         stage = self.stage
         fade = None if stage.fade == 1 else torch.full((), stage.fade, device=self.device)
         with autocast(self.device, self.dtype):
-            images = self.average(z.to(self.device), stage.resolution, fade)
+            images: Tensor = self.average(z.to(self.device), stage.resolution, fade)
         factor = self.architecture.resolution // stage.resolution
         return images.float().repeat_interleave(factor, 2).repeat_interleave(factor, 3).cpu()
 
@@ -223,3 +224,20 @@ class Trainer:
             "average": self.average,
         }
         return modules | ({} if self.heads is None else {"heads": self.heads})
+
+
+def _compiled(module: nn.Module) -> Callable[..., Tensor]:
+    """The module compiled, or as it is once that turns out to be impossible."""
+    compiled = torch.compile(module)
+
+    def call(*arguments: Any) -> Tensor:
+        nonlocal compiled
+        try:
+            found: Tensor = compiled(*arguments)
+        except Exception as error:  # of any compiler behind it; a real error comes again from the module itself
+            logger.warning("runs without torch.compile, which failed: %s", error)
+            compiled = module
+            found = module(*arguments)
+        return found
+
+    return call
