@@ -15,8 +15,9 @@ import typer
 
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
-from ganinvert.errors import UsageError
+from ganinvert.errors import GanInvertError, UsageError
 from ganinvert.settings import (
+    DISCOVERY,
     AdversarialLoss,
     Augmentation,
     GrayImages,
@@ -261,7 +262,11 @@ def _discover(name: str, device: str) -> None:
         def watch(step: SelfExpressionStep) -> None:
             show(step.index + 1, step.steps, lambda: f"images {float(step.image_loss):.0f}")
 
-        found = tasks.discover(name, device=device, callback=watch)
+        try:
+            found = tasks.discover(name, settings=DISCOVERY["default"], device=device, callback=watch)
+        except GanInvertError as error:  # the generator is written and registered all the same
+            output.say(f"warning: no subspaces were discovered: {error.message}; {error.hint}", style="yellow")
+            return
     output.say(f"discovered {found.masks.subspaces} subspaces of {', '.join(map(str, found.masks.sizes))} channels")
 
 

@@ -12,8 +12,8 @@ from ganinvert.metrics import lpips_features, to_unit
 from ganinvert.training.features import AlexNetFeatures
 
 BATCH = 50
-SIZE = 128
-"""Side to which images are brought for AlexNet, which learned at 224: smaller ones lose its last layers."""
+SMALLEST, LARGEST = 64, 224
+"""Sides in pixels that AlexNet is shown: smaller images are enlarged, because its last layers would have no pixels."""
 
 Sampler = Callable[[Tensor], Tensor]
 """Codes (n, z) to images (n, 3, r, r), about [-1, 1], on the CPU."""
@@ -49,6 +49,7 @@ class Evaluation:
         self, training: Tensor, held_out: Tensor, *, latent_dim: int, samples: int, device: torch.device
     ) -> None:
         self.network, self.device = AlexNetFeatures().to(device), device
+        self.size = min(max(training.shape[-1], SMALLEST), LARGEST)
         self.codes = torch.randn(samples, latent_dim, generator=torch.Generator().manual_seed(2018))
         self.references = {
             "frechet_training": self._moments(training, from_pixels),
@@ -65,7 +66,7 @@ class Evaluation:
         """Of the last layer's features, averaged over positions."""
         features = torch.cat(
             [
-                self.network(images(part).to(self.device).clamp(-1, 1), SIZE)[-1].mean(dim=(2, 3)).cpu()
+                self.network(images(part).to(self.device).clamp(-1, 1), self.size)[-1].mean(dim=(2, 3)).cpu()
                 for part in items.split(BATCH)
             ]
         ).double()

@@ -183,4 +183,5 @@ def _grid(pictures: Tensor) -> Tensor:
     """Pictures (n, 3, r, r) side by side, (3, rows · r, columns · r); those that fill no row are left out."""
     columns = min(GRID[1], len(pictures))
     whole = pictures[: len(pictures) // columns * columns].unflatten(0, (-1, columns))
-    return whole.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
+    grid: Tensor = whole.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
+    return grid

@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 R1_EVERY = 8
 """Steps between R1 penalties, which weigh as much more (lazy regularisation, Karras et al. 2019)."""
 
+FEATURES_FROM = 32
+"""Pixels from which the feature heads judge too: AlexNet sees little in smaller images, and costs as much."""
+
 EMA_RAMP = 0.05
 """The averaged generator's half-life is no longer than this share of the images shown so far."""
 
@@ -170,7 +173,7 @@ class Trainer:
             loss = loss + gradient_penalty(lambda x: self.discriminator(x, fade), real, fake, self.rng)
         elif self.steps % R1_EVERY == 0:
             loss = loss + settings.r1 * R1_EVERY * r1_penalty(lambda x: self.discriminator(x, fade), real)
-        if self.heads is not None:
+        if self.heads is not None and real.shape[-1] >= FEATURES_FROM:
             loss = loss + hinge_loss(self.heads(real), self.heads(fake))
         self.discriminator_optimizer.zero_grad()
         loss.backward()
@@ -181,7 +184,7 @@ class Trainer:
         shown = self._augmented(fake)
         self._judges_learn(False)
         loss = generator_loss(self.judge(shown, fade), self.settings.loss)
-        if self.heads is not None:
+        if self.heads is not None and shown.shape[-1] >= FEATURES_FROM:
             loss = loss - self.settings.features * self.heads(shown).mean()
         self.generator_optimizer.zero_grad()
         loss.backward()
