@@ -87,15 +87,15 @@ def stop_at(images: int) -> object:
 @pytest.mark.parametrize(
     "settings",
     [
-        replace(TINY, latent_dim=16, base=256, cap=16, images=1200, phase_images=0, lr=6e-3, evaluation_images=100),
+        replace(TINY, latent_dim=16, base=256, cap=16, images=960, phase_images=0, lr=6e-3, evaluation_images=100),
         replace(
             TINY,
             resolution=32,
             latent_dim=16,
             base=256,
             cap=16,
-            images=1120,
-            phase_images=80,
+            images=960,
+            phase_images=64,
             lr=6e-3,
             evaluation_images=100,
         ),

@@ -89,20 +89,21 @@ def draw_memorisation(
     """
     from matplotlib.figure import Figure
 
-    columns = min(8, len(samples))
-    rows = -(-len(samples) // columns)
-    figure = Figure(figsize=(1.25 * columns, 2.85 * rows + 0.5), layout="constrained")
-    grid = figure.subplots(2 * rows, columns, squeeze=False)
-    for axes in grid.flat:
-        axes.axis("off")
+    columns, side = min(8, len(samples)), samples.shape[-1]
+    rows, gap = -(-len(samples) // columns), side // 4
+    sheet = np.ones((rows * (2 * side + gap), columns * (side + 1), 3), dtype=np.float32)
+    figure = Figure(figsize=(1.2 * columns, 1.2 * sheet.shape[0] / side + 0.4), layout="constrained")
+    axes = figure.subplots()
     for n, distance in enumerate(distances):
-        row, column = divmod(n, columns)
-        for below, picture in enumerate((samples[n], nearest[n])):
-            axes = grid[2 * row + below, column]
-            axes.imshow(picture.transpose(1, 2, 0), interpolation="nearest")
-            axes.set_title(f"LPIPS {distance:.3f}" if below else "sample", fontsize=7)
-    figure.suptitle(
-        f"Samples and their nearest training images; held-out images are at {typical:.3f} (median)", fontsize=9
+        top, left = n // columns * (2 * side + gap), n % columns * (side + 1)
+        pair = np.concatenate([samples[n], nearest[n]], axis=1).transpose(1, 2, 0)
+        sheet[top : top + 2 * side, left : left + side] = pair
+        axes.text(left + side / 2, top + 2 * side + gap * 0.4, f"{distance:.3f}", fontsize=7, ha="center", va="center")
+    axes.imshow(sheet, interpolation="nearest")
+    axes.axis("off")
+    axes.set_title(
+        f"Samples above their nearest training images, and their LPIPS; held-out images: {typical:.3f} (median)",
+        fontsize=9,
     )
     _write(figure, path)
 
