@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ganinvert.optimize import Outcome, Step
     from ganinvert.settings import DISCOVERY, INVERT, Discovery, Invert, Objective, Optimization, PmSFC, Training
     from ganinvert.subspaces import SelfExpressionStep, SubspaceMasks
-    from ganinvert.tasks import DiscoveredSubspaces, Inversion, Inverter, TrainedGenerator, discover, invert, train
-    from ganinvert.training import TrainingStep
+    from ganinvert.tasks import DiscoveredSubspaces, Inversion, Inverter, discover, invert, train
+    from ganinvert.training import TrainedGenerator, TrainingStep
 
 __version__ = version("ganinvert")
 
@@ -46,8 +46,8 @@ _HOMES = {
     "optimize": ["Outcome", "Step"],
     "settings": ["DISCOVERY", "INVERT", "Discovery", "Invert", "Objective", "Optimization", "PmSFC", "Training"],
     "subspaces": ["SelfExpressionStep", "SubspaceMasks"],
-    "tasks": ["DiscoveredSubspaces", "Inversion", "Inverter", "TrainedGenerator", "discover", "invert", "train"],
-    "training": ["TrainingStep"],
+    "tasks": ["DiscoveredSubspaces", "Inversion", "Inverter", "discover", "invert", "train"],
+    "training": ["TrainedGenerator", "TrainingStep"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
+from ganinvert.cli._signals import between_steps
 from ganinvert.errors import GanInvertError, UsageError
 from ganinvert.settings import (
     DISCOVERY,
@@ -27,8 +24,7 @@ from ganinvert.settings import (
 
 if TYPE_CHECKING:
     from ganinvert.subspaces import SelfExpressionStep
-    from ganinvert.tasks import TrainedGenerator
-    from ganinvert.training import ImageFolder, TrainingStep
+    from ganinvert.training import ImageFolder, TrainedGenerator, TrainingStep
 
 DEFAULT = Training()
 NETWORK = "Network"
@@ -193,7 +189,7 @@ def train(
         f"{job.name}: {trainer.architecture.resolution} px, {len(job.images.training)} training images,"
         f" {settings.images - trainer.shown} of {settings.images} still to show, on {trainer.device}"
     )
-    with _stoppable() as stop, output.progress("training", unit="img") as show:
+    with between_steps() as stop, output.progress("training", unit="img") as show:
         began = trainer.shown
 
         def watch(step: TrainingStep) -> None:
@@ -268,37 +264,3 @@ def _discover(name: str, device: str) -> None:
             output.say(f"warning: no subspaces were discovered: {error.message}; {error.hint}", style="yellow")
             return
     output.say(f"discovered {found.masks.subspaces} subspaces of {', '.join(map(str, found.masks.sizes))} channels")
-
-
-@contextmanager
-def _stoppable() -> Iterator[Callable[[], None]]:
-    """Ctrl-C and SIGTERM wait for the end of a step, where the training can be saved; a second one does not wait.
-
-    Yields:
-        A function to call between steps, which raises what the signal would have raised.
-    """
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-        return
-    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        handler = usual[signal.Signals(number)]
-        if len(received) > 1 and callable(handler):
-            handler(number, frame)
-
-    def stop() -> None:
-        if received:
-            output.say("saving; the same command with --resume goes on")
-            raise KeyboardInterrupt if received[0] == signal.SIGINT else SystemExit(128 + received[0])
-
-    for number, handler in usual.items():
-        if callable(handler):  # one that is ignored stays so
-            signal.signal(number, note)
-    try:
-        yield stop
-    finally:
-        for number, handler in usual.items():
-            signal.signal(number, handler)

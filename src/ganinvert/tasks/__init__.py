@@ -2,14 +2,13 @@
 
 from ganinvert.tasks.discovery import DiscoveredSubspaces, discover
 from ganinvert.tasks.inversion import Inversion, Inverter, Target, invert
-from ganinvert.tasks.training import TrainedGenerator, TrainingJob, saved_settings, train
+from ganinvert.tasks.training import TrainingJob, saved_settings, train
 
 __all__ = [
     "DiscoveredSubspaces",
     "Inversion",
     "Inverter",
     "Target",
-    "TrainedGenerator",
     "TrainingJob",
     "discover",
     "invert",

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
 from ganinvert.devices import resolve_device, resolve_precision
-from ganinvert.errors import OutputError, TrainingError, UsageError, WeightsError
-from ganinvert.figures import draw_memorisation
+from ganinvert.errors import OutputError, UsageError, WeightsError
 from ganinvert.generators import PGGANGenerator, load_discriminator, load_generator
-from ganinvert.generators.selfcheck import check_render
 from ganinvert.settings import Precision, StoredPrecision, Training
 from ganinvert.training import (
     CHECKPOINT,
@@ -24,41 +16,17 @@ from ganinvert.training import (
     Evaluation,
     History,
     ImageFolder,
-    Memorisation,
     Run,
+    TrainedGenerator,
     Trainer,
     TrainingStep,
-    memorisation,
+    deliver,
+    run_folder,
 )
-from ganinvert.weights import DiscriminatorWeights, GeneratorWeights, PGGANArchitecture, digest, registry, rounded
+from ganinvert.weights import PGGANArchitecture, registry
 
 HEAD_START = 5000
 """Images shown to a new discriminator before a generator that was trained elsewhere may follow it."""
-
-MEMORISATION_SAMPLES = 24
-
-
-@dataclass(frozen=True)
-class TrainedGenerator:
-    """What `train` made.
-
-    Attributes:
-        name: Under which `invert -g` finds it.
-        path: The generator's file.
-        discriminator: The discriminator's file.
-        folder: Checkpoint, samples, plots and log of the training.
-        metrics: "frechet_training", "frechet_held_out" and "memorisation_ratio", see `Memorisation.ratio`.
-        images: Shown in all.
-        seconds: Spent in all sessions.
-    """
-
-    name: str
-    path: Path
-    discriminator: Path
-    folder: Path
-    metrics: Mapping[str, float]
-    images: int
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -153,57 +121,9 @@ class TrainingJob:
             TrainingError: The generator gives no usable images.
             OutputError: A file cannot be written.
         """
-        run, trainer = self.run, self.run.trainer
-        state = rounded(trainer.average.export(), stored)
-        weights = GeneratorWeights(state, trainer.architecture, self.name, digest(state), {})
-        generator = PGGANGenerator(weights)
-        try:
-            check_render(generator)
-        except WeightsError as error:
-            raise TrainingError(error.message, hint="train on more images, or with a lower --lr") from error
-        with torch.no_grad():
-            samples = generator(run.evaluation.codes[:MEMORISATION_SAMPLES])
-        repeats = memorisation(samples, self.images.training, self.images.held_out)
-        _draw(repeats, run.folder / "memorisation.png")
-        metrics = {**run.history.evaluations[-1], "memorisation_ratio": repeats.ratio}
-        about = self._card(metrics, licence, credit)
-        discriminator = discriminator_path(self.output)
-        DiscriminatorWeights(rounded(trainer.discriminator.export(), stored), trainer.architecture, about).save(
-            discriminator, stored=stored
+        return deliver(
+            self.run, self.images, self.output, self.name, self.source, licence=licence, credit=credit, stored=stored
         )
-        replace(weights, about=about).save(self.output, stored=stored)
-        registry.register(self.name, self.output, discriminator)
-        shown = int(metrics.pop("images"))
-        return TrainedGenerator(self.name, self.output, discriminator, run.folder, metrics, shown, run.history.seconds)
-
-    def _card(self, metrics: Mapping[str, float], licence: str, credit: str) -> dict[str, str]:
-        run, images = self.run, self.images
-        settings = run.trainer.settings
-        data = {
-            "folder": self.source,
-            "training": len(images.training),
-            "held_out": len(images.held_out),
-            "skipped": len(images.skipped),
-            "sha256": run.data,
-        }
-        made = {
-            "device": torch.cuda.get_device_name(run.trainer.device) if run.trainer.device.type == "cuda" else "CPU",
-            "dtype": str(run.trainer.dtype).removeprefix("torch."),
-            "seconds": round(run.history.seconds),
-            "python": platform.python_version(),
-            **{package: version(package) for package in ("ganinvert", "torch")},
-        }
-        return {
-            "licence": licence or "not stated by who trained it",
-            "origin": f"trained by `ganinvert train` on {len(images.training)} images of {self.source}"
-            + (f", from {run.init}" if run.init else ""),
-            "credit": credit,
-            "data": json.dumps(data),
-            "training": json.dumps(asdict(settings)),
-            "metrics": json.dumps(dict(metrics)),
-            "made": json.dumps(made),
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
 
 
 def train(
@@ -260,16 +180,6 @@ def train(
     )
     job.run.go(callback)
     return job.finish(licence=licence, credit=credit, stored=stored)
-
-
-def run_folder(output: Path) -> Path:
-    """Where everything about a training is kept but its results."""
-    return output.with_suffix(".training")
-
-
-def discriminator_path(output: Path) -> Path:
-    """Where the discriminator of a generator file is written."""
-    return output.with_suffix(".discriminator.safetensors")
 
 
 def saved_settings(output: Path) -> Training:
@@ -335,13 +245,3 @@ def _adopt(trainer: Trainer, start: PGGANGenerator, name: str) -> bool:
     except (WeightsError, KeyError, RuntimeError):
         return False
     return True
-
-
-def _draw(found: Memorisation, path: Path) -> None:
-    draw_memorisation(
-        found.samples.numpy(),
-        found.nearest.numpy(),
-        found.distances.tolist(),
-        float(found.held_out.median()),
-        path,
-    )

@@ -2,6 +2,7 @@
 
 from ganinvert.training.checkpoint import Checkpoint, History
 from ganinvert.training.data import ImageFolder
+from ganinvert.training.delivery import TrainedGenerator, deliver, discriminator_path, run_folder
 from ganinvert.training.evaluation import Evaluation, Memorisation, memorisation
 from ganinvert.training.run import CHECKPOINT, Run, TrainingStep
 from ganinvert.training.trainer import Losses, Trainer
@@ -15,7 +16,11 @@ __all__ = [
     "Losses",
     "Memorisation",
     "Run",
+    "TrainedGenerator",
     "Trainer",
     "TrainingStep",
+    "deliver",
+    "discriminator_path",
     "memorisation",
+    "run_folder",
 ]

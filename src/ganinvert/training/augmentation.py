@@ -33,9 +33,11 @@ def augment(images: Tensor, probability: Tensor, rng: torch.Generator) -> Tensor
     Returns:
         The same shape; differentiable once.
     """
-    images = _recolour(images, probability, rng)
-    images = _shift(images, probability, rng)
-    return _cover(images, probability, rng)
+    # In half precision the places of a large image's pixels could not be told apart.
+    with torch.autocast(images.device.type, enabled=False):
+        images = _recolour(images.float(), probability, rng)
+        images = _shift(images, probability, rng)
+        return _cover(images, probability, rng)
 
 
 class Strength:

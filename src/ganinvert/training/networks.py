@@ -161,7 +161,8 @@ class GrowingDiscriminator(nn.Module):
             if n == 1 and fade is not None:
                 older = F.leaky_relu(self.from_rgb[skipped + 1](F.avg_pool2d(image, 2)), SLOPE)
                 x = torch.lerp(older, x, fade.to(x.dtype))
-        x = F.leaky_relu(self.final(torch.cat([x, minibatch_stddev(x)], dim=1)), SLOPE)
+        deviation = minibatch_stddev(x.float()).to(x.dtype)
+        x = F.leaky_relu(self.final(torch.cat([x, deviation], dim=1)), SLOPE)
         x = F.leaky_relu(self.dense(x), SLOPE)
         score: Tensor = self.score(x)
         return score.flatten().float()

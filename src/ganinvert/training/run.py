@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +84,10 @@ class Run:
             TrainingError: A loss or parameter is not finite. The last checkpoint is kept as it is.
             OutputError: The folder cannot be written.
         """
+        with _fast_convolutions(self.trainer.device):
+            self._go(callback)
+
+    def _go(self, callback: Callable[[TrainingStep], None] | None) -> None:
         trainer, total = self.trainer, self.trainer.settings.images
         if not self.history.evaluations:
             self.evaluate()
@@ -177,6 +182,13 @@ class Run:
             hint=(f"{kept} is from before: " if kept.exists() else "")
             + "start again with a lower --lr or, on a GPU, --dtype float32",
         )
+
+
+def _fast_convolutions(device: torch.device) -> AbstractContextManager[object]:
+    """On CUDA: try the kernels for these shapes, which stay the same for long, and multiply in TF32."""
+    if device.type != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=True)
 
 
 def _grid(pictures: Tensor) -> Tensor:

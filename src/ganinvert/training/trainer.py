@@ -87,8 +87,7 @@ class Trainer:
         judges = [*self.discriminator.parameters(), *(self.heads.heads.parameters() if self.heads else ())]
         self.generator_optimizer = self._adam(list(self.generator.parameters()))
         self.discriminator_optimizer = self._adam(judges)
-        self.generate: Callable[..., Tensor] = self.generator
-        self.judge: Callable[..., Tensor] = self.discriminator
+        self._compiled: tuple[Callable[..., Tensor], Callable[..., Tensor]] | None = None
 
     @property
     def stage(self) -> Stage:
@@ -96,8 +95,11 @@ class Trainer:
         return Stage.after(self.shown, self.settings, self.architecture.resolution)
 
     def compile(self) -> None:
-        """Compile both networks with torch.compile, except in penalties, which need a gradient of a gradient."""
-        self.generate, self.judge = _compiled(self.generator), _compiled(self.discriminator)
+        """Compile both networks once they are grown, as far as no gradient of a gradient is needed.
+
+        While they grow every stage would be compiled anew, for longer than it lasts.
+        """
+        self._compiled = _guarded(self.generator), _guarded(self.discriminator)
 
     def step(self, *, generator_learns: bool = True) -> Losses:
         """Show both networks one batch.
@@ -110,7 +112,7 @@ class Trainer:
         real = shrink(self.batches.at(self.shown), stage).contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.dtype):
             with torch.set_grad_enabled(generator_learns):
-                fake = self.generate(self._codes(), stage.resolution, fade)
+                fake = self._make(self._codes(), stage, fade)
             judged = self._discriminator_step(real, fake.detach(), fade)
             if generator_learns:
                 made = self._generator_step(fake, fade)
@@ -166,8 +168,8 @@ class Trainer:
     def _discriminator_step(self, real: Tensor, fake: Tensor, fade: Tensor | None) -> Tensor:
         settings = self.settings
         real, fake = (self._augmented(images) for images in (real, fake))
-        scores = self.judge(real, fade)
-        loss = discriminator_loss(scores, self.judge(fake, fade), settings.loss)
+        scores = self._judge(real, fade)
+        loss = discriminator_loss(scores, self._judge(fake, fade), settings.loss)
         self.strength.observe(scores)
         if settings.loss == "wgan-gp":
             loss = loss + gradient_penalty(lambda x: self.discriminator(x, fade), real, fake, self.rng)
@@ -183,7 +185,7 @@ class Trainer:
     def _generator_step(self, fake: Tensor, fade: Tensor | None) -> Tensor:
         shown = self._augmented(fake)
         self._judges_learn(False)
-        loss = generator_loss(self.judge(shown, fade), self.settings.loss)
+        loss = generator_loss(self._judge(shown, fade), self.settings.loss)
         if self.heads is not None and shown.shape[-1] >= FEATURES_FROM:
             loss = loss - self.settings.features * self.heads(shown).mean()
         self.generator_optimizer.zero_grad()
@@ -191,6 +193,18 @@ class Trainer:
         self.generator_optimizer.step()
         self._judges_learn(True)
         return loss.detach()
+
+    def _make(self, z: Tensor, stage: Stage, fade: Tensor | None) -> Tensor:
+        grown = fade is None and stage.resolution == self.architecture.resolution
+        network = self._compiled[0] if self._compiled is not None and grown else self.generator
+        images: Tensor = network(z, stage.resolution, fade)
+        return images
+
+    def _judge(self, images: Tensor, fade: Tensor | None) -> Tensor:
+        grown = fade is None and images.shape[-1] == self.architecture.resolution
+        network = self._compiled[1] if self._compiled is not None and grown else self.discriminator
+        scores: Tensor = network(images, fade)
+        return scores
 
     def _augmented(self, images: Tensor) -> Tensor:
         if self.settings.augmentation == "none":
@@ -229,7 +243,7 @@ class Trainer:
         return modules | ({} if self.heads is None else {"heads": self.heads})
 
 
-def _compiled(module: nn.Module) -> Callable[..., Tensor]:
+def _guarded(module: nn.Module) -> Callable[..., Tensor]:
     """The module compiled, or as it is once that turns out to be impossible."""
     compiled = torch.compile(module)
 
