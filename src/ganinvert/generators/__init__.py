@@ -63,7 +63,12 @@ def load_discriminator(name: str | Path = DEFAULT_GENERATOR) -> PGGANDiscriminat
         WeightsError: The generator has none, or the file holds none, or is damaged or incomplete.
     """
     embedded = paths.embedded(f"{name}.discriminator.safetensors") if str(name) == DEFAULT_GENERATOR else None
-    weights = read_discriminator(embedded or registry.find(f"{name}.discriminator") or Path(name))
+    path = embedded or registry.find(f"{name}.discriminator") or Path(name)
+    if not path.is_file():
+        raise WeightsError(
+            f"{name} has no discriminator", hint="`ganinvert train` makes one; or name a discriminator's file"
+        )
+    weights = read_discriminator(path)
     discriminator = PGGANDiscriminator(weights.architecture)
     try:
         discriminator.load_state_dict(dict(weights.state))
