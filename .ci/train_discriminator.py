@@ -53,7 +53,8 @@ def main() -> None:
         "name": DEFAULT_GENERATOR,
         "licence": "MIT; trained on CC BY 3.0, CC0 and public domain photographs, credits in portraits-credits.csv",
         "origin": f"trained against the fixed generator {DEFAULT_GENERATOR} on {len(images.training)} portraits of"
-        f" public officials, {trainer.shown} images shown; it judges these samples, and is no measure of realism elsewhere",
+        f" public officials, {trainer.shown} images shown; it knows these samples, and is no measure of realism"
+        " elsewhere",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     weights = DiscriminatorWeights(rounded(trainer.discriminator.export(), "float16"), generator.architecture, about)
