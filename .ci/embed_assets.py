@@ -48,6 +48,19 @@ def main(shared: Path) -> None:
     ).save(paths.embedded("vgg16.safetensors"))
     alexnet = torch.load(shared / "perceptual" / "alexnet_features.fp16.pth", weights_only=True)
     TensorFile(alexnet, {"kind": "alexnet-convolutions", **torchvision}).save(paths.embedded("alexnet.safetensors"))
+    cascade = {
+        f"{name}.{key}": tensor.half()
+        for name in ("pnet", "rnet", "onet")
+        for key, tensor in torch.load(shared / "landmarks" / f"{name}.pt", weights_only=True).items()
+    }
+    TensorFile(
+        cascade,
+        {
+            "kind": "mtcnn",
+            "licence": "MIT",
+            "origin": "facenet-pytorch (Tim Esler), after David Sandberg and the authors of MTCNN, rounded to float16",
+        },
+    ).save(paths.embedded("mtcnn.safetensors"))
     _credits(shared / "portraits" / "portraits128.csv", paths.embedded("portraits-credits.csv"))
     expression = learn_self_expression(load_generator(), DISCOVERY["default"])
     stem = f"{DEFAULT_GENERATOR}.layer{expression.layer}.self-expression"

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
+from ganinvert.cli._console import output
 from ganinvert.generators import PGGANGenerator, load_generator
+from ganinvert.settings import Discovery
+from ganinvert.subspaces import SelfExpression, learn_self_expression, store
 from ganinvert.weights import PGGANArchitecture, TensorFile
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -33,8 +37,13 @@ def photos(assets: Path) -> list[Path]:
 
 
 @pytest.fixture(autouse=True)
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Nothing a test does reaches the user's own directories."""
+def data_dir(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing a test does reaches the user's own directories and settings, or is reached by them."""
+    for name in [name for name in os.environ if name.startswith("GANINVERT_")]:
+        monkeypatch.delenv(name)
+    config = tmp_path_factory.getbasetemp() / "empty-config.toml"
+    config.touch()
+    monkeypatch.setenv("GANINVERT_CONFIG", str(config))
     monkeypatch.setenv("GANINVERT_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("GANINVERT_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "data"
@@ -56,6 +65,23 @@ def small_file(small: PGGANGenerator, tmp_path: Path) -> Path:
     path = tmp_path / "small.safetensors"
     TensorFile(small.state_dict()).save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def expression(small: PGGANGenerator) -> SelfExpression:
+    return learn_self_expression(small, Discovery(steps=5, lr=1e-2, moment_codes=16))
+
+
+@pytest.fixture
+def generator(small_file: Path, expression: SelfExpression) -> list[str]:
+    """Options that name a small generator whose subspaces are discovered."""
+    store(expression)
+    return ["-g", str(small_file)]
+
+
+@pytest.fixture(autouse=True)
+def verbosity() -> None:
+    output.verbosity = 0
 
 
 @pytest.fixture

@@ -4,52 +4,18 @@ import json
 import os
 import resource
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
-from typer.testing import CliRunner, Result
 
-from ganinvert.cli import app
 from ganinvert.cli._console import output
 from ganinvert.generators import PGGANGenerator
 from ganinvert.optimize import Outcome
-from ganinvert.settings import Discovery
-from ganinvert.subspaces import learn_self_expression, store
 from ganinvert.weights import PGGANArchitecture, TensorFile
 
-from .conftest import EXAMPLE
-
-QUICK = ["-R", "2", "-K", "2", "--steps", "4", "--device", "cpu"]
-
-
-@pytest.fixture(autouse=True)
-def verbosity() -> None:
-    output.verbosity = 0
-
-
-@pytest.fixture
-def generator(small_file: Path, small: PGGANGenerator) -> list[str]:
-    """Options that name a small generator whose subspaces are discovered."""
-    store(learn_self_expression(small, Discovery(steps=5, lr=1e-2, moment_codes=16)))
-    return ["-g", str(small_file)]
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def photo(path: Path, size: tuple[int, int] = (20, 16)) -> Path:
-    with Image.open(EXAMPLE) as image:
-        image.resize(size).save(path)
-    return path
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+from .commandline import QUICK, names, photo, program, run
 
 
 def test_invert_writes_results_and_says_how_good_they_are(generator: list[str], tmp_path: Path) -> None:
@@ -131,7 +97,7 @@ def test_bad_inputs_do_not_stop_the_good_one(generator: list[str], tmp_path: Pat
         (["--device", "cuda:99"], "this machine has no such device"),
         (["--device", "quantum"], "no such device"),
         (["--save", "picture"], "--save 'picture' is unknown"),
-        (["--batch-size", "0"], "cannot hold 0 photos"),
+        (["--batch-size", "0"], "--batch-size cannot be 0"),
     ],
 )
 def test_impossible_options_exit_2_and_leave_nothing(
@@ -148,7 +114,7 @@ def test_impossible_options_exit_2_and_leave_nothing(
 def test_an_optimisation_that_explodes_writes_nothing(
     generator: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganinvert.optimize._outcome", lambda *_: Outcome.NOT_FINITE)
+    monkeypatch.setattr("ganinvert.optimize.loop.judge", lambda *_: Outcome.NOT_FINITE)
     result = run("invert", photo(tmp_path / "a.png"), "-o", tmp_path / "out", *generator, *QUICK)
     assert result.exit_code == 1
     assert "a.png: nothing was written" in result.stderr
@@ -235,11 +201,6 @@ def test_discover_refuses_what_cannot_be(small_file: Path) -> None:
         result = run("discover", "-g", small_file, *options)
         assert result.exit_code == 2
         assert words in result.stderr
-
-
-def program(*arguments: object, **options: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "ganinvert", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ from ganinvert.errors import UsageError
 from ganinvert.generators import PGGANGenerator
 from ganinvert.losses import PerceptualLoss, VGG16Features, pixel_loss
 from ganinvert.methods import Composition
-from ganinvert.optimize import POOR_PSNR, Outcome, Step, _Evaluation, _outcome, solve
+from ganinvert.optimize import POOR_PSNR, Outcome, Snapshot, Step, solve
+from ganinvert.optimize.loop import _Evaluation, _vgg16
+from ganinvert.optimize.records import judge
 from ganinvert.settings import INVERT, Objective, Optimization, PmSFC, scheduled_rate
 from ganinvert.subspaces import SubspaceMasks
 
@@ -65,8 +67,6 @@ def test_the_perceptual_term_is_kept_between_refreshes(small: PGGANGenerator, ta
         nonlocal calls
         calls += 1
 
-    from ganinvert.optimize import _vgg16
-
     handle = _vgg16(torch.device("cpu")).register_forward_hook(count)
     solve(small, targets, method=METHOD, optimization=Optimization(steps=9), objective=Objective(perceptual_every=4))
     handle.remove()
@@ -100,8 +100,8 @@ def test_outcomes_say_what_happened(small: PGGANGenerator, rng: torch.Generator)
     broken = torch.full_like(noise, torch.nan)
     assert solve(small, broken, method=METHOD, objective=PIXELS, optimization=quick).outcomes == (Outcome.NOT_FINITE,)
     history = torch.tensor([1.0, 0.1])
-    assert _outcome(history, torch.tensor(4 * 10 ** (-POOR_PSNR / 10 - 0.01))) is Outcome.GOOD
-    assert _outcome(history, torch.tensor(4 * 10 ** (-POOR_PSNR / 10 + 0.01))) is Outcome.POOR
+    assert judge(history, torch.tensor(4 * 10 ** (-POOR_PSNR / 10 - 0.01))) is Outcome.GOOD
+    assert judge(history, torch.tensor(4 * 10 ** (-POOR_PSNR / 10 + 0.01))) is Outcome.POOR
 
 
 def test_a_callback_can_stop_the_loop(small: PGGANGenerator, targets: torch.Tensor) -> None:
@@ -111,6 +111,43 @@ def test_a_callback_can_stop_the_loop(small: PGGANGenerator, targets: torch.Tens
 
     with pytest.raises(KeyboardInterrupt):
         solve(small, targets, method=METHOD, objective=PIXELS, callback=stop)
+
+
+def test_the_loop_goes_on_from_a_snapshot_to_the_same_bits(small: PGGANGenerator, targets: torch.Tensor) -> None:
+    settings = {"method": METHOD, "optimization": Optimization(steps=9)}
+    kept: list[Snapshot] = []
+
+    def keep(step: Step) -> None:
+        if step.index == 5:
+            kept.append(step.snapshot())
+
+    whole = solve(small, targets, callback=keep, **settings)
+    [snapshot] = kept
+    assert snapshot.done == 6
+    indices: list[int] = []
+    parts = [snapshot.image(n) for n in range(3)]
+    rest = solve(
+        small,
+        targets,
+        resume=Snapshot.stacked(parts),
+        callback=lambda step: indices.append(step.index),
+        **settings,
+    )
+    assert indices == [6, 7, 8]
+    assert torch.equal(rest.losses, whole.losses)
+    assert torch.equal(rest.code.z, whole.code.z)
+    assert torch.equal(rest.code.w, whole.code.w)
+
+
+@pytest.mark.cuda
+def test_a_captured_loop_goes_on_from_a_snapshot(small: PGGANGenerator, targets: torch.Tensor) -> None:
+    settings = {"method": METHOD, "optimization": Optimization(steps=9)}
+    kept: list[Snapshot] = []
+    y = targets.cuda()
+    whole = solve(small.cuda(), y, callback=lambda step: kept.append(step.snapshot()), **settings)
+    rest = solve(small, y, resume=kept[4], **settings)
+    small.cpu()
+    assert torch.allclose(rest.losses, whole.losses, rtol=1e-3)
 
 
 def test_bfloat16_keeps_float32_variables(small: PGGANGenerator, targets: torch.Tensor) -> None:

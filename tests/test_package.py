@@ -22,6 +22,7 @@ HEAVY = ("torch", "numpy", "PIL", "sklearn", "matplotlib", "lpips")
         "import sys; sys.argv = ['ganinvert', 'discover', '-h']; from ganinvert.cli import main; main()",
         "import sys; sys.argv = ['ganinvert', 'train', '-h']; from ganinvert.cli import main; main()",
         "import sys; sys.argv = ['ganinvert', 'fetch-weights', '--list']; from ganinvert.cli import main; main()",
+        "import sys; sys.argv = ['ganinvert', 'config']; from ganinvert.cli import main; main()",
     ],
 )
 def test_start_up_imports_nothing_heavy(code: str) -> None:

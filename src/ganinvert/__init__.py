@@ -25,7 +25,26 @@ if TYPE_CHECKING:
     from ganinvert.optimize import Outcome, Step
     from ganinvert.settings import DISCOVERY, INVERT, Discovery, Invert, Objective, Optimization, PmSFC, Training
     from ganinvert.subspaces import SelfExpressionStep, SubspaceMasks
-    from ganinvert.tasks import DiscoveredSubspaces, Inversion, Inverter, discover, invert, train
+    from ganinvert.tasks import (
+        Colorizing,
+        DiscoveredSubspaces,
+        Edit,
+        Inpainting,
+        Inversion,
+        Inverter,
+        Inverting,
+        Upscaling,
+        colorize,
+        discover,
+        inpaint,
+        interpolate,
+        invert,
+        render,
+        swap,
+        swap_grid,
+        train,
+        upscale,
+    )
     from ganinvert.training import TrainedGenerator, TrainingStep
 
 __version__ = version("ganinvert")
@@ -46,7 +65,26 @@ _HOMES = {
     "optimize": ["Outcome", "Step"],
     "settings": ["DISCOVERY", "INVERT", "Discovery", "Invert", "Objective", "Optimization", "PmSFC", "Training"],
     "subspaces": ["SelfExpressionStep", "SubspaceMasks"],
-    "tasks": ["DiscoveredSubspaces", "Inversion", "Inverter", "discover", "invert", "train"],
+    "tasks": [
+        "Colorizing",
+        "DiscoveredSubspaces",
+        "Edit",
+        "Inpainting",
+        "Inversion",
+        "Inverter",
+        "Inverting",
+        "Upscaling",
+        "colorize",
+        "discover",
+        "inpaint",
+        "interpolate",
+        "invert",
+        "render",
+        "swap",
+        "swap_grid",
+        "train",
+        "upscale",
+    ],
     "training": ["TrainedGenerator", "TrainingStep"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -55,15 +93,19 @@ __all__ = [
     "DISCOVERY",
     "INVERT",
     "BundleError",
+    "Colorizing",
     "DiscoveredSubspaces",
     "Discovery",
+    "Edit",
     "GanInvertError",
     "Generator",
     "ImageError",
+    "Inpainting",
     "InputError",
     "Inversion",
     "Invert",
     "Inverter",
+    "Inverting",
     "LatentBundle",
     "Objective",
     "Optimization",
@@ -77,13 +119,21 @@ __all__ = [
     "Training",
     "TrainingError",
     "TrainingStep",
+    "Upscaling",
     "UsageError",
     "WeightsError",
     "__version__",
+    "colorize",
     "discover",
+    "inpaint",
+    "interpolate",
     "invert",
     "load_generator",
+    "render",
+    "swap",
+    "swap_grid",
     "train",
+    "upscale",
 ]
 
 

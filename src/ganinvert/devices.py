@@ -9,6 +9,9 @@ import torch
 from ganinvert.errors import UsageError
 from ganinvert.settings import Precision
 
+MEMORY_SHARE = 0.8
+"""Of the free memory, what a batch may take: the rest is for what the allocator cannot put together."""
+
 
 def resolve_device(name: str) -> torch.device:
     """Turn `auto`, `cpu`, `cuda`, `cuda:N` or `mps` into a device that exists; auto is CUDA, else the CPU.
@@ -47,6 +50,30 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
     if dtype == torch.float32:
         return nullcontext()
     return torch.autocast(device.type, dtype=dtype)
+
+
+def watch_memory(device: torch.device) -> None:
+    """Begin to note the most memory that is in use; see `images_that_fit`."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def images_that_fit(device: torch.device, made: int) -> int | None:
+    """How many images fit into the device's memory together.
+
+    Args:
+        device: Where `made` images were made together since `watch_memory`; what they needed says what one needs.
+        made: At least 1.
+
+    Returns:
+        None for devices that tell nothing of their memory.
+    """
+    if device.type != "cuda":
+        return None
+    in_use = torch.cuda.memory_allocated(device)
+    each = max(1, torch.cuda.max_memory_allocated(device) - in_use) / made
+    free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - in_use
+    return max(1, int(MEMORY_SHARE * free / each))
 
 
 def _has_fast_bfloat16(device: torch.device) -> bool:

@@ -6,7 +6,8 @@
     ├── UsageError                     2      an option or argument that cannot be
     ├── InputError                     1      one input that cannot be used
     │   ├── ImageError                        … an image file
-    │   └── BundleError                       … a latent bundle
+    │   ├── BundleError                       … a latent bundle
+    │   └── InsufficientMemoryError           … because it does not fit into memory
     ├── OutputError                    1      a result that cannot be written
     ├── TrainingError                  1      a training that cannot go on
     └── WeightsError                   3      a generator, mask or network file that is missing or wrong
@@ -50,6 +51,10 @@ class ImageError(InputError):
 
 class BundleError(InputError):
     """A latent bundle is missing, damaged or from something else."""
+
+
+class InsufficientMemoryError(InputError):
+    """The device has not enough memory for so many images together."""
 
 
 class OutputError(GanInvertError):

@@ -46,7 +46,7 @@ class VGG16Features(nn.Module):
         self.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Images (b, 3, h, w) in [-1, 1] to features (b, 256, h/4, w/4)."""
+        """Images (b, 3, h, w) in [-1, 1], or gray ones (b, 1, h, w), to features (b, 256, h/4, w/4)."""
         normalised = ((image + 1) / 2 - self.mean) / self.std
         features: Tensor = self.features(normalised.contiguous(memory_format=torch.channels_last))
         return features

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganinvert import paths
+from ganinvert.images.color import to_lab
 from ganinvert.weights import TensorFile
 
 SSIM_WINDOW = 11
@@ -48,6 +49,17 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
     numerator = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
     denominator = (mean_x.square() + mean_y.square() + c1) * (variance_x + variance_y + c2)
     return (numerator / denominator).flatten(1).mean(dim=1)
+
+
+def color_auc(x: Tensor, y: Tensor, *, top: int = 149) -> Tensor:
+    """Colour AuC (Zhang et al. 2016, pixels not weighted by class) in per cent; higher is better.
+
+    The mean, over thresholds 0, 1 … `top`, of the share of pixels whose a*b* distance is within the threshold.
+    Sources differ in `top`: 149 or 150.
+    """
+    distance = (to_lab(x) - to_lab(y))[:, 1:].norm(dim=1).flatten(1)
+    thresholds = torch.arange(top + 1, device=x.device, dtype=x.dtype)
+    return 100 * torch.stack([(distance <= threshold).to(x.dtype).mean(dim=1) for threshold in thresholds]).mean(dim=0)
 
 
 def lpips(x: Tensor, y: Tensor) -> Tensor:

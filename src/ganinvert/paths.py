@@ -21,6 +21,11 @@ def cache_dir() -> Path:
     return Path(os.environ.get("GANINVERT_CACHE_DIR") or _DIRS.user_cache_path)
 
 
+def config_file() -> Path:
+    """Where settings are kept: `GANINVERT_CONFIG`, else `config.toml` in the user's configuration directory."""
+    return Path(os.environ.get("GANINVERT_CONFIG") or _DIRS.user_config_path / "config.toml")
+
+
 def weights_dir() -> Path:
     """Where fetched networks are kept."""
     return cache_dir() / "weights"

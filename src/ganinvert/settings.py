@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ganinvert.errors import UsageError
@@ -12,10 +12,17 @@ from ganinvert.errors import UsageError
 DEFAULT_GENERATOR = "portraits-64"
 
 AdversarialLoss = Literal["non-saturating", "wgan-gp"]
+Align = Literal["auto", "off", "force"]
 Affinity = Literal["thresholded", "paper"]
 Augmentation = Literal["adaptive", "fixed", "none"]
+Box = tuple[int, int, int, int]
+"""Left, top, width and height, in pixels."""
 FitMode = Literal["crop", "pad", "squash"]
 GrayImages = Literal["keep", "skip"]
+Kernel = Literal["bicubic", "area", "bilinear", "lanczos"]
+Luma = Literal["rec601", "rec709", "lab"]
+InterpolationPath = Literal["features", "codes"]
+"""Where an interpolation is linear."""
 Precision = Literal["auto", "float32", "bfloat16"]
 Preset = Literal["default", "paper"]
 Schedule = Literal["constant", "cosine"]
@@ -196,7 +203,7 @@ class PmSFC:
 
 @dataclass(frozen=True)
 class Invert:
-    """Everything `invert` can be told but its inputs, outputs, generator and device."""
+    """Everything that a task on photos can be told but its inputs, outputs, generator and device."""
 
     method: PmSFC = PmSFC()
     optimization: Optimization = Optimization()
@@ -212,6 +219,15 @@ INVERT: Mapping[Preset, Invert] = {
         Objective(perceptual_every=1),
     ),
 }
+
+_EQUATION_9 = replace(INVERT["paper"], objective=Objective(perceptual=0.0, perceptual_every=1))
+_RESTORE = Invert(optimization=Optimization(steps=40), objective=Objective(perceptual=0.0))
+"""Where much is missing, every further step explains what is known better and invents more of the rest: in 40 steps,
+results are nearer to the truth than in 300. See docs/explanation/tasks.md."""
+
+COLORIZE: Mapping[Preset, Invert] = {"default": _RESTORE, "paper": _EQUATION_9}
+UPSCALE: Mapping[Preset, Invert] = {"default": _RESTORE, "paper": _EQUATION_9}
+INPAINT: Mapping[Preset, Invert] = {"default": _RESTORE, "paper": _EQUATION_9}
 
 
 @dataclass(frozen=True)

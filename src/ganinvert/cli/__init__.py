@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-import signal
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from ganinvert import __version__
+from ganinvert.cli import _signals
 from ganinvert.cli._console import ErrorReportingGroup
+from ganinvert.cli.colorize import colorize
+from ganinvert.cli.config import config
 from ganinvert.cli.discover import discover
+from ganinvert.cli.doctor import doctor
 from ganinvert.cli.fetch_weights import fetch_weights
+from ganinvert.cli.inpaint import inpaint
+from ganinvert.cli.interpolate import interpolate
 from ganinvert.cli.invert import invert
+from ganinvert.cli.render import render
+from ganinvert.cli.swap import swap
 from ganinvert.cli.train import train
+from ganinvert.cli.upscale import upscale
 
 app = typer.Typer(
     cls=ErrorReportingGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done · 1 an input failed · 2 wrong usage · 3 weights or masks missing · 130 Ctrl-C",
+    epilog="Exit codes: 0 done · 1 an input failed · 2 wrong usage · 3 weights missing · 130 Ctrl-C · 143 SIGTERM",
 )
 app.command()(invert)
+app.command()(colorize)
+app.command()(upscale)
+app.command()(inpaint)
+app.command()(swap)
+app.command()(interpolate)
+app.command()(render)
 app.command()(discover)
-app.command()(fetch_weights)
 app.command()(train)
+app.command()(fetch_weights)
+app.command()(config)
+app.command()(doctor)
 
 
 def _version(wanted: bool) -> None:
@@ -46,11 +61,7 @@ def ganinvert(
     """
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise SystemExit(143)
-
-
 def main() -> None:
     """Entry point of the console script."""
-    signal.signal(signal.SIGTERM, _terminate)
+    _signals.listen()
     app()

@@ -1,4 +1,4 @@
-"""Signals that wait until what is going on can be saved."""
+"""Ctrl-C and SIGTERM: they stop the work where that loses nothing."""
 
 from __future__ import annotations
 
@@ -10,36 +10,63 @@ from types import FrameType
 
 from ganinvert.cli._console import output
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def listen() -> None:
+    """Let SIGTERM unwind the stack as Ctrl-C does; Python's own handling skips every `finally`."""
+    signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(143)
+
+
+@contextmanager
+def postponed() -> Iterator[None]:
+    """Let what is inside end before a signal takes effect: a result in the midst of being written is finished."""
+    arrived: list[int] = []
+    # Handlers that were not set by Python cannot be put back by it.
+    before = {number: handler for number in _SIGNALS if (handler := signal.getsignal(number)) is not None}
+    for number in before:
+        signal.signal(number, lambda received, _frame: arrived.append(received))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if arrived:
+        signal.raise_signal(arrived[0])
+
 
 @contextmanager
 def between_steps() -> Iterator[Callable[[], None]]:
-    """Ctrl-C and SIGTERM wait for the end of a step, where the training can be saved; a second one does not wait.
+    """Signals wait for the end of a step, where a training can be saved; a second one does not wait.
 
     Yields:
         A function to call between steps, which raises what the signal would have raised.
     """
-    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
-    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    arrived: list[int] = []
+    # One that is ignored, or was not set by Python, stays as it is.
+    before = {number: handler for number in _SIGNALS if callable(handler := signal.getsignal(number))}
 
     def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        handler = usual[signal.Signals(number)]
-        if len(received) > 1 and callable(handler):
-            handler(number, frame)
+        arrived.append(number)
+        if len(arrived) > 1:
+            before[signal.Signals(number)](number, frame)
 
     def stop() -> None:
-        if received:
+        if arrived:
             output.say("saving; the same command with --resume goes on")
-            raise KeyboardInterrupt if received[0] == signal.SIGINT else SystemExit(128 + received[0])
+            before[signal.Signals(arrived[0])](arrived[0], None)
 
-    for number, handler in usual.items():
-        if callable(handler):  # one that is ignored stays so
-            signal.signal(number, note)
+    for number in before:
+        signal.signal(number, note)
     try:
         yield stop
     finally:
-        for number, handler in usual.items():
+        for number, handler in before.items():
             signal.signal(number, handler)

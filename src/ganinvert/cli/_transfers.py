@@ -12,7 +12,7 @@ from rich.progress import Progress as Bars
 
 from ganinvert.cli._console import PLAIN_SECONDS, output
 from ganinvert.errors import UsageError
-from ganinvert.settings import DEFAULT_GENERATOR
+from ganinvert.settings import DEFAULT_GENERATOR, Discovery
 from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS, FACES
 from ganinvert.weights.store import Store
 from ganinvert.weights.transfer import Note, Progress, Watch
@@ -91,17 +91,20 @@ def ready_generator(wanted: str | None, *, offline: bool, layer: int | None = No
 def _best(store: Store, layer: int | None) -> str:
     cached = [name for name in FACES if store.has(CATALOG[name])]
     usable = [name for name in cached if layer is None or _is_discovered(store, name, layer)]
+    larger = cached[0] if cached else FACES[0]
+    discovering = (
+        f"`ganinvert discover -g {larger}{'' if layer in (None, Discovery().layer) else f' --layer {layer}'}` once"
+    )
     if usable:
         output.say(f"generator: {usable[0]} (from the cache, {CATALOG[usable[0]].resolution} px); choose with -g")
     elif cached:
         output.say(
-            f"generator: {DEFAULT_GENERATOR} (embedded); {cached[0]} is in the cache and larger:"
-            f" `ganinvert discover -g {cached[0]}` once makes it usable here"
+            f"generator: {DEFAULT_GENERATOR} (embedded); {larger} is in the cache and larger:"
+            f" {discovering} makes it usable here"
         )
     else:
         output.say(
-            f"generator: {DEFAULT_GENERATOR} (embedded); larger: `ganinvert fetch-weights {FACES[0]}`, then"
-            f" `ganinvert discover -g {FACES[0]}` once"
+            f"generator: {DEFAULT_GENERATOR} (embedded); larger: `ganinvert fetch-weights {larger}`, then {discovering}"
         )
     return usable[0] if usable else DEFAULT_GENERATOR
 

@@ -26,8 +26,22 @@ def discover(
     layer: options.Layer = None,
     affinity: options.AffinityKind = None,
     preset: options.PresetName = "default",
-    steps: options.Steps = None,
-    lr: options.LearningRate = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps", metavar="N", help="Adam steps.", show_default="by preset", rich_help_panel=options.OPTIMISATION
+        ),
+    ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            "--lr",
+            metavar="RATE",
+            help="Adam's learning rate.",
+            show_default="by preset",
+            rich_help_panel=options.OPTIMISATION,
+        ),
+    ] = None,
     seed: options.Seed = 0,
     folder: Annotated[
         Path | None,
@@ -41,6 +55,7 @@ def discover(
     ] = False,
     device: options.Device = "auto",
     offline: options.Offline = False,
+    config: options.Config = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:

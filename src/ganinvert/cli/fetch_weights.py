@@ -65,6 +65,7 @@ def fetch_weights(
         bool, typer.Option("--json", help="JSON lines on stdout: items, then a summary.", rich_help_panel=options.IO)
     ] = False,
     offline: options.Offline = False,
+    config: options.Config = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:

@@ -142,6 +142,7 @@ def train(
             "--compile", help="Use torch.compile: minutes first, faster steps then.", rich_help_panel=options.COMPUTE
         ),
     ] = False,
+    config: options.Config = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:

@@ -13,7 +13,7 @@ from ganinvert.generators.provision import load_cached, obtain
 from ganinvert.generators.selfcheck import check_render
 from ganinvert.settings import DEFAULT_GENERATOR
 from ganinvert.weights import GeneratorWeights, read_discriminator, read_generator, registry
-from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS
+from ganinvert.weights.catalog import ALIGNED_FACES, CATALOG, CONVOLUTIONS
 from ganinvert.weights.store import Store
 
 __all__ = ["Generator", "LayerInfo", "PGGANDiscriminator", "PGGANGenerator", "load_discriminator", "load_generator"]
@@ -31,13 +31,14 @@ def load_generator(name: str | Path = DEFAULT_GENERATOR) -> PGGANGenerator:
         WeightsError: No such generator or file, it cannot be fetched, or the file is damaged or incomplete.
     """
     if str(name) == DEFAULT_GENERATOR:
-        return _checked(read_generator(paths.embedded(f"{name}.safetensors"), name=str(name)))
+        weights = read_generator(paths.embedded(f"{name}.safetensors"), name=str(name))
+        return _checked(weights, domain=ALIGNED_FACES)
     if (entry := CATALOG.get(str(name))) is not None:
         if entry.network in CONVOLUTIONS:
             raise WeightsError(f"{name} is not a generator", hint="it is a network that compares images")
         store = Store()
         obtain(entry, store)
-        return _checked(load_cached(entry, store))
+        return _checked(load_cached(entry, store), domain=entry.domain)
     if (trained := registry.find(name)) is not None:
         return _checked(read_generator(trained, name=str(name)))
     if not Path(name).exists():
@@ -77,7 +78,8 @@ def load_discriminator(name: str | Path = DEFAULT_GENERATOR) -> PGGANDiscriminat
     return discriminator.requires_grad_(False).eval()
 
 
-def _checked(weights: GeneratorWeights) -> PGGANGenerator:
+def _checked(weights: GeneratorWeights, *, domain: str = "") -> PGGANGenerator:
     generator = PGGANGenerator(weights)
+    generator.knows_faces = (domain or weights.about.get("domain", "")) == ALIGNED_FACES
     check_render(generator)
     return generator

@@ -32,6 +32,7 @@ class Generator(nn.Module, ABC):
         latent_dim: Length of z, drawn from N(0, I).
         resolution: Side of the image in pixels.
         num_layers: Number of convolutions.
+        knows_faces: Whether it shows faces in the square of CelebA-HQ and FFHQ, as far as is known.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Generator(nn.Module, ABC):
     latent_dim: int
     resolution: int
     num_layers: int
+    knows_faces: bool = False
 
     @abstractmethod
     def layer_info(self, layer: int) -> LayerInfo:

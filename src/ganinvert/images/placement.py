@@ -2,14 +2,62 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
+from ganinvert.errors import ImageError
 from ganinvert.images.picture import Picture
 from ganinvert.settings import FitMode
+
+# Wide enough that a real photo always fits, and a picture of 8×10⁷ pixels is not padded to 10¹⁴.
+_MOST_PADDED = 2**28
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the generator's square lies in a picture's frame.
+
+    Positions are in the frame's pixels; (0, 0) is the top left corner of the top left pixel. The square may be turned,
+    may be a rectangle ("squash") and may reach beyond the frame ("pad").
+
+    Attributes:
+        frame: Width and height of the frame.
+        corner: The square's top left corner (x, y).
+        across: From there to its top right corner.
+        down: From there to its bottom left corner.
+    """
+
+    frame: tuple[int, int]
+    corner: tuple[float, float]
+    across: tuple[float, float]
+    down: tuple[float, float]
+
+    @property
+    def sides(self) -> tuple[float, float]:
+        """Lengths of `across` and `down` in pixels of the frame."""
+        return math.hypot(*self.across), math.hypot(*self.down)
+
+    @property
+    def is_on_pixels(self) -> bool:
+        """Whether the square's sides run between the frame's rows and columns."""
+        numbers = (*self.corner, self.across[0], self.down[1])
+        return self.across[1] == self.down[0] == 0 and all(float(number).is_integer() for number in numbers)
+
+    @property
+    def corners(self) -> tuple[tuple[float, float], ...]:
+        """Top left, top right, bottom right and bottom left as (x, y)."""
+        (x, y), (ax, ay), (dx, dy) = self.corner, self.across, self.down
+        return (x, y), (x + ax, y + ay), (x + ax + dx, y + ay + dy), (x + dx, y + dy)
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the upright rectangle around the square."""
+        columns, rows = zip(*self.corners, strict=True)
+        return min(columns), min(rows), max(columns), max(rows)
 
 
 @dataclass(frozen=True)
@@ -20,11 +68,13 @@ class Fit:
         pixels: (3, size, size), values in [-1, 1], the generator's range.
         alpha: Transparency in the same square, mode "L", or None.
         note: What was done to the picture, or "" when nothing was.
+        placement: Where the square lies in the picture.
     """
 
     pixels: NDArray[np.float32]
     alpha: Image.Image | None
     note: str
+    placement: Placement
 
 
 def fit(picture: Picture, size: int, *, mode: FitMode = "crop") -> Fit:
@@ -34,32 +84,131 @@ def fit(picture: Picture, size: int, *, mode: FitMode = "crop") -> Fit:
         picture: Any size.
         size: The generator's resolution, in pixels.
         mode: "crop" cuts the centre square, "pad" adds the edge's colours, "squash" changes the aspect ratio.
+
+    Raises:
+        ImageError: The picture is too long to be padded.
+    """
+    placement = square(picture.rgb.size, mode)
+    width, height = picture.rgb.size
+    side = round(placement.sides[0])
+    if width == height:
+        step = ""
+    elif mode == "crop":
+        step = f"centre-cropped to {side}×{side}"
+    elif mode == "pad":
+        step = f"padded to {side}×{side}"
+        if side * side > _MOST_PADDED:
+            raise ImageError(f"{width}×{height} pixels cannot be padded to a square", hint="use --fit crop or squash")
+    else:
+        step = "squashed to a square"
+    return place(picture, placement, size, note=step)
+
+
+def square(frame: tuple[int, int], mode: FitMode) -> Placement:
+    """Where the square lies in a frame of that width and height when nothing is known of its content."""
+    width, height = frame
+    if mode == "squash":
+        return Placement(frame, (0, 0), (width, 0), (0, height))
+    side = min(frame) if mode == "crop" else max(frame)
+    return Placement(frame, ((width - side) // 2, (height - side) // 2), (side, 0), (0, side))
+
+
+def place(picture: Picture, placement: Placement, size: int, *, note: str) -> Fit:
+    """Cut out any square and resize it to `size` pixels.
+
+    Beyond the frame, squares on its pixels repeat its edge; others mirror it, softly.
+
+    Args:
+        picture: Whose frame the placement is about.
+        placement: The square.
+        size: The generator's resolution, in pixels.
+        note: What to say of the placement.
     """
     width, height = picture.rgb.size
-    rgb, note = _square(picture.rgb, mode)
-    alpha = None if picture.alpha is None else _square(picture.alpha, mode)[0]
     steps = [note] if note else []
-    if rgb.size != (size, size):
+    if placement.sides != (size, size):
         steps.append(f"resized to {size}×{size}")
-        rgb = rgb.resize((size, size), Image.Resampling.LANCZOS)
-        alpha = None if alpha is None else alpha.resize((size, size), Image.Resampling.LANCZOS)
+    rgb = _cut(picture.rgb, placement, size)
+    alpha = None if picture.alpha is None else _cut(picture.alpha, placement, size)
     pixels = np.asarray(rgb, dtype=np.float32).transpose(2, 0, 1) / 127.5 - 1
-    return Fit(np.ascontiguousarray(pixels), alpha, ", ".join([f"{width}×{height}", *steps]) if steps else "")
+    text = ", ".join([f"{width}×{height}", *steps]) if steps else ""
+    return Fit(np.ascontiguousarray(pixels), alpha, text, placement)
 
 
-def _square(image: Image.Image, mode: FitMode) -> tuple[Image.Image, str]:
-    width, height = image.size
-    if width == height:
-        return image, ""
-    if mode == "crop":
-        side = min(width, height)
-        left, top = (width - side) // 2, (height - side) // 2
-        return image.crop((left, top, left + side, top + side)), f"centre-cropped to {side}×{side}"
-    if mode == "pad":
-        side = max(width, height)
-        left, top = (side - width) // 2, (side - height) // 2
-        borders = ((top, side - height - top), (left, side - width - left))
+def _cut(image: Image.Image, placement: Placement, size: int) -> Image.Image:
+    if not placement.is_on_pixels:
+        return _cut_turned(image, placement, size)
+    left, top, right, bottom = (round(edge) for edge in placement.box)
+    if left < 0 or top < 0 or right > image.width or bottom > image.height:
+        borders = ((max(0, -top), max(0, bottom - image.height)), (max(0, -left), max(0, right - image.width)))
         array = np.asarray(image)
-        padded = np.pad(array, borders if array.ndim == 2 else (*borders, (0, 0)), mode="edge")
-        return Image.fromarray(padded, image.mode), f"padded to {side}×{side}"
-    return image, "squashed to a square"
+        image = Image.fromarray(np.pad(array, _per_axis(borders, array), mode="edge"), image.mode)
+        left, top, right, bottom = (
+            left + borders[1][0],
+            top + borders[0][0],
+            right + borders[1][0],
+            bottom + borders[0][0],
+        )
+    cut = image.crop((left, top, right, bottom))
+    return cut if cut.size == (size, size) else cut.resize((size, size), Image.Resampling.LANCZOS)
+
+
+def _cut_turned(image: Image.Image, placement: Placement, size: int) -> Image.Image:
+    """Reduce, mirror what lies beyond the frame, turn at about the picture's own resolution, then resize."""
+    side = max(placement.sides)
+    factor = max(1, int(side / (2 * size)))
+    left, top, right, bottom = placement.box
+    margin = 2 * factor  # what bicubic interpolation looks at
+    box = (left - margin, top - margin, right + margin, bottom + margin)
+    inner = (
+        min(max(0, math.floor(box[0])), image.width - 1),
+        min(max(0, math.floor(box[1])), image.height - 1),
+        max(min(image.width, math.ceil(box[2])), 1),
+        max(min(image.height, math.ceil(box[3])), 1),
+    )
+    region = image.crop(inner).reduce(factor)
+    missing = (inner[0] - box[0], inner[1] - box[1], box[2] - inner[2], box[3] - inner[3])
+    before_x, before_y, after_x, after_y = (max(0, math.ceil(length / factor)) for length in missing)
+    region = _mirrored(region, ((before_y, after_y), (before_x, after_x)), softness=0.03 * side / factor)
+    samples = max(size, round(side / factor))
+    origin = inner[0] - before_x * factor, inner[1] - before_y * factor
+    coefficients = tuple(
+        value
+        for axis in (0, 1)
+        for value in (
+            placement.across[axis] / samples / factor,
+            placement.down[axis] / samples / factor,
+            (placement.corner[axis] - origin[axis]) / factor,
+        )
+    )
+    turned = transformed(region, (samples, samples), coefficients)
+    return turned if samples == size else turned.resize((size, size), Image.Resampling.LANCZOS)
+
+
+def transformed(image: Image.Image, size: tuple[int, int], coefficients: tuple[float, ...]) -> Image.Image:
+    """A bicubic affine map, in floating point because Pillow's of 8 bits rounds down; black beyond the image."""
+    bands = [
+        band.convert("F").transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
+        for band in image.split()
+    ]
+    rounded = [Image.fromarray(np.rint(np.asarray(band)).clip(0, 255).astype(np.uint8)) for band in bands]
+    return Image.merge(image.mode, rounded)
+
+
+def _mirrored(image: Image.Image, borders: tuple[tuple[int, int], tuple[int, int]], *, softness: float) -> Image.Image:
+    """Add mirrored borders, blurred the more the farther out, so that no second face looks in from there."""
+    if not any(map(any, borders)):
+        return image
+    array = np.asarray(image)
+    whole = Image.fromarray(np.pad(array, _per_axis(borders, array), mode="symmetric"), image.mode)
+    (top, _), (left, _) = borders
+    x, y = np.arange(whole.width) - left, np.arange(whole.height) - top
+    outside_x = np.maximum(np.maximum(-x, x - image.width + 1), 0)
+    outside_y = np.maximum(np.maximum(-y, y - image.height + 1), 0)
+    distance = np.maximum(outside_x[None, :], outside_y[:, None]) / (4 * softness)
+    mask = Image.fromarray(np.rint(255 * distance.clip(0, 1)).astype(np.uint8))
+    return Image.composite(whole.filter(ImageFilter.GaussianBlur(softness)), whole, mask)
+
+
+def _per_axis(borders: tuple[tuple[int, int], tuple[int, int]], array: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    return [*borders, (0, 0)][: array.ndim]

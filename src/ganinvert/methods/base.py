@@ -13,7 +13,7 @@ from ganinvert.generators import Generator
 
 
 class Code(nn.Module, ABC):
-    """The variables θ of b images. Its parameters are what the loop optimises."""
+    """The variables θ of b images. Its parameters are what the loop optimises; their first dimension is b."""
 
     @abstractmethod
     def render(self, generator: Generator) -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,8 @@ WEIGHT_START = 0.5
 """Where w starts with tanh (the paper does not say): away from 0, where eq. 6 is 0/0, and where tanh still moves."""
 DENOMINATOR_FLOOR = 0.05
 """Eq. 6 divides by Σ tanh(w), which can cross zero; its size is kept above this and its sign as it is."""
+_KEPT_PIXELS = 256 * 64**2
+_KEPT: WeakKeyDictionary[Generator, tuple[tuple[torch.device, bool], Tensor, list[Tensor]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,24 @@ def nearest_codes(
         (b, count, z), nearest first.
     """
     z = torch.randn(max(candidates, count), generator.latent_dim, generator=rng).to(y.device)
-    # As many at a time as make the memory of 64 images of 64 px.
-    parts = z.split(max(1, 64 * 64**2 // generator.resolution**2))
-    distance = torch.cat([_distances(degradation(generator(part)).float(), y) for part in parts], dim=1)
+    distance = torch.cat([_distances(degradation(part).float(), y) for part in _shown(generator, z)], dim=1)
     return z[distance.argsort(dim=1, stable=True)[:, :count]]
+
+
+def _shown(generator: Generator, z: Tensor) -> Iterable[Tensor]:
+    """Images of codes (n, z), as many at a time as make the memory of 64 images of 64 px.
+
+    One photo after another asks for those of the same codes, so the last ones are kept when they are few pixels.
+    """
+    circumstances = z.device, torch.is_autocast_enabled(z.device.type)
+    if (kept := _KEPT.get(generator)) is not None and kept[0] == circumstances and torch.equal(kept[1], z):
+        return kept[2]
+    parts = (generator(part) for part in z.split(max(1, 64 * 64**2 // generator.resolution**2)))
+    if len(z) * generator.resolution**2 > _KEPT_PIXELS:
+        return parts
+    images = list(parts)
+    _KEPT[generator] = circumstances, z, images
+    return images
 
 
 def _distances(shown: Tensor, y: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -52,6 +53,20 @@ class SubspaceMasks:
     def groups(self) -> list[Tensor]:
         """Channel indices per subspace."""
         return [torch.nonzero(self.labels == r)[:, 0] for r in range(self.subspaces)]
+
+    def channels(self, subspaces: Sequence[int]) -> Tensor:
+        """Which channels belong to some subspaces, (c,) bool.
+
+        Args:
+            subspaces: Their numbers, 1 … R.
+
+        Raises:
+            UsageError: There is no such subspace.
+        """
+        for number in subspaces:
+            if not 1 <= number <= self.subspaces:
+                raise UsageError(f"there is no subspace {number}", hint=f"choose from 1 … {self.subspaces}")
+        return torch.isin(self.labels, torch.tensor([number - 1 for number in subspaces], dtype=torch.int64))
 
     @classmethod
     def whole(cls, channels: int) -> SubspaceMasks:

@@ -1,17 +1,34 @@
 """What people do with the tool."""
 
 from ganinvert.tasks.discovery import DiscoveredSubspaces, discover
-from ganinvert.tasks.inversion import Inversion, Inverter, Target, invert
+from ganinvert.tasks.editing import Edit, interpolate, render, swap, swap_grid
+from ganinvert.tasks.inversion import Inversion, Inverter
+from ganinvert.tasks.measuring import Colorizing, Inpainting, Inverting, Target, Task, Upscaling, holed
+from ganinvert.tasks.single import colorize, inpaint, invert, upscale
 from ganinvert.tasks.training import TrainingJob, saved_settings, train
 
 __all__ = [
+    "Colorizing",
     "DiscoveredSubspaces",
+    "Edit",
+    "Inpainting",
     "Inversion",
     "Inverter",
+    "Inverting",
     "Target",
+    "Task",
     "TrainingJob",
+    "Upscaling",
+    "colorize",
     "discover",
+    "holed",
+    "inpaint",
+    "interpolate",
     "invert",
+    "render",
     "saved_settings",
+    "swap",
+    "swap_grid",
     "train",
+    "upscale",
 ]

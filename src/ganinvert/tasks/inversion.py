@@ -1,4 +1,4 @@
-"""Inverting pictures: a file or a Pillow image in, a result with everything around it out."""
+"""Doing a task for many pictures: files or Pillow images in, results with everything around them out."""
 
 from __future__ import annotations
 
@@ -16,45 +16,38 @@ import torch
 
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
+from ganinvert.checkpoint import Checkpoints
+from ganinvert.degradations import Measurement, stack
 from ganinvert.devices import resolve_device, resolve_precision
-from ganinvert.errors import InputError
+from ganinvert.errors import InsufficientMemoryError, UsageError
+from ganinvert.faces import Alignment
 from ganinvert.generators import PGGANGenerator, load_generator
 from ganinvert.methods import Composition
-from ganinvert.metrics import image_metrics, to_unit
-from ganinvert.optimize import Outcome, Solution, Step, solve
-from ganinvert.settings import DEFAULT_GENERATOR, INVERT, FitMode, Invert, PmSFC, Precision, require_seed
+from ganinvert.metrics import to_unit
+from ganinvert.optimize import Outcome, Snapshot, Solution, Step, solve
+from ganinvert.settings import DEFAULT_GENERATOR, INVERT, Align, FitMode, Invert, Precision, require_seed
 from ganinvert.subspaces import SubspaceMasks, find_masks
+from ganinvert.tasks.measuring import Inverting, Target, Task, deviation, explained
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
 @dataclass(frozen=True)
-class Target:
-    """A picture made ready to be inverted.
-
-    Attributes:
-        fit: The picture in the generator's square.
-        notes: What was done to it.
-        sha256: Of its pixels in the square.
-    """
-
-    fit: images.Fit
-    notes: tuple[str, ...]
-    sha256: str
-
-
-@dataclass(frozen=True)
 class Inversion:
-    """An inverted picture.
+    """The result of a task on one picture.
 
     Attributes:
-        image: The generator's image, 8 bits, with the input's transparency if it had any.
-        target: What was inverted: the input in the generator's square.
-        metrics: "psnr" in dB, "ssim" and "lpips" (AlexNet) against the target.
+        image: The wanted image, 8 bits. For `invert`, the generator's, with the input's transparency if it had any;
+            for the other tasks it agrees with the measurement.
+        target: What was given, as large as the image: the input in the generator's square, gray, small or holed.
+        metrics: "psnr" in dB, "ssim" and "lpips" (AlexNet) of what the generator explains of the measurement; for
+            tasks other than `invert` also "deviation", the largest difference between the measurement and that of
+            the image, in 8-bit steps.
         outcome: How the optimisation ended.
         notes: What was done to the input.
         bundle: Everything needed to render the image again.
+        whole: The picture at its own size with the image in its place, when `paste_back` asked for it.
     """
 
     image: Image
@@ -63,29 +56,36 @@ class Inversion:
     outcome: Outcome
     notes: tuple[str, ...]
     bundle: LatentBundle
+    whole: Image | None = None
 
 
 @dataclass(frozen=True)
 class Inverter:
-    """A generator, its subspaces and settings, loaded once for any number of pictures.
+    """A generator, its subspaces, a task and its settings, loaded once for any number of pictures.
 
     Attributes:
         generator: On `device`.
         masks: Its subspaces.
         settings: Method, optimisation and objective.
+        task: What pictures tell of the wanted image.
         device: Where to compute.
         dtype: What convolutions compute in.
         seed: Of the codes' start.
         fit_mode: How pictures that are not square become so.
+        alignment: What to do about faces that are not where the generator expects them.
+        paste_back: Whether results are also put back into their pictures.
     """
 
     generator: PGGANGenerator
     masks: SubspaceMasks
     settings: Invert
+    task: Task
     device: torch.device
     dtype: torch.dtype
     seed: int
     fit_mode: FitMode
+    alignment: Alignment
+    paste_back: bool
 
     @classmethod
     def load(
@@ -93,8 +93,12 @@ class Inverter:
         generator: str | Path = DEFAULT_GENERATOR,
         settings: Invert = INVERT["default"],
         *,
+        task: Task | None = None,
         masks: SubspaceMasks | None = None,
         fit: FitMode = "crop",
+        align: Align = "auto",
+        face: int = 1,
+        paste_back: bool = False,
         device: str = "auto",
         dtype: Precision = "auto",
         seed: int = 0,
@@ -102,10 +106,16 @@ class Inverter:
         """Load the generator and find its subspaces.
 
         Raises:
-            UsageError: The device, layer or number of subspaces does not exist.
+            UsageError: The device, layer, face or number of subspaces does not exist, or results of the task have no
+                place in their pictures.
             WeightsError: The generator is unknown or damaged, or no subspaces were discovered for it.
         """
         require_seed(seed)
+        alignment, task = Alignment(align, face), task or Inverting()
+        if paste_back and not task.fits_back:
+            raise UsageError(
+                f"a result of {task.name} is larger than its place in the picture", hint="leave --paste-back out"
+            )
         place = resolve_device(device)
         loaded = load_generator(generator)
         method = settings.method
@@ -114,98 +124,179 @@ class Inverter:
         else:
             masks = find_masks(loaded, method.layer, method.subspaces, affinity=method.affinity)
         precision = resolve_precision(dtype, place)
-        return cls(loaded.to(place), masks, settings, place, precision, seed, fit)
+        return cls(loaded.to(place), masks, settings, task, place, precision, seed, fit, alignment, paste_back)
 
-    def prepare(self, picture: str | Path | Image) -> Target:
-        """Read a picture, or take a Pillow image, and fit it to the generator's square.
+    def prepare(self, picture: str | Path | Image | images.Picture) -> Target:
+        """Read a picture, or take a Pillow image, and measure it.
 
         Raises:
             ImageError: It cannot be used.
         """
-        read = images.read(Path(picture)) if isinstance(picture, str | Path) else images.from_pil(picture)
-        fitted = images.fit(read, self.generator.resolution, mode=self.fit_mode)
-        notes = (*read.notes, *([fitted.note] if fitted.note else []))
-        return Target(fitted, notes, hashlib.sha256(fitted.pixels.tobytes()).hexdigest())
+        if isinstance(picture, str | Path):
+            picture = images.read(Path(picture))
+        elif not isinstance(picture, images.Picture):
+            picture = images.from_pil(picture)
+        side = self.task.side(picture, self.generator.resolution)
+        fitted, remarks = self.alignment.fit(picture, side, mode=self.fit_mode, knows_faces=self.generator.knows_faces)
+        target = self.task.target(picture, fitted, remarks=remarks)
+        if not self.paste_back:
+            return target
+        around = hashlib.sha256(target.sha256.encode() + picture.rgb.tobytes())
+        return replace(target, picture=picture, sha256=around.hexdigest())
 
     @property
     def settings_hash(self) -> str:
         """Changes with everything that the result depends on but the input."""
         content = {
+            **self.task.options(),
             "settings": asdict(self.settings),
             "masks": self.masks.labels.tolist(),
             "generator": self.generator.digest,
             "dtype": str(self.dtype),
             "seed": self.seed,
-            "fit": self.fit_mode,
+            **self._framing(),
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    def run(self, targets: Sequence[Target], *, callback: Callable[[Step], None] | None = None) -> list[Inversion]:
-        """Invert pictures in one batched optimisation; none depends on its neighbours.
+    def run(
+        self,
+        targets: Sequence[Target],
+        *,
+        callback: Callable[[Step], None] | None = None,
+        checkpoints: Checkpoints | None = None,
+    ) -> list[Inversion]:
+        """Do the task for pictures, of which none depends on its neighbours.
+
+        An accelerator optimises those together whose measurements have the same size. Convolutions round differently
+        for every number of images, and the optimisation makes much of it, so the CPU takes one after another: there
+        results are the same to the bit.
 
         Args:
             targets: Made by `prepare`.
-            callback: Called after every step.
+            callback: Called after every step of every batch.
+            checkpoints: Where an interrupted optimisation is kept, to go on from.
+
+        Raises:
+            InsufficientMemoryError: They do not fit into the device's memory together.
         """
-        y = torch.stack([torch.from_numpy(target.fit.pixels) for target in targets]).to(self.device)
+        batches: dict[object, list[tuple[Target, Snapshot | None]]] = {}
+        for n, target in enumerate(targets):
+            snapshot = checkpoints.load(target.sha256) if checkpoints else None
+            done = snapshot.done if snapshot else 0
+            together = n if self.device.type == "cpu" else None, target.measurement.levels.shape, done
+            batches.setdefault(together, []).append((target, snapshot))
+        results = {
+            id(target): result
+            for batch in batches.values()
+            for target, result in self._run(batch, callback, checkpoints)
+        }
+        return [results[id(target)] for target in targets]
+
+    def _run(
+        self,
+        batch: Sequence[tuple[Target, Snapshot | None]],
+        callback: Callable[[Step], None] | None,
+        checkpoints: Checkpoints | None,
+    ) -> list[tuple[Target, Inversion]]:
+        targets = [target for target, _ in batch]
+        snapshots = [snapshot for _, snapshot in batch if snapshot is not None]
+
+        def watch(step: Step) -> None:
+            if checkpoints:
+                checkpoints.after(step, [target.sha256 for target in targets])
+            if callback:
+                callback(step)
+
         try:
-            solution = self._solve(y, callback)
+            solution = self._solve(
+                [target.measurement for target in targets], Snapshot.stacked(snapshots) if snapshots else None, watch
+            )
         except RuntimeError as error:
             if "memory" not in str(error):
                 raise
-            raise InputError(
+            raise InsufficientMemoryError(
                 f"not enough memory for {len(targets)} photos together",
                 hint="use a smaller --batch-size, or fewer codes",
             ) from error
         # Rendered from the bundle, on the CPU and one by one: the picture is exactly what the bundle gives again.
         generator = self.generator.cpu()
         try:
-            return [
-                self._inversion(
-                    generator, target, solution.code.tensors(n), solution.losses[:, n], solution.outcomes[n]
-                )
-                for n, target in enumerate(targets)
-            ]
+            return [(target, self._inversion(generator, target, solution, n)) for n, target in enumerate(targets)]
         finally:
             self.generator.to(self.device)
 
-    def _solve(self, y: torch.Tensor, callback: Callable[[Step], None] | None) -> Solution:
+    def _solve(
+        self, measurements: Sequence[Measurement], resume: Snapshot | None, callback: Callable[[Step], None]
+    ) -> Solution:
+        y, degradation = stack(measurements, self.generator.resolution)
         return solve(
             self.generator,
-            y,
+            y.to(self.device),
+            degradation=degradation.to(self.device),
             method=Composition(self.settings.method, self.masks),
             objective=self.settings.objective,
             optimization=self.settings.optimization,
             dtype=self.dtype,
             seed=self.seed,
+            resume=resume,
             callback=callback,
         )
 
-    def _inversion(
-        self,
-        generator: PGGANGenerator,
-        target: Target,
-        tensors: Mapping[str, torch.Tensor],
-        losses: torch.Tensor,
-        outcome: Outcome,
-    ) -> Inversion:
+    def _inversion(self, generator: PGGANGenerator, target: Target, solution: Solution, n: int) -> Inversion:
+        measured = target.measurement
         draft = LatentBundle(
+            task=self.task.name,
             method="pmsfc",
             generator=generator.name,
             digest=generator.digest,
             composition=asdict(self.settings.method),
-            tensors=tensors,
+            tensors=solution.code.tensors(n),
             masks=self.masks,
-            losses=losses.clone(),
+            losses=solution.losses[:, n].clone(),
             metrics={},
             settings=asdict(self.settings),
             provenance={},
+            measurement=None if measured.kind == "identity" else measured,
         )
-        x, y = draft.render(generator), torch.from_numpy(target.fit.pixels)[None]
-        metrics = image_metrics(x, y)[0]
-        bundle = LatentBundle(**{**vars(draft), "metrics": metrics, "provenance": self._provenance(target, outcome)})
-        image, shown = (images.to_pil(to_unit(pixels)[0].numpy(), target.fit.alpha) for pixels in (x, y))
-        return Inversion(image, shown, metrics, outcome, target.notes, bundle)
+        features = draft.features(generator)
+        degradation = measured.degradation(generator.resolution)
+        image = _shown(draft.render(generator, features=features), target)
+        metrics = explained(degradation, measured, draft.decode(generator, features))
+        if draft.measurement is not None:
+            metrics["deviation"] = deviation(degradation, measured, images.to_array(image))
+        bundle = replace(draft, metrics=metrics, provenance=self._provenance(target, solution.outcomes[n]))
+        return self._around(target, bundle, image)
+
+    def recall(self, target: Target, bundle: LatentBundle) -> Inversion:
+        """The result again, from the bundle that an earlier run with the same settings made of the same picture.
+
+        Args:
+            target: Made by `prepare`.
+            bundle: Of that picture and task.
+
+        Raises:
+            BundleError: The bundle was made with another generator.
+        """
+        return self._around(target, bundle, _shown(bundle.render(self.generator), target))
+
+    def _around(self, target: Target, bundle: LatentBundle, image: Image) -> Inversion:
+        degradation = target.measurement.degradation(self.generator.resolution)
+        whole = None
+        if target.picture is not None:
+            whole = self.task.put_back(image, target.picture, target.fit.placement)
+        return Inversion(
+            image,
+            _shown(degradation.guess(target.measurement.y), target),
+            bundle.metrics,
+            Outcome[bundle.provenance["outcome"]],
+            target.notes,
+            bundle,
+            whole,
+        )
+
+    def _framing(self) -> dict[str, Any]:
+        faces = {"align": self.alignment.mode, "face": self.alignment.face}
+        return {"fit": self.fit_mode, **faces, "paste_back": self.paste_back}
 
     def _provenance(self, target: Target, outcome: Outcome) -> dict[str, Any]:
         return {
@@ -216,7 +307,8 @@ class Inverter:
             "seed": self.seed,
             "device": str(self.device),
             "dtype": str(self.dtype).removeprefix("torch."),
-            "fit": self.fit_mode,
+            **self._framing(),
+            **self.task.options(),
             "licence": self.generator.about.get("licence", ""),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "python": platform.python_version(),
@@ -224,39 +316,7 @@ class Inverter:
         }
 
 
-def invert(
-    picture: str | Path | Image,
-    *,
-    generator: str | Path = DEFAULT_GENERATOR,
-    settings: Invert = INVERT["default"],
-    method: PmSFC | None = None,
-    masks: SubspaceMasks | None = None,
-    fit: FitMode = "crop",
-    device: str = "auto",
-    dtype: Precision = "auto",
-    seed: int = 0,
-    callback: Callable[[Step], None] | None = None,
-) -> Inversion:
-    """Invert one picture: find codes whose composed features the generator turns into it (PmSFC, eqs. 6–8).
-
-    Args:
-        picture: A file or a Pillow image, of any size and mode.
-        generator: `portraits-64` or a generator file.
-        settings: Method, optimisation and objective; `settings.INVERT["paper"]` is the paper's.
-        method: Replaces `settings.method`, for instance `PmSFC(subspaces=6, codes=5)`.
-        masks: Subspaces to use instead of the discovered ones.
-        fit: How a picture that is not square becomes so: "crop", "pad" or "squash".
-        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        dtype: What convolutions compute in: "auto", "float32" or "bfloat16".
-        seed: Of the codes' start.
-        callback: Called after every step; an exception it raises ends the inversion.
-
-    Raises:
-        ImageError: The picture cannot be used.
-        UsageError: A setting cannot be.
-        WeightsError: The generator is unknown or damaged, or no subspaces were discovered for it.
-    """
-    if method is not None:
-        settings = Invert(method, settings.optimization, settings.objective)
-    inverter = Inverter.load(generator, settings, masks=masks, fit=fit, device=device, dtype=dtype, seed=seed)
-    return inverter.run([inverter.prepare(picture)], callback=callback)[0]
+def _shown(x: torch.Tensor, target: Target) -> Image:
+    """An image (1, 3, r, r) in the generator's range as people see it; transparency that marks a hole is none."""
+    alpha = target.fit.alpha if target.measurement.known is None else None
+    return images.to_pil(to_unit(x)[0].cpu().numpy(), alpha)

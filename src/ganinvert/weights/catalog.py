@@ -19,6 +19,9 @@ _MMGEN = "https://download.openmmlab.com/mmgen/pggan/"
 _TORCHVISION = "https://download.pytorch.org/models/"
 _DRIVE = "https://drive.google.com/uc?export=download&id="
 
+ALIGNED_FACES = "faces (CelebA-HQ)"
+"""Domain of the generators that know faces in the square of CelebA-HQ and FFHQ."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -132,7 +135,7 @@ def _digits(file: str) -> str:
 
 _CELEBAHQ_1024 = Entry(
     "celebahq-1024",
-    "faces (CelebA-HQ)",
+    ALIGNED_FACES,
     1024,
     "PGGAN",
     (
@@ -163,8 +166,8 @@ CATALOG: Mapping[str, Entry] = {
     entry.name: entry
     for entry in (
         _CELEBAHQ_1024,
-        _gan_zoo("celebahq-512", "faces (CelebA-HQ)", 512, "celebaHQ16_december_s7_i96000-9c72988c.pth"),
-        _gan_zoo("celebahq-256", "faces (CelebA-HQ)", 256, "celebaHQ_s6_i80000-6196db68.pth"),
+        _gan_zoo("celebahq-512", ALIGNED_FACES, 512, "celebaHQ16_december_s7_i96000-9c72988c.pth"),
+        _gan_zoo("celebahq-256", ALIGNED_FACES, 256, "celebaHQ_s6_i80000-6196db68.pth"),
         _gan_zoo("celeba-128", "faces (CelebA, cropped)", 128, "celebaCropped_s5_i83000-2b0acc76.pth"),
         _gan_zoo("textures-128", "textures (DTD)", 128, "testDTD_s5_i96000-04efa39f.pth"),
         _lsun("bedroom-256", "bedroom", "d8a89ff1"),
@@ -176,7 +179,7 @@ CATALOG: Mapping[str, Entry] = {
         _lsun("restaurant-256", "restaurant", "b8578299"),
         _mmgen(
             "celebahq-1024-mmgen",
-            "faces (CelebA-HQ)",
+            ALIGNED_FACES,
             1024,
             "pggan_celeba-hq_1024_g8_20210408_181911-f1ef51c3.pth",
         ),

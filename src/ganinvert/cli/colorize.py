@@ -1,0 +1,35 @@
+"""`ganinvert colorize`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ganinvert.cli import _options as options
+from ganinvert.cli._photos import Photos
+from ganinvert.cli._signature import with_options
+from ganinvert.settings import COLORIZE, Luma
+
+
+@with_options(Photos, COLORIZE["default"])
+def colorize(
+    photos: Photos,
+    luma: Annotated[
+        Luma,
+        typer.Option(
+            "--luma",
+            help="What is kept: the Y' of Rec.601 (JPEG) or Rec.709 (HDTV), or the L* of CIELAB.",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = "rec601",
+) -> None:
+    """Colorize gray photos: keep their luminance, take the chroma from the image that explains it.
+
+    Photos in colour are reduced to gray first. Writes NAME.colorize.png and the bundle NAME.colorize.pt.
+
+    Example: ganinvert colorize old/*.jpg -o coloured
+    """
+    from ganinvert.tasks import Colorizing
+
+    photos.treat("colorize", COLORIZE, task=lambda: Colorizing(luma), done="colorized")

@@ -1,0 +1,131 @@
+"""`ganinvert swap`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ganinvert.cli import _options as options
+from ganinvert.cli._batch import treat
+from ganinvert.cli._bundles import Pair, Read, dated, inverted, read
+from ganinvert.cli._console import Show
+from ganinvert.cli._photos import png_text
+from ganinvert.cli._results import Item
+from ganinvert.cli._signature import with_options
+from ganinvert.cli._work import Done, Work
+from ganinvert.errors import UsageError
+from ganinvert.settings import INVERT
+
+if TYPE_CHECKING:
+    from ganinvert.tasks import Inverter
+
+FILES = {"a": ".a.png", "b": ".b.png", "grid": ".grid.png", "bundle of b": ".b.pt", "bundle": ".a.pt"}
+"""Kind of file to what its name ends with; the last is the sign that the others are complete."""
+
+
+@with_options(Pair, INVERT["default"])
+def swap(
+    pair: Pair,
+    chosen: Annotated[
+        str | None,
+        typer.Option(
+            "--subspaces",
+            metavar="LIST",
+            help="Numbers of the subspaces to exchange, from 1, with commas between.",
+            show_default=False,
+            rich_help_panel=options.METHOD,
+        ),
+    ] = None,
+    strength: Annotated[
+        float,
+        typer.Option(
+            "--strength",
+            metavar="S",
+            min=0,
+            max=1,
+            help="How far to go: 1 exchanges the subspaces, less mixes them.",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = 1.0,
+    grid: Annotated[
+        bool,
+        typer.Option(
+            "--grid",
+            help="Also a picture of every subspace's exchange, as the paper's figure 4.",
+            rich_help_panel=options.IO,
+        ),
+    ] = False,
+) -> None:
+    """Exchange subspaces between two photos or bundles: expression, age, colours … of one in the other.
+
+    Writes A-B.swap.a.png, A with the subspaces of B, and A-B.swap.b.png the other way round, with their bundles.
+
+    Example: ganinvert swap ann.jpg bob.jpg --subspaces 2,5 --grid
+    """
+    numbers = _numbers(chosen) if chosen is not None else []
+    if not numbers and not grid:
+        raise UsageError(
+            "nothing says what to exchange", hint="name subspaces with --subspaces 2,5, or see all with --grid"
+        )
+    kinds = [
+        *(["a", "b"] if numbers else []),
+        *(["grid"] if grid else []),
+        *(["bundle of b", "bundle"] if numbers else []),
+    ]
+    suffixes = {kind: FILES[kind] for kind in kinds}
+    items = pair.items("swap", suffixes)
+    inverter = pair.inverter()
+    settings = {"subspaces": numbers, "strength": strength}
+
+    def run(batch: Sequence[tuple[Item, Read]], show: Show) -> list[Done]:
+        return [_done(made, inverter, show, numbers, strength, metadata=not pair.no_metadata) for _, made in batch]
+
+    work = Work(
+        prepare=lambda item: read(item.inputs, settings, inverter=inverter),
+        identity=lambda made: made.hashes,
+        run=run,
+        done="exchanged",
+    )
+    treat(items, work, pair.conduct, command="swap")
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return sorted({int(part) for part in text.split(",")})
+    except ValueError as error:
+        raise UsageError(f"--subspaces {text} is no list of numbers", hint="for instance --subspaces 2,5") from error
+
+
+def _done(
+    made: Read, inverter: Inverter, show: Show, numbers: Sequence[int], strength: float, *, metadata: bool
+) -> Done:
+    from ganinvert.images import encode_png
+    from ganinvert.tasks import swap, swap_grid
+
+    a, b = inverted(made, inverter, show)
+    generator = inverter.generator.cpu()
+    first, second = swap(a, b, generator, subspaces=numbers, strength=strength)
+    bundles = [dated(edit.bundle, made) for edit in (first, second)]
+    text = png_text(bundles[0]) if metadata else None
+    distances = {
+        f"{side}_{name}": value
+        for side, edit in zip("ab", bundles, strict=True)
+        for name, value in edit.metrics.items()
+    }
+    return Done(
+        files={
+            "a": lambda: encode_png(first.image, text),
+            "b": lambda: encode_png(second.image, text),
+            "grid": lambda: encode_png(swap_grid(a, b, generator, strength=strength), text),
+            "bundle of b": bundles[1].encode,
+            "bundle": bundles[0].encode,
+        },
+        metrics=distances if numbers else {},
+        verdict="LPIPS to A and to B: a {a_lpips_a:.3f}, {a_lpips_b:.3f}; b {b_lpips_a:.3f}, {b_lpips_b:.3f}".format(
+            **distances
+        )
+        if numbers
+        else "",
+    )

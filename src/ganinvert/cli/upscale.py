@@ -1,0 +1,45 @@
+"""`ganinvert upscale`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ganinvert.cli import _options as options
+from ganinvert.cli._photos import Photos
+from ganinvert.cli._signature import with_options
+from ganinvert.settings import UPSCALE, Kernel
+
+
+@with_options(Photos, UPSCALE["default"])
+def upscale(
+    photos: Photos,
+    factor: Annotated[
+        int | None,
+        typer.Option(
+            "--factor",
+            metavar="F",
+            help="Take the photo as the generator's image made F times smaller, resizing it if it has another size.",
+            show_default="the photo's own size",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = None,
+    kernel: Annotated[
+        Kernel,
+        typer.Option(
+            "--kernel",
+            help="How the photo was made smaller; bilinear is not antialiased, the others are.",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = "bicubic",
+) -> None:
+    """Upscale small photos to the generator's resolution: find an image that gives the photo when made smaller.
+
+    Writes NAME.upscale.png, which agrees with the small photo, and the bundle NAME.upscale.pt.
+
+    Example: ganinvert upscale thumbnail.png
+    """
+    from ganinvert.tasks import Upscaling
+
+    photos.treat("upscale", UPSCALE, task=lambda: Upscaling(factor, kernel), done="upscaled")

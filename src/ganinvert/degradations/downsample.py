@@ -1,0 +1,106 @@
+"""Making an image smaller: the P of super-resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ganinvert.degradations.base import Degradation
+from ganinvert.settings import Kernel
+
+TOLERANCE = 0.5 / 255
+"""Of low-resolution consistency on [-1, 1]: a quarter of an 8-bit step."""
+ALTERNATIONS = 200
+
+
+class Downsample(Degradation):
+    """A separable resampling to a smaller square: A x = D x Dᵀ, channels of any number.
+
+    Args:
+        resolution: Side of the image, in pixels.
+        size: Side of the measurement.
+        kernel: "bicubic" (a = -0.5) and "lanczos" (3 lobes) are stretched by the factor against aliasing, "area" is
+            the mean of the pixels covered, and "bilinear" is not antialiased, as mGANprior's and PmSFC's programs.
+    """
+
+    matrix: Tensor
+    inverse: Tensor
+
+    def __init__(self, resolution: int, size: int, *, kernel: Kernel = "bicubic") -> None:
+        super().__init__()
+        self.resolution, self.size, self.kernel = resolution, size, kernel
+        weights = resampling_matrix(resolution, size, kernel).float()
+        self.register_buffer("matrix", weights, persistent=False)
+        # D has full row rank, so that A A⁺ is the identity, and (D ⊗ D)⁺ = D⁺ ⊗ D⁺.
+        self.register_buffer("inverse", torch.linalg.pinv(weights.double()).float(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, c, r, r) → (b, c, s, s)."""
+        return _both_ways(x, self.matrix)
+
+    def project(self, x: Tensor, y: Tensor) -> Tensor:
+        """Back-projection x + A⁺(y - A x), in turns with the clamp to [-1, 1] until both hold.
+
+        Where no image in [-1, 1] has this measurement (ringing that was clipped), the nearest that the turns reach.
+        """
+        return torch.cat([self._project(x[n : n + 1], y[n : n + 1]) for n in range(len(x))])
+
+    def _project(self, x: Tensor, y: Tensor) -> Tensor:
+        x = x.clamp(-1, 1)
+        for _ in range(ALTERNATIONS):
+            error = y - self(x)
+            if error.abs().max() <= TOLERANCE:
+                break
+            x = (x + _both_ways(error, self.inverse)).clamp(-1, 1)
+        return x
+
+    def guess(self, y: Tensor) -> Tensor:
+        """Bicubic enlargement."""
+        shape = (self.resolution, self.resolution)
+        return torch.nn.functional.interpolate(y, shape, mode="bicubic", align_corners=False).clamp(-1, 1)
+
+
+def _both_ways(x: Tensor, matrix: Tensor) -> Tensor:
+    weights: Tensor = matrix.to(x)
+    with torch.autocast(x.device.type, enabled=False):
+        return torch.matmul(torch.matmul(weights, x), weights.T)
+
+
+def resampling_matrix(resolution: int, size: int, kernel: Kernel) -> Tensor:
+    """D of a one-dimensional resampling, (size, resolution) float64; rows sum to 1, pixels are centred at n + ½."""
+    factor = resolution / size
+    place = torch.arange(resolution, dtype=torch.float64)[None] + 0.5
+    centre = (torch.arange(size, dtype=torch.float64)[:, None] + 0.5) * factor
+    if kernel == "area":
+        overlap = torch.minimum(place + 0.5, centre + factor / 2) - torch.maximum(place - 0.5, centre - factor / 2)
+        weights = overlap.clamp(min=0)
+    else:
+        shape, stretched = _KERNELS[kernel]
+        weights = shape((place - centre) / (factor if stretched else 1))
+    return weights / weights.sum(dim=1, keepdim=True)
+
+
+def _triangle(t: Tensor) -> Tensor:
+    return (1 - t.abs()).clamp(min=0)
+
+
+def _cubic(t: Tensor) -> Tensor:
+    """Keys 1981 with a = -0.5."""
+    t = t.abs()
+    inner, outer = 1.5 * t**3 - 2.5 * t**2 + 1, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
+    return torch.where(t < 1, inner, torch.where(t < 2, outer, torch.zeros_like(t)))
+
+
+def _lanczos(t: Tensor) -> Tensor:
+    product: Tensor = torch.special.sinc(t) * torch.special.sinc(t / 3)
+    return torch.where(t.abs() < 3, product, torch.zeros_like(t))
+
+
+_KERNELS: dict[str, tuple[Callable[[Tensor], Tensor], bool]] = {
+    "bicubic": (_cubic, True),
+    "lanczos": (_lanczos, True),
+    "bilinear": (_triangle, False),
+}
+"""Each kernel, and whether it is stretched by the factor."""

@@ -1,0 +1,65 @@
+"""Pictures made of pictures: labelled grids, strips and animations."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+TILE = 128
+"""Least side of a tile, in pixels."""
+_GAP = 4
+_FONT_SIZE = 15
+
+
+def grid(
+    rows: Sequence[Sequence[Image.Image]],
+    *,
+    row_labels: Sequence[str] = (),
+    column_labels: Sequence[str] = (),
+) -> Image.Image:
+    """Square images in rows, enlarged by whole factors to tiles of at least `TILE` pixels, with labels.
+
+    Args:
+        rows: Images of one size, as many in every row.
+        row_labels: One per row, to its left.
+        column_labels: One per column, above it.
+    """
+    first = rows[0][0]
+    factor = max(1, -(-TILE // first.width))
+    width, height = first.width * factor, first.height * factor
+    font = ImageFont.load_default(_FONT_SIZE)
+    widths = [font.getlength(line) for label in row_labels for line in label.splitlines()]
+    left = int(max(widths, default=-2 * _GAP)) + 2 * _GAP
+    top = _FONT_SIZE + 3 * _GAP if column_labels else 0
+    columns = len(rows[0])
+    size = (left + columns * (width + _GAP) - _GAP, top + len(rows) * (height + _GAP) - _GAP)
+    sheet = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+    for n, label in enumerate(column_labels):
+        draw.text((left + n * (width + _GAP) + width / 2, top / 2), label, "black", font, anchor="mm")
+    for n, label in enumerate(row_labels):
+        draw.text(
+            (left - _GAP, top + n * (height + _GAP) + height / 2), label, "black", font, anchor="rm", align="right"
+        )
+    for i, row in enumerate(rows):
+        for j, image in enumerate(row):
+            tile = image.convert("RGB").resize((width, height), Image.Resampling.NEAREST)
+            sheet.paste(tile, (left + j * (width + _GAP), top + i * (height + _GAP)))
+    return sheet
+
+
+def encode_animation(frames: Sequence[Image.Image], kind: str, *, milliseconds: int = 50) -> bytes:
+    """The content of an animation that goes on for ever.
+
+    Args:
+        frames: Of one size.
+        kind: "webp" (lossless) or "gif" (256 colours a frame).
+        milliseconds: How long a frame is shown.
+    """
+    buffer = io.BytesIO()
+    first, *rest = frames
+    options = {"lossless": True} if kind == "webp" else {}
+    first.save(buffer, kind, save_all=True, append_images=rest, duration=milliseconds, loop=0, **options)
+    return buffer.getvalue()

@@ -1,0 +1,213 @@
+"""Editing results: exchanging subspaces between two, interpolating, scaling; everything on composed features."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ganinvert import images
+from ganinvert.bundle import LatentBundle
+from ganinvert.errors import BundleError, UsageError
+from ganinvert.generators import Generator
+from ganinvert.methods import ComposedCode
+from ganinvert.metrics import lpips, to_unit
+from ganinvert.settings import InterpolationPath, PmSFC
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class Edit:
+    """An image made from bundles.
+
+    Attributes:
+        image: 8 bits.
+        bundle: Renders the image again.
+    """
+
+    image: Image
+    bundle: LatentBundle
+
+
+def render(bundle: LatentBundle, generator: Generator, *, subspaces: Sequence[int] = (), scale: float = 1.0) -> Edit:
+    """Render a bundle again; bit-exact on the CPU without an edit.
+
+    Args:
+        bundle: Of any task. What its file showed is kept in an edit, too.
+        generator: That which made it.
+        subspaces: Numbers 1 … R of those whose features are multiplied by `scale`.
+        scale: 1 changes nothing, 0 switches the subspaces off.
+
+    Raises:
+        BundleError: The bundle was made with another generator.
+        UsageError: A subspace does not exist.
+    """
+    features = bundle.features(generator)
+    if subspaces and scale != 1:
+        chosen = bundle.masks.channels(subspaces)[:, None, None]
+        features = torch.where(chosen, scale * features, features)
+        bundle = _edited(bundle, features, "render", {"subspaces": _listed(subspaces), "scale": scale})
+    return Edit(_image(bundle.render(generator, features=features)), bundle)
+
+
+def swap(
+    a: LatentBundle, b: LatentBundle, generator: Generator, *, subspaces: Sequence[int], strength: float = 1.0
+) -> tuple[Edit, Edit]:
+    """Exchange the composed features of some subspaces between two images and decode them (PmSFC, figure 4).
+
+    Args:
+        a: A bundle.
+        b: Another of the same generator, layer and subspaces.
+        generator: That which made both.
+        subspaces: Numbers 1 … R.
+        strength: Share of the way to the other's features; 1 replaces them.
+
+    Returns:
+        a with b's subspaces, and b with a's. Metrics: "lpips_a" and "lpips_b", the distances to the unedited images.
+
+    Raises:
+        BundleError: The bundles do not belong together.
+        UsageError: A subspace does not exist.
+    """
+    require_alike(a, b)
+    chosen = a.masks.channels(subspaces)[:, None, None]
+    ours, theirs = a.features(generator), b.features(generator)
+    plain = [to_unit(a.decode(generator, features)) for features in (ours, theirs)]
+    settings = {"subspaces": _listed(subspaces), "strength": strength}
+    edits = []
+    for bundle, own, other in ((a, ours, theirs), (b, theirs, ours)):
+        # Replaced to the bit at strength 1, so that exchanging twice gives the first image again.
+        mixed = other if strength == 1 else torch.lerp(own, other, strength)
+        features = torch.where(chosen, mixed, own)
+        edited = _edited(bundle, features, "swap", settings)
+        x = edited.decode(generator, features)
+        distances = {f"lpips_{name}": float(lpips(to_unit(x), image)) for name, image in zip("ab", plain, strict=True)}
+        edits.append(Edit(_image(x), replace(edited, metrics=distances, measurement=None)))
+    return edits[0], edits[1]
+
+
+def swap_grid(a: LatentBundle, b: LatentBundle, generator: Generator, *, strength: float = 1.0) -> Image:
+    """Every subspace's exchange in one labelled picture (PmSFC, figure 4).
+
+    A row per subspace: the two inversions at the ends, between them a with b's subspace and b with a's.
+
+    Args:
+        a: A bundle.
+        b: Another of the same generator, layer and subspaces.
+        generator: That which made both.
+        strength: As in `swap`.
+
+    Raises:
+        BundleError: The bundles do not belong together.
+    """
+    ends = swap(a, b, generator, subspaces=[])
+    pairs = [swap(a, b, generator, subspaces=[n], strength=strength) for n in range(1, a.masks.subspaces + 1)]
+    return images.grid(
+        [[ends[0].image, first.image, second.image, ends[1].image] for first, second in pairs],
+        row_labels=[f"subspace {n}\n{size} channels" for n, size in enumerate(a.masks.sizes, 1)],
+        column_labels=["A", "A with B's", "B with A's", "B"],
+    )
+
+
+def interpolate(
+    a: LatentBundle,
+    b: LatentBundle,
+    generator: Generator,
+    *,
+    frames: int = 60,
+    path: InterpolationPath = "features",
+) -> list[Edit]:
+    """The images between two (PmSFC, figure 6).
+
+    Args:
+        a: The first frame.
+        b: The last frame.
+        generator: That which made both.
+        frames: How many, with both ends, at least 2.
+        path: Linear in the composed "features", as the paper; or in the "codes" and weights, codes kept at their
+            length.
+
+    Raises:
+        BundleError: The bundles do not belong together, or an edited one has no codes.
+        UsageError: Fewer than 2 frames.
+    """
+    if frames < 2:
+        raise UsageError(f"an interpolation cannot have {frames} frames", hint="choose at least 2")
+    require_alike(a, b)
+    first, last = a.features(generator), b.features(generator)
+    edits = []
+    for n in range(frames):
+        share = n / (frames - 1)
+        if 0 < share < 1 and path == "codes":
+            features = _between_codes(a, b, generator, share)
+        else:
+            features = torch.lerp(first, last, share) if share < 1 else last
+        bundle = replace(_edited(a, features, "interpolate", {"path": path, "share": share}), measurement=None)
+        edits.append(Edit(_image(bundle.decode(generator, features)), bundle))
+    return edits
+
+
+def require_alike(a: LatentBundle, b: LatentBundle) -> None:
+    """Refuse bundles whose features cannot be exchanged.
+
+    Raises:
+        BundleError: Generators, layers or subspaces differ.
+    """
+    for what, ours, theirs in (
+        ("generators", a.digest, b.digest),
+        ("layers", a.layer, b.layer),
+        ("subspaces", a.masks.labels.tolist(), b.masks.labels.tolist()),
+    ):
+        if ours != theirs:
+            raise BundleError(
+                f"the two bundles have different {what}",
+                hint="invert both photos with the same generator, layer and number of subspaces",
+            )
+
+
+def _between_codes(a: LatentBundle, b: LatentBundle, generator: Generator, share: float) -> Tensor:
+    if any("z" not in bundle.tensors for bundle in (a, b)) or a.tensors["z"].shape != b.tensors["z"].shape:
+        raise BundleError(
+            "these bundles have no codes that correspond", hint="interpolate their features: --path features"
+        )
+    lengths = (bundle.tensors["z"].norm(dim=-1, keepdim=True) for bundle in (a, b))
+    z, w = (torch.lerp(a.tensors[name], b.tensors[name], share) for name in ("z", "w"))
+    z = z * (torch.lerp(next(lengths), next(lengths), share) / z.norm(dim=-1, keepdim=True).clamp(min=1e-8))
+    with torch.no_grad():
+        return ComposedCode(z[None], w[None], a.masks, PmSFC(**a.composition)).compose(generator)
+
+
+def _edited(bundle: LatentBundle, features: Tensor, task: str, settings: dict[str, Any]) -> LatentBundle:
+    """A bundle that holds the features themselves."""
+    provenance = {
+        "from": bundle.provenance.get("input_sha256", ""),
+        "licence": bundle.provenance.get("licence", ""),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        **{package: version(package) for package in ("ganinvert", "torch")},
+    }
+    return replace(
+        bundle,
+        task=task,
+        tensors={"h": features[0].cpu().clone()},
+        losses=torch.zeros(0),
+        metrics={},
+        settings=settings,
+        provenance=provenance,
+    )
+
+
+def _image(x: Tensor) -> Image:
+    return images.to_pil(to_unit(x)[0].cpu().numpy())
+
+
+def _listed(subspaces: Sequence[int]) -> str:
+    return ",".join(map(str, sorted(set(subspaces))))

@@ -1,0 +1,180 @@
+"""Colorizing, upscaling, inpainting and editing on the command line; what all commands share is in test_cli_batch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from .commandline import QUICK, names, photo, run
+
+OPTIONS = [*QUICK, "--layer", "3"]
+
+
+@pytest.fixture
+def ends(generator: list[str], tmp_path: Path) -> list[Path]:
+    """Two inverted photos."""
+    first = photo(tmp_path / "a.png", (16, 16))
+    second = tmp_path / "b.png"
+    with Image.open(first) as image:
+        image.rotate(90).save(second)
+    folder = tmp_path / "ends"
+    assert run("invert", first, second, "-o", folder, *generator, *QUICK).exit_code == 0
+    return [folder / "a.invert.pt", folder / "b.invert.pt"]
+
+
+def _levels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_colorize_writes_a_picture_and_its_bundle(generator: list[str], tmp_path: Path) -> None:
+    picture = photo(tmp_path / "a.png", (16, 16))
+    command = ["colorize", picture, "-o", tmp_path / "out", *generator, *OPTIONS]
+    result = run(*command, "--luma", "rec709", "--json")
+    assert result.exit_code == 0, result.output
+    item = json.loads(result.stdout.splitlines()[0])
+    assert names(tmp_path / "out") == ["a.colorize.png", "a.colorize.pt"]
+    assert item["metrics"]["deviation"] <= 1
+    assert item["notes"] == ["in colour: reduced to gray"]
+    assert "agrees with it to" in result.stderr
+    weights = np.array([0.2126, 0.7152, 0.0722])
+    before, after = (_levels(path) @ weights for path in (picture, tmp_path / "out" / "a.colorize.png"))
+    assert np.abs(before - after).max() <= 1.5
+    assert "up to date" in run(*command, "--luma", "rec709").stderr
+    assert run(*command, "--luma", "lab").exit_code == 1
+
+
+def test_upscale_takes_the_file_as_the_small_picture(generator: list[str], tmp_path: Path) -> None:
+    small = photo(tmp_path / "a.png", (8, 8))
+    result = run("upscale", small, "-o", tmp_path / "out", *generator, *OPTIONS)
+    assert result.exit_code == 0, result.output
+    assert _levels(tmp_path / "out" / "a.upscale.png").shape == (16, 16, 3)
+    large = photo(tmp_path / "large.png", (40, 40))
+    refused = run("upscale", large, "-o", tmp_path / "out", *generator, *OPTIONS)
+    assert refused.exit_code == 1
+    assert "40 pixels already" in refused.stderr
+    assert run("upscale", large, "--factor", 4, "-o", tmp_path / "out", *generator, *OPTIONS).exit_code == 0
+    wrong = run("upscale", large, "--factor", 5, "-o", tmp_path / "out", *generator, *OPTIONS)
+    assert "choose a factor of 2, 4, 8" in wrong.stderr
+
+
+def test_masks_of_a_folder_belong_to_photos_of_their_name(generator: list[str], tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        photo(tmp_path / "photos" / f"{name}.png", (16, 16))
+    mask = Image.new("L", (16, 16), 0)
+    mask.paste(255, (4, 4, 9, 9))
+    (tmp_path / "masks").mkdir()
+    mask.save(tmp_path / "masks" / "a.bmp")
+    command = ["inpaint", tmp_path / "photos", "-o", tmp_path / "out", *generator, *OPTIONS]
+    result = run(*command, "--mask", tmp_path / "masks")
+    assert result.exit_code == 1
+    assert "b.png: no mask b.*" in result.stderr
+    assert names(tmp_path / "out") == ["a.inpaint.png", "a.inpaint.pt"]
+    known = np.asarray(mask) == 0
+    before, after = _levels(tmp_path / "photos" / "a.png"), _levels(tmp_path / "out" / "a.inpaint.png")
+    assert np.array_equal(before[known], after[known])
+    assert not np.array_equal(before[~known], after[~known])
+    everyone = run(*command, "--mask", tmp_path / "masks" / "a.bmp", "--overwrite")
+    assert everyone.exit_code == 0
+    assert len(names(tmp_path / "out")) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--box", "1,2,3"], "is not a rectangle"),
+        (["--box", "1,2,0,4"], "holds no pixel"),
+        (["--mask", "missing.png"], "no such file or folder"),
+        (["--box", "1,1,4,4", "--mask", "."], "both say what is missing"),
+        (["--mask", "."], "no mask of any input's name"),
+    ],
+)
+def test_holes_that_cannot_be_are_usage_errors(
+    options: list[str], words: str, generator: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = photo(tmp_path / "photos" / "a.png", (16, 16))
+    monkeypatch.chdir(tmp_path)
+    result = run("inpaint", picture, *options, *generator, *OPTIONS)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert "hint: " in result.stderr
+    assert not list(tmp_path.glob("*.inpaint.*"))
+
+
+def test_swap_writes_both_directions_and_the_figure(generator: list[str], ends: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = ["swap", *ends, "-o", out, "--name", "{task}", *generator]
+    result = run(*command, "--subspaces", "1,2", "--grid", "--json")
+    assert result.exit_code == 0, result.output
+    assert names(out) == ["swap.a.png", "swap.a.pt", "swap.b.png", "swap.b.pt", "swap.grid.png"]
+    assert json.loads(result.stdout.splitlines()[0])["metrics"].keys() == {
+        "a_lpips_a", "a_lpips_b", "b_lpips_a", "b_lpips_b",
+    }  # fmt: skip
+    # Two subspaces of two: everything is exchanged.
+    assert np.array_equal(_levels(out / "swap.a.png"), _levels(ends[1].with_suffix(".png")))
+    assert np.array_equal(_levels(out / "swap.b.png"), _levels(ends[0].with_suffix(".png")))
+    assert "up to date" in run(*command, "--subspaces", "1,2", "--grid").stderr
+    again = run("swap", out / "swap.a.pt", out / "swap.b.pt", "--subspaces", "1,2", "-o", tmp_path / "back", *generator)
+    assert again.exit_code == 0, again.output
+    back = next(path for path in (tmp_path / "back").glob("*.a.png"))
+    assert np.array_equal(_levels(back), _levels(ends[0].with_suffix(".png")))
+
+
+def test_photos_beside_bundles_are_inverted_as_those_were(
+    generator: list[str], ends: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    result = run("swap", ends[0], tmp_path / "b.png", "--subspaces", "2", "--steps", "4", "-o", out, *generator)
+    assert result.exit_code == 0, result.output
+    assert torch.load(out / "a.invert-b.swap.a.pt", weights_only=True)["composition"]["codes"] == 2
+    assert run("swap", ends[0], ends[1], "-o", out, *generator).exit_code == 2
+    wrong = run("swap", *ends, "--subspaces", "7", "-o", out, *generator)
+    assert "there is no subspace 7" in wrong.stderr
+    assert run("swap", *ends, "--subspaces", "two", "-o", out, *generator).exit_code == 2
+    assert run("swap", *ends, "--subspaces", "1", "-o", "-", *generator).exit_code == 2
+
+
+def test_interpolate_writes_what_save_asks_for(generator: list[str], ends: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = ["interpolate", *ends, "-o", out, "--name", "{task}", "--frames", "5", *generator]
+    result = run(*command, "--save", "webp,gif,frames,strip", "--path", "codes")
+    assert result.exit_code == 0, result.output
+    frames = [f"interpolate.{n:03d}.png" for n in range(1, 6)]
+    assert names(out) == sorted(["interpolate.gif", "interpolate.png", "interpolate.webp", *frames])
+    assert np.array_equal(_levels(out / frames[0]), _levels(ends[0].with_suffix(".png")))
+    assert np.array_equal(_levels(out / frames[-1]), _levels(ends[1].with_suffix(".png")))
+    for name in ("interpolate.webp", "interpolate.gif"):
+        with Image.open(out / name) as animation:
+            assert animation.n_frames == 5
+    assert "up to date" in run(*command, "--save", "webp,gif,frames,strip", "--path", "codes").stderr
+
+
+def test_render_repeats_and_edits(generator: list[str], ends: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = run("render", ends[0].parent, "-o", out, *generator)
+    assert result.exit_code == 0, result.output
+    assert names(out) == [f"{n}.invert.render.{kind}" for n in "ab" for kind in ("png", "pt")]
+    assert np.array_equal(_levels(out / "a.invert.render.png"), _levels(ends[0].with_suffix(".png")))
+    assert "2 rendered" in result.stderr
+    edited = tmp_path / "edited"
+    assert run("render", ends[0], "--subspace", 1, "--scale", 1.5, "-o", edited, *generator).exit_code == 0
+    assert not np.array_equal(_levels(edited / "a.invert.render.png"), _levels(ends[0].with_suffix(".png")))
+    assert run("render", ends[0], "--subspace", 9, "--scale", 2, "-o", edited, *generator).exit_code == 1
+    nobundle = run("render", photo(tmp_path / "c.png"), "-o", out, *generator)
+    assert nobundle.exit_code == 1
+    assert "cannot be read" in nobundle.stderr
+
+
+def test_results_without_a_bundle_are_known_by_their_text(generator: list[str], tmp_path: Path) -> None:
+    picture = photo(tmp_path / "a.png", (16, 16))
+    command = ["invert", picture, "-o", tmp_path / "out", "--save", "image", *generator, *QUICK]
+    assert run(*command).exit_code == 0
+    assert "up to date" in run(*command).stderr
+    assert run(*command, "--seed", 1).exit_code == 1
+    assert run(*command, "--overwrite", "--no-metadata").exit_code == 0
+    assert "nothing shows that it is the same" in run(*command).stderr

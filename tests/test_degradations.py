@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from skimage.color import rgb2lab
+from torch import Tensor
+
+from ganinvert.degradations import Compose, Degradation, Downsample, Grayscale, Identity, Mask
+from ganinvert.degradations.downsample import resampling_matrix
+from ganinvert.images.color import from_linear, lab_to_linear, to_lab
+
+
+def _random_mask(share: float) -> Tensor:
+    return torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(3)) < share
+
+
+def _box() -> Tensor:
+    known = torch.ones(1, 1, 16, 16, dtype=torch.bool)
+    known[..., 4:12, 5:11] = False
+    return known
+
+
+OPERATORS: dict[str, Callable[[], Degradation]] = {
+    "gray rec601": Grayscale,
+    "gray rec709": lambda: Grayscale("rec709"),
+    "gray lab": lambda: Grayscale("lab"),
+    "bicubic": lambda: Downsample(16, 4),
+    "area": lambda: Downsample(16, 4, kernel="area"),
+    "bilinear": lambda: Downsample(16, 4, kernel="bilinear"),
+    "lanczos": lambda: Downsample(16, 4, kernel="lanczos"),
+    "uneven": lambda: Downsample(16, 7),
+    "box": lambda: Mask(_box()),
+    "dust": lambda: Mask(_random_mask(0.2)),
+    "gray and small": lambda: Compose([Grayscale(), Downsample(16, 8)]),
+    "small and holes": lambda: Compose([Downsample(16, 16, kernel="area"), Mask(_box())]),
+}
+TRUSTED = pytest.mark.parametrize("operator", [make() for make in OPERATORS.values()], ids=list(OPERATORS))
+
+
+@pytest.fixture
+def x(rng: torch.Generator) -> Tensor:
+    """Two smooth images well inside the range, as float64."""
+    coarse = torch.rand(2, 3, 6, 6, generator=rng, dtype=torch.float64) * 1.6 - 0.8
+    return F.interpolate(coarse, 16, mode="bilinear")
+
+
+@pytest.fixture
+def other(rng: torch.Generator) -> Tensor:
+    return torch.rand(2, 3, 16, 16, generator=rng, dtype=torch.float64) * 2.4 - 1.2
+
+
+@TRUSTED
+def test_every_operator_is_differentiable(operator: Degradation, x: Tensor) -> None:
+    assert torch.autograd.gradcheck(operator, x.clone().requires_grad_(), fast_mode=True)
+
+
+@TRUSTED
+def test_projections_agree_with_the_measurement_and_change_nothing_twice(
+    operator: Degradation, x: Tensor, other: Tensor
+) -> None:
+    y = operator(x)
+    projected = operator.project(other, y)
+    assert projected.abs().max() <= 1 + 1e-6
+    step = 2 / 255
+    assert (operator(projected) - y).abs().max() < step / 2
+    assert (operator.project(projected, y) - projected).abs().max() < step / 4
+    # What already agrees stays.
+    assert torch.allclose(operator.project(x, y), x, atol=step / 4)
+
+
+@TRUSTED
+def test_device_and_dtype_follow_the_input(operator: Degradation, x: Tensor) -> None:
+    y = operator(x.float())
+    assert y.dtype == operator.project(x.float(), y).dtype == operator.guess(y).dtype == torch.float32
+    assert torch.allclose(y.double(), operator(x), atol=1e-5)
+
+
+@TRUSTED
+def test_no_image_depends_on_its_neighbours(operator: Degradation, x: Tensor, other: Tensor) -> None:
+    if len(getattr(operator, "known", _box())) > 1:
+        operator, x, other = Mask(operator.known[:1]), x, other
+    y = operator(x)
+    whole, alone = operator.project(other, y), operator.project(other[:1], y[:1])
+    assert torch.equal(whole[:1], alone)
+
+
+@TRUSTED
+def test_guesses_are_images_that_resemble_the_original(operator: Degradation, x: Tensor) -> None:
+    guess = operator.guess(operator(x))
+    assert guess.shape == x.shape
+    assert guess.abs().max() <= 1
+    gray = Grayscale()
+    assert (gray(guess) - gray(x)).square().mean() < gray(x).square().mean()
+
+
+def test_gray_is_that_of_the_standards() -> None:
+    red = torch.tensor([1.0, -1.0, -1.0])[None, :, None, None]
+    assert float(Grayscale()(red)) == pytest.approx(2 * 0.299 - 1)
+    assert float(Grayscale("rec709")(red)) == pytest.approx(2 * 0.2126 - 1)
+    # L* of sRGB red is 53.24 (Lindbloom), that of the gray 127/255 is 53.2.
+    assert (float(Grayscale("lab")(red)) + 1) / 2 * 255 == pytest.approx(127.0, abs=0.5)
+
+
+def test_lab_is_that_of_scikit_image(rng: torch.Generator) -> None:
+    srgb = torch.rand(1, 3, 8, 8, generator=rng, dtype=torch.float64)
+    expected = torch.from_numpy(rgb2lab(srgb[0].permute(1, 2, 0).numpy())).permute(2, 0, 1)
+    assert torch.allclose(to_lab(srgb)[0], expected, atol=0.02)
+    assert torch.allclose(from_linear(lab_to_linear(to_lab(srgb))), srgb, atol=1e-5)
+
+
+@pytest.mark.parametrize("luma", ["rec601", "rec709", "lab"])
+def test_colorizing_keeps_the_hue_where_it_must_fade(luma: str) -> None:
+    operator = Grayscale(luma)  # type: ignore[arg-type]
+    vivid, bright = torch.tensor([0.9, -0.9, -0.5])[None, :, None, None], torch.full((1, 1, 1, 1), 0.95)
+    faded = operator.project(vivid, bright)
+    assert float((operator(faded) - bright).abs().max()) < 1e-3
+    red, green, blue = faded.flatten().tolist()
+    assert red == max(red, green, blue)
+    assert red - min(green, blue) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("kernel", "resample"),
+    [("bicubic", Image.Resampling.BICUBIC), ("area", Image.Resampling.BOX), ("lanczos", Image.Resampling.LANCZOS)],
+)
+def test_resampling_is_that_of_pillow(kernel: str, resample: Image.Resampling, rng: torch.Generator) -> None:
+    line = torch.rand(1, 48, generator=rng)
+    expected = torch.from_numpy(np.array(Image.fromarray(line.numpy()).resize((12, 1), resample)))
+    assert torch.allclose(resampling_matrix(48, 12, kernel).float() @ line[0], expected[0], atol=1e-5)  # type: ignore[arg-type]
+
+
+def test_bilinear_is_that_of_torch_without_antialiasing(x: Tensor) -> None:
+    expected = F.interpolate(x, 4, mode="bilinear", align_corners=False)
+    assert torch.allclose(Downsample(16, 4, kernel="bilinear")(x), expected)
+
+
+def test_clipped_ringing_is_met_as_far_as_an_image_can(rng: torch.Generator) -> None:
+    """A small file of hard edges has lost its overshoot to the clamp: no image has exactly this measurement."""
+    operator = Downsample(64, 8)
+    hard = torch.where(torch.rand(1, 3, 64, 64, generator=rng).round() < 0.5, -1.0, 1.0)
+    hard[..., 20:50, 20:50] = 1.0
+    y = (1.2 * operator(hard)).clamp(-1, 1)
+    projected = operator.project(torch.zeros(1, 3, 64, 64), y)
+    assert projected.abs().max() <= 1
+    assert (operator(projected) - y).abs().mean() < 2 / 255
+
+
+def test_seams_are_blended_and_hole_centres_left_alone() -> None:
+    known = torch.ones(1, 1, 64, 64, dtype=torch.bool)
+    known[..., 8:56, 8:56] = False
+    operator = Mask(known)
+    x, y = torch.zeros(1, 3, 64, 64), operator(torch.full((1, 3, 64, 64), 0.5))
+    line = operator.project(x, y)[0, 0, 32]
+    assert torch.equal(line[:8], torch.full((8,), 0.5))
+    assert (line[7:32].diff() <= 0).all()
+    assert line[8] > 0.35
+    assert abs(line[32]) < 0.02
+
+
+def test_nothing_known_changes_nothing() -> None:
+    operator, x = Mask(torch.zeros(1, 1, 8, 8)), torch.rand(1, 3, 8, 8)
+    assert torch.equal(operator.project(x, torch.zeros_like(x)), x)
+
+
+def test_the_identity_trusts_nothing(x: Tensor, other: Tensor) -> None:
+    operator = Identity()
+    assert operator(x) is x
+    assert operator.project(other, x) is other
+    assert operator.guess(x) is x
+    assert operator.coverage(x).tolist() == [1, 1]
