@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from ganinvert.training import ImageFolder, TrainedGenerator, TrainingStep
 
 DEFAULT = Training()
-NETWORK = "Network"
-TRAINING = "Training"
 LISTED = 5
 REPEATS = 0.6
 FEW_IMAGES = 500
@@ -77,36 +75,43 @@ def train(
             "--init",
             metavar="NAME|FILE",
             help="Start from this generator, with its size and channels.",
-            rich_help_panel=NETWORK,
+            rich_help_panel=options.METHOD,
         ),
     ] = None,
     resolution: Annotated[
-        int | None, _number("Pixels: 16, 32, … 1024.", DEFAULT.resolution, NETWORK, "--resolution")
+        int | None, _number("Pixels: 16, 32, … 1024.", DEFAULT.resolution, options.METHOD, "--resolution")
     ] = None,
-    latent: Annotated[int | None, _number("Length of z.", DEFAULT.latent_dim, NETWORK, "--latent")] = None,
+    latent: Annotated[int | None, _number("Length of z.", DEFAULT.latent_dim, options.METHOD, "--latent")] = None,
     base: Annotated[
-        int | None, _number("Channels at r pixels: min(base / r, cap).", DEFAULT.base, NETWORK, "--base")
+        int | None, _number("Channels at r pixels: min(base / r, cap).", DEFAULT.base, options.METHOD, "--base")
     ] = None,
     cap: Annotated[
-        int | None, _number("The official networks have 16384 and 512.", DEFAULT.cap, NETWORK, "--cap")
+        int | None, _number("The official networks have 16384 and 512.", DEFAULT.cap, options.METHOD, "--cap")
     ] = None,
     images: Annotated[
-        int | None, _number("Images to show in all, counting repetitions.", DEFAULT.images, TRAINING, "--images")
+        int | None,
+        _number("Images to show in all, counting repetitions.", DEFAULT.images, options.OPTIMISATION, "--images"),
     ] = None,
     phase: Annotated[
         int | None,
         _number(
             "Of these, to fade in each resolution, and as many to settle; 0: do not grow.",
             DEFAULT.phase_images,
-            TRAINING,
+            options.OPTIMISATION,
             "--phase",
         ),
     ] = None,
-    batch_size: Annotated[int | None, _number("Images per step.", DEFAULT.batch, TRAINING, "--batch-size")] = None,
-    lr: Annotated[float | None, _number("Adam's learning rate.", DEFAULT.lr, TRAINING, "--lr", metavar="RATE")] = None,
+    batch_size: Annotated[
+        int | None, _number("Images per step.", DEFAULT.batch, options.OPTIMISATION, "--batch-size")
+    ] = None,
+    lr: Annotated[
+        float | None, _number("Adam's learning rate.", DEFAULT.lr, options.OPTIMISATION, "--lr", metavar="RATE")
+    ] = None,
     loss: Annotated[
         AdversarialLoss | None,
-        typer.Option("--loss", help="Adversarial loss.", show_default=DEFAULT.loss, rich_help_panel=TRAINING),
+        typer.Option(
+            "--loss", help="Adversarial loss.", show_default=DEFAULT.loss, rich_help_panel=options.OPTIMISATION
+        ),
     ] = None,
     augmentation: Annotated[
         Augmentation | None,
@@ -114,7 +119,7 @@ def train(
             "--augment",
             help="Hide details from the discriminator: as it overfits, always, never.",
             show_default=DEFAULT.augmentation,
-            rich_help_panel=TRAINING,
+            rich_help_panel=options.OPTIMISATION,
         ),
     ] = None,
     features: Annotated[
@@ -122,7 +127,7 @@ def train(
         _number(
             "Weight of discriminators on AlexNet's features; 0 for none.",
             DEFAULT.features,
-            TRAINING,
+            options.OPTIMISATION,
             "--features",
             metavar="WEIGHT",
         ),
@@ -130,10 +135,13 @@ def train(
     flip: Annotated[
         bool | None,
         typer.Option(
-            "--flip/--no-flip", help="Show mirrored images too.", show_default="flip", rich_help_panel=TRAINING
+            "--flip/--no-flip",
+            help="Show mirrored images too.",
+            show_default="flip",
+            rich_help_panel=options.OPTIMISATION,
         ),
     ] = None,
-    seed: Annotated[int | None, _number("Of everything random.", DEFAULT.seed, TRAINING, "--seed")] = None,
+    seed: Annotated[int | None, _number("Of everything random.", DEFAULT.seed, options.OPTIMISATION, "--seed")] = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     compiled: Annotated[
@@ -166,7 +174,10 @@ def train(
         "seed": seed,
     }
     if init is not None and any(value is not None for value in network.values()):
-        raise UsageError("--init brings its own size, channels and growth", hint="leave out the Network options")
+        raise UsageError(
+            "--init brings its own size and channels, and does not grow",
+            hint="leave out --resolution, --latent, --base, --cap and --phase",
+        )
     given = {key: value for key, value in (network | course).items() if value is not None}
     settings = _settings(given, target, resume=resume)
     from ganinvert import tasks
