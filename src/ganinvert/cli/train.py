@@ -229,7 +229,8 @@ def _tell(images: ImageFolder) -> None:
     for note in images.notes:
         output.say(f"note: {note}")
     if images.skipped:
-        output.say(f"{len(images.skipped)} files skipped:", style="yellow")
+        count = len(images.skipped)
+        output.say(f"{count} file{'s' * (count != 1)} skipped:", style="yellow")
         shown = len(images.skipped) if output.verbosity > 0 else LISTED
         for line in images.skipped[:shown]:
             output.say(f"  {line}")

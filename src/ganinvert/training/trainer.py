@@ -240,7 +240,9 @@ class Trainer:
             "discriminator": self.discriminator,
             "average": self.average,
         }
-        return modules | ({} if self.heads is None else {"heads": self.heads})
+        # AlexNet itself never changes.
+        heads = {} if self.heads is None else {"heads": self.heads.heads, "mixers": self.heads.mixers}
+        return modules | heads
 
 
 def _guarded(module: nn.Module) -> Callable[..., Tensor]:
