@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 import os
 import signal
@@ -442,7 +443,12 @@ def test_every_kind_of_step_moves_both_networks(change: dict[str, object]) -> No
     trainer = Trainer(settings, architecture, pixels, device=CPU, dtype=torch.float32)
     before = {key: value.clone() for key, value in trainer.generator.state_dict().items()}
     heads = [parameter.clone() for parameter in trainer.heads.heads.parameters()] if trainer.heads else []
-    losses = [trainer.step() for _ in range(2)][-1]
+    trainer.step()
+    resumed = Trainer(settings, architecture, pixels, device=CPU, dtype=torch.float32)
+    resumed.restore(copy.deepcopy(trainer.state()))
+    losses, again = trainer.step(), resumed.step()
+    assert torch.equal(losses.generator, again.generator)
+    assert torch.equal(resumed.discriminator.score.weight, trainer.discriminator.score.weight)
     assert torch.isfinite(losses.generator)
     assert torch.isfinite(losses.discriminator)
     assert not torch.equal(trainer.generator.layers[0].weight, before["layers.0.weight"])
