@@ -23,7 +23,20 @@ if TYPE_CHECKING:
     )
     from ganinvert.generators import Generator, load_generator
     from ganinvert.optimize import Outcome, Step
-    from ganinvert.settings import DISCOVERY, INVERT, Discovery, Invert, Objective, Optimization, PmSFC, Training
+    from ganinvert.settings import (
+        COLORIZE,
+        DISCOVERY,
+        EDIT,
+        INPAINT,
+        INVERT,
+        UPSCALE,
+        Discovery,
+        Invert,
+        Objective,
+        Optimization,
+        PmSFC,
+        Training,
+    )
     from ganinvert.subspaces import SelfExpressionStep, SubspaceMasks
     from ganinvert.tasks import (
         Colorizing,
@@ -63,7 +76,20 @@ _HOMES = {
     ],
     "generators": ["Generator", "load_generator"],
     "optimize": ["Outcome", "Step"],
-    "settings": ["DISCOVERY", "INVERT", "Discovery", "Invert", "Objective", "Optimization", "PmSFC", "Training"],
+    "settings": [
+        "COLORIZE",
+        "DISCOVERY",
+        "EDIT",
+        "INPAINT",
+        "INVERT",
+        "UPSCALE",
+        "Discovery",
+        "Invert",
+        "Objective",
+        "Optimization",
+        "PmSFC",
+        "Training",
+    ],
     "subspaces": ["SelfExpressionStep", "SubspaceMasks"],
     "tasks": [
         "Colorizing",
@@ -90,8 +116,12 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "COLORIZE",
     "DISCOVERY",
+    "EDIT",
+    "INPAINT",
     "INVERT",
+    "UPSCALE",
     "BundleError",
     "Colorizing",
     "DiscoveredSubspaces",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
 
 import torch
 
 from ganinvert.errors import UsageError
 from ganinvert.settings import Precision
 
+_PROCESS = Path("/proc/self")
 MEMORY_SHARE = 0.8
 """Of the free memory, what a batch may take: the rest is for what the allocator cannot put together."""
 
@@ -53,9 +55,26 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
 
 
 def watch_memory(device: torch.device) -> None:
-    """Begin to note the most memory that is in use; see `images_that_fit`."""
+    """Begin to note the most memory that is in use; see `images_that_fit` and `peak_memory`."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+    else:
+        with suppress(OSError):  # only Linux has it, and may forbid it
+            (_PROCESS / "clear_refs").write_text("5")
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """The most memory in use since `watch_memory`, in bytes.
+
+    On CUDA what tensors took; elsewhere the resident memory of the whole process, which only Linux tells.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    with suppress(OSError):
+        for line in (_PROCESS / "status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return None
 
 
 def images_that_fit(device: torch.device, made: int) -> int | None:

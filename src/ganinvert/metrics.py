@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganinvert import paths
+from ganinvert.errors import WeightsError
 from ganinvert.images.color import to_lab
 from ganinvert.weights import TensorFile
+from ganinvert.weights.catalog import CATALOG
+from ganinvert.weights.store import Store
 
 SSIM_WINDOW = 11
+FEATURE_SIDE = 128
+"""To which images are brought for `alexnet_moments`, in pixels: smaller ones lose AlexNet's last layers."""
+
+LpipsNet = Literal["alex", "vgg"]
 
 
 def to_unit(x: Tensor) -> Tensor:
     """From the generator's range to [0, 1]: (x + 1) / 2, clamped, float32."""
     return (x.float() / 2 + 0.5).clamp(0, 1)
+
+
+def mse(x: Tensor, y: Tensor) -> Tensor:
+    """Mean squared difference of images in [-1, 1], which is 4 times that of [0, 1]; 0 is equal, 4 is the most.
+
+    Tables of inversion by fine-tuning state it without the range; [-1, 1] is the range that generators work in.
+    """
+    return 4 * (x - y).square().flatten(1).mean(dim=1)
 
 
 def psnr(x: Tensor, y: Tensor) -> Tensor:
@@ -62,9 +80,18 @@ def color_auc(x: Tensor, y: Tensor, *, top: int = 149) -> Tensor:
     return 100 * torch.stack([(distance <= threshold).to(x.dtype).mean(dim=1) for threshold in thresholds]).mean(dim=0)
 
 
-def lpips(x: Tensor, y: Tensor) -> Tensor:
-    """Learned perceptual distance (Zhang et al. 2018), version 0.1 with the AlexNet trunk; lower is better."""
-    network = _lpips_network()
+def lpips(x: Tensor, y: Tensor, *, net: LpipsNet = "alex") -> Tensor:
+    """Learned perceptual distance (Zhang et al. 2018, eq. 1), heads of version 0.1; at least 0, lower is better.
+
+    Args:
+        x: Images.
+        y: The same shape.
+        net: The trunk: "alex" is embedded, "vgg" needs `ganinvert fetch-weights vgg16`. Their values do not compare.
+
+    Raises:
+        WeightsError: VGG16 is not in the cache.
+    """
+    network = _lpips_network(net)
     # Under 32 pixels AlexNet's poolings run out of pixels.
     if min(x.shape[-2:]) < 32:
         x, y = (F.interpolate(image, size=(32, 32), mode="bilinear", antialias=True) for image in (x, y))
@@ -102,19 +129,80 @@ def image_metrics(x: Tensor, y: Tensor) -> list[dict[str, float]]:
     return [{name: float(values[n]) for name, values in columns.items()} for n in range(len(x))]
 
 
+@dataclass(frozen=True)
+class Moments:
+    """Mean and covariance of the features of a set of images.
+
+    Attributes:
+        mean: (d,) float64.
+        covariance: (d, d) float64, unbiased.
+        count: Images.
+    """
+
+    mean: Tensor
+    covariance: Tensor
+    count: int
+
+
+def alexnet_moments(images: Iterable[Tensor]) -> Moments:
+    """Moments of AlexNet's last convolution after its ReLU, averaged over positions, 256 numbers an image.
+
+    Args:
+        images: (3, h, w) in [0, 1] each, at least 2; resized to `FEATURE_SIDE` pixels, antialiased when smaller.
+    """
+    network = _lpips_network()
+    size, found = (FEATURE_SIDE, FEATURE_SIDE), []
+    for image in images:
+        resized = F.interpolate(
+            image.cpu()[None], size=size, mode="bilinear", antialias=max(image.shape) > FEATURE_SIDE
+        )
+        with torch.no_grad():
+            last = network.net(network.scaling_layer(resized * 2 - 1))[-1]  # type: ignore[operator]  # modules
+        found.append(last.mean(dim=(2, 3)).double())
+    features = torch.cat(found)
+    return Moments(features.mean(dim=0), features.T.cov(), len(features))
+
+
+def frechet_distance(a: Moments, b: Moments) -> float:
+    """Fréchet distance of two normal distributions, ‖μ_a - μ_b‖² + tr(A + B - 2 (A B)^½); 0 is equal.
+
+    That is how FID (Heusel et al. 2017) compares features, but FID's are those of an Inception network: distances of
+    other features must not be called so. The fewer images, the larger it comes out; compare equal numbers only.
+    """
+    # (A B)^½ has the trace of (A^½ B A^½)^½, which is symmetric.
+    values, vectors = torch.linalg.eigh(a.covariance)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    cross = torch.linalg.eigvalsh(root @ b.covariance @ root).clamp(min=0).sqrt().sum()
+    distance = (a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace() - 2 * cross
+    return max(float(distance), 0.0)
+
+
+def has_lpips(net: LpipsNet) -> bool:
+    """Whether the trunk's weights are at hand."""
+    return net == "alex" or Store().has(CATALOG["vgg16"])
+
+
 @cache
-def _lpips_network() -> nn.Module:
+def _lpips_network(net: LpipsNet = "alex") -> nn.Module:
     from lpips import LPIPS
 
+    trunk = _trunk(net)
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         # lpips calls torchvision by arguments that torchvision has renamed.
         warnings.simplefilter("ignore")
-        network: nn.Module = LPIPS(net="alex", pnet_rand=True, verbose=False)
-    trunk = TensorFile.load(paths.embedded("alexnet.safetensors")).tensors
+        network: nn.Module = LPIPS(net=net, pnet_rand=True, verbose=False)
     # lpips keeps torchvision's numbering inside five slices: net.slice2.3 is features.3.
     keys = [key for key in network.state_dict() if key.startswith("net.slice")]
     state = {key: trunk[f"features.{key.split('.', 2)[2]}"].float() for key in keys}
     if len(state) != len(trunk):
-        raise RuntimeError("this version of lpips arranges AlexNet in another way; LPIPS would be random")
+        raise RuntimeError(f"this version of lpips arranges {net} in another way; LPIPS would be random")
     network.load_state_dict(state, strict=False)
     return network.requires_grad_(False).eval()
+
+
+def _trunk(net: LpipsNet) -> dict[str, Tensor]:
+    if net == "alex":
+        return dict(TensorFile.load(paths.embedded("alexnet.safetensors")).tensors)
+    if not has_lpips(net):
+        raise WeightsError("LPIPS with VGG needs the whole VGG16", hint="fetch it once: ganinvert fetch-weights vgg16")
+    return dict(TensorFile.load(Store().path(CATALOG["vgg16"])).tensors)

@@ -17,10 +17,12 @@ Affinity = Literal["thresholded", "paper"]
 Augmentation = Literal["adaptive", "fixed", "none"]
 Box = tuple[int, int, int, int]
 """Left, top, width and height, in pixels."""
+EvaluatedTask = Literal["invert", "colorize", "upscale", "inpaint"]
 FitMode = Literal["crop", "pad", "squash"]
 GrayImages = Literal["keep", "skip"]
 Kernel = Literal["bicubic", "area", "bilinear", "lanczos"]
 Luma = Literal["rec601", "rec709", "lab"]
+Hole = Literal["box", "pixels"]
 InterpolationPath = Literal["features", "codes"]
 """Where an interpolation is linear."""
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -30,7 +32,12 @@ StoredPrecision = Literal["float32", "float16"]
 Weighting = Literal["tanh", "linear"]
 
 
-def _at_least(name: str, value: int, least: int) -> None:
+def at_least(name: str, value: int, least: int) -> None:
+    """Refuse a number that is too small.
+
+    Raises:
+        UsageError: It is below `least`.
+    """
     if value < least:
         raise UsageError(f"{name} cannot be {value}", hint=f"choose at least {least}")
 
@@ -92,8 +99,8 @@ class Discovery:
         Raises:
             UsageError: No steps, an empty batch, or a learning rate that is not positive.
         """
-        _at_least("steps", self.steps, 1)
-        _at_least("batch", self.batch, 1)
+        at_least("steps", self.steps, 1)
+        at_least("batch", self.batch, 1)
         require_seed(self.seed)
         _positive("lr", self.lr)
 
@@ -130,7 +137,7 @@ class Optimization:
         Raises:
             UsageError: No steps, or a learning rate that is not positive.
         """
-        _at_least("steps", self.steps, 1)
+        at_least("steps", self.steps, 1)
         _positive("lr", self.lr)
 
     def rate(self, index: int) -> float:
@@ -161,7 +168,7 @@ class Objective:
         Raises:
             UsageError: `perceptual_every` is below 1.
         """
-        _at_least("perceptual_every", self.perceptual_every, 1)
+        at_least("perceptual_every", self.perceptual_every, 1)
 
 
 @dataclass(frozen=True)
@@ -196,9 +203,9 @@ class PmSFC:
         Raises:
             UsageError: R or K is below 1.
         """
-        _at_least("subspaces (-R)", self.subspaces, 1)
-        _at_least("codes (-K)", self.codes, 1)
-        _at_least("candidates", self.candidates, 0)
+        at_least("subspaces (-R)", self.subspaces, 1)
+        at_least("codes (-K)", self.codes, 1)
+        at_least("candidates", self.candidates, 0)
 
 
 @dataclass(frozen=True)
@@ -221,13 +228,23 @@ INVERT: Mapping[Preset, Invert] = {
 }
 
 _EQUATION_9 = replace(INVERT["paper"], objective=Objective(perceptual=0.0, perceptual_every=1))
-_RESTORE = Invert(optimization=Optimization(steps=40), objective=Objective(perceptual=0.0))
+_FEW_STEPS = Invert(optimization=Optimization(steps=40), objective=Objective(perceptual=0.0))
 """Where much is missing, every further step explains what is known better and invents more of the rest: in 40 steps,
 results are nearer to the truth than in 300. See docs/explanation/tasks.md."""
 
-COLORIZE: Mapping[Preset, Invert] = {"default": _RESTORE, "paper": _EQUATION_9}
-UPSCALE: Mapping[Preset, Invert] = {"default": _RESTORE, "paper": _EQUATION_9}
-INPAINT: Mapping[Preset, Invert] = {"default": _RESTORE, "paper": _EQUATION_9}
+COLORIZE: Mapping[Preset, Invert] = {"default": _FEW_STEPS, "paper": _EQUATION_9}
+UPSCALE: Mapping[Preset, Invert] = {"default": _FEW_STEPS, "paper": _EQUATION_9}
+INPAINT: Mapping[Preset, Invert] = {
+    # One subspace: with codes of their own, the subspaces of a hole drift apart, and nothing there corrects it.
+    "default": replace(_FEW_STEPS, method=PmSFC(subspaces=1, codes=30)),
+    "paper": _EQUATION_9,
+}
+EDIT: Mapping[Preset, Invert] = {
+    # Codes that stay nearer to the generator's own reconstruct less and take a change of subspaces better.
+    "default": Invert(optimization=Optimization(steps=60, lr=0.2)),
+    "paper": INVERT["paper"],
+}
+"""How photos are inverted that are then swapped or interpolated."""
 
 
 @dataclass(frozen=True)
@@ -290,11 +307,11 @@ class Training:
                 f" from {RESOLUTIONS[0]} to {RESOLUTIONS[-1]}",
             )
         for name in ("latent_dim", "cap", "images", "ema_images", "evaluations"):
-            _at_least(name.replace("_", " "), getattr(self, name), 1)
-        _at_least("base", self.base, self.resolution)
-        _at_least("phase images", self.phase_images, 0)
-        _at_least("batch", self.batch, 2)
-        _at_least("evaluation images", self.evaluation_images, 2)
+            at_least(name.replace("_", " "), getattr(self, name), 1)
+        at_least("base", self.base, self.resolution)
+        at_least("phase images", self.phase_images, 0)
+        at_least("batch", self.batch, 2)
+        at_least("evaluation images", self.evaluation_images, 2)
         require_seed(self.seed)
         _positive("lr", self.lr)
         _positive("r1", self.r1)

@@ -2,7 +2,7 @@
 
 Usage: python tests/benchmarks/editing.py PHOTOS --pairs 10
 
-The first photos of the folder, in sorted order, are inverted by the default preset with seed 0 and paired. For every
+The first photos of the folder, in sorted order, are inverted as `swap` does it, with seed 0, and paired. For every
 subspace the mean LPIPS (AlexNet) of "A with B's" to A and to B is printed, for discovered and for random masks of the
 same sizes; then, for R = 6 and R = 1 with as many codes, how far apart neighbouring frames of an interpolation are.
 """
@@ -20,7 +20,7 @@ from torch import Tensor
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.metrics import lpips
-from ganinvert.settings import INVERT, Invert
+from ganinvert.settings import EDIT, Invert
 from ganinvert.tasks import Edit, Inverter, interpolate, swap
 
 FRAMES = 11
@@ -49,7 +49,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     paths = sorted(path for path in arguments.photos.iterdir() if path.suffix in (".jpg", ".png"))
     paths = paths[: 2 * arguments.pairs]
-    default = INVERT["default"]
+    default = EDIT["default"]
     one = replace(default, method=replace(default.method, subspaces=1, codes=30))
     for name, settings in (("discovered", default), ("random", default), ("R = 1", one)):
         inverter, bundles = inverted(paths, settings, shuffled=name == "random")

@@ -13,6 +13,7 @@ from ganinvert.cli.colorize import colorize
 from ganinvert.cli.config import config
 from ganinvert.cli.discover import discover
 from ganinvert.cli.doctor import doctor
+from ganinvert.cli.evaluate import evaluate
 from ganinvert.cli.fetch_weights import fetch_weights
 from ganinvert.cli.inpaint import inpaint
 from ganinvert.cli.interpolate import interpolate
@@ -37,6 +38,7 @@ app.command()(swap)
 app.command()(interpolate)
 app.command()(render)
 app.command()(discover)
+app.command()(evaluate)
 app.command()(train)
 app.command()(fetch_weights)
 app.command()(config)

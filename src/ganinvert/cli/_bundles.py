@@ -19,7 +19,7 @@ from ganinvert.cli._results import DEFAULT_NAME, Item, plan
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.cli._work import Conduct
 from ganinvert.errors import UsageError
-from ganinvert.settings import INVERT, PmSFC
+from ganinvert.settings import EDIT, PmSFC
 
 if TYPE_CHECKING:
     from ganinvert.bundle import LatentBundle
@@ -96,7 +96,7 @@ class Pair:
         from ganinvert.tasks import Inverter
 
         chosen = options.adjusted(
-            INVERT[self.preset], steps=self.steps, lr=self.lr, subspaces=self.count, codes=self.codes, layer=self.layer
+            EDIT[self.preset], steps=self.steps, lr=self.lr, subspaces=self.count, codes=self.codes, layer=self.layer
         )
         bundle = next((LatentBundle.load(path) for path in (self.a, self.b) if _is_bundle(path)), None)
         if bundle is not None:

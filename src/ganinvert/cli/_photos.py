@@ -146,6 +146,7 @@ def photo_work(
     checkpoint_every: int = 0,
     metadata: bool = True,
     done: str = "inverted",
+    callback: Callable[[Step], None] | None = None,
 ) -> Work[Target]:
     """What to do with photos.
 
@@ -157,6 +158,7 @@ def photo_work(
         checkpoint_every: Steps between keeping an unfinished optimisation beside the results; 0 does not.
         metadata: Keep what made it in the PNG files.
         done: The word for it in the summary.
+        callback: Also called after every step.
     """
     from ganinvert.checkpoint import Checkpoints
     from ganinvert.devices import images_that_fit, watch_memory
@@ -178,7 +180,7 @@ def photo_work(
         kept = {target.sha256: files.beside(item.last, files.CHECKPOINT) for item, target in batch if item.paths}
         results = inverter.run(
             [target for _, target in batch],
-            callback=watching(show),
+            callback=watching(show, callback),
             checkpoints=Checkpoints(inverter.settings_hash, kept, checkpoint_every) if kept else None,
         )
         fitting = min(images_that_fit(inverter.device, len(batch)) or FIRST_BATCH, MOST_TOGETHER)
@@ -202,10 +204,12 @@ def photo_work(
     )
 
 
-def watching(show: Show) -> Callable[[Step], None]:
-    """A callback of the loop that shows its steps."""
+def watching(show: Show, callback: Callable[[Step], None] | None = None) -> Callable[[Step], None]:
+    """A callback of the loop that shows its steps, and hands them on."""
 
     def watch(step: Step) -> None:
+        if callback is not None:
+            callback(step)
         show(
             step.index + 1,
             step.steps,

@@ -15,7 +15,7 @@ from ganinvert.cli._photos import png_text
 from ganinvert.cli._results import Item, chosen_suffixes
 from ganinvert.cli._signature import with_options
 from ganinvert.cli._work import Done, Work
-from ganinvert.settings import INVERT, InterpolationPath
+from ganinvert.settings import EDIT, InterpolationPath
 
 if TYPE_CHECKING:
     from ganinvert.tasks import Inverter
@@ -25,7 +25,7 @@ STRIP = 8
 """Images in a strip, at most."""
 
 
-@with_options(Pair, INVERT["default"])
+@with_options(Pair, EDIT["default"])
 def interpolate(
     pair: Pair,
     frames: Annotated[

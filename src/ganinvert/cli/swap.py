@@ -16,7 +16,7 @@ from ganinvert.cli._results import Item
 from ganinvert.cli._signature import with_options
 from ganinvert.cli._work import Done, Work
 from ganinvert.errors import UsageError
-from ganinvert.settings import INVERT
+from ganinvert.settings import EDIT
 
 if TYPE_CHECKING:
     from ganinvert.tasks import Inverter
@@ -25,7 +25,7 @@ FILES = {"a": ".a.png", "b": ".b.png", "grid": ".grid.png", "bundle of b": ".b.p
 """Kind of file to what its name ends with; the last is the sign that the others are complete."""
 
 
-@with_options(Pair, INVERT["default"])
+@with_options(Pair, EDIT["default"])
 def swap(
     pair: Pair,
     chosen: Annotated[

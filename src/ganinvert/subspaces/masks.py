@@ -73,6 +73,19 @@ class SubspaceMasks:
         """One subspace of all channels: mGANprior's composition."""
         return cls(torch.zeros(channels, dtype=torch.int64), "whole")
 
+    @classmethod
+    def random(cls, channels: int, subspaces: int, *, seed: int = 0) -> SubspaceMasks:
+        """Random masks of equal sizes, for layers whose subspaces were not discovered.
+
+        Raises:
+            UsageError: There are fewer channels than subspaces.
+        """
+        if subspaces > channels:
+            raise UsageError(
+                f"{subspaces} subspaces cannot be made of {channels} channels", hint=f"choose at most {channels}"
+            )
+        return cls(torch.arange(channels) % subspaces, "equal").shuffled(seed=seed)
+
     def shuffled(self, *, seed: int = 0) -> SubspaceMasks:
         """Random masks of the same sizes, to see what discovery is worth."""
         order = torch.randperm(len(self.labels), generator=torch.Generator().manual_seed(seed))

@@ -99,6 +99,11 @@ def _levels(fitted: images.Fit) -> torch.Tensor:
     return torch.from_numpy(np.rint((fitted.pixels + 1) * 127.5).astype(np.uint8))
 
 
+def is_gray(levels: torch.Tensor) -> bool:
+    """Whether the channels of (3, h, w) uint8 are alike everywhere, as near as files keep them."""
+    return int((levels.amax(dim=0) - levels.amin(dim=0)).max()) <= GRAY_SPREAD
+
+
 @dataclass(frozen=True)
 class Inverting(Task):
     """The picture shows the wanted image itself."""
@@ -132,9 +137,8 @@ class Colorizing(Task):
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
         """Its gray values; a picture in colour is reduced to them."""
         levels = _levels(fitted)
-        spread = int((levels.amax(dim=0) - levels.amin(dim=0)).max())
         gray = Grayscale(self.luma)(levels[None] / 127.5 - 1)[0]
-        note = "in colour: reduced to gray" if spread > GRAY_SPREAD else ""
+        note = "" if is_gray(levels) else "in colour: reduced to gray"
         return Measurement("grayscale", ((gray + 1) * 127.5).round().byte(), options={"luma": self.luma}), note
 
 

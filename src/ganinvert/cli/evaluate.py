@@ -1,0 +1,186 @@
+"""`ganinvert evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganinvert.cli import _options as options
+from ganinvert.cli._inputs import expand
+from ganinvert.cli._study import Study, selected
+from ganinvert.cli._transfers import ready_generator
+from ganinvert.errors import UsageError
+from ganinvert.protocols import METHODS, PRESETS, SWEPT, Protocol
+from ganinvert.settings import EvaluatedTask, Hole, Kernel, Luma
+
+_PROTOCOL = Protocol()
+
+
+def evaluate(
+    images: options.Images = None,
+    from_file: options.FromFile = None,
+    recursive: options.Recursive = False,
+    task: Annotated[
+        EvaluatedTask, typer.Option("--task", help="What is undone.", rich_help_panel=options.METHOD)
+    ] = _PROTOCOL.task,
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method",
+            metavar="LIST",
+            help=f"What to compare, the first with the others: {', '.join(METHODS)}.",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = "pmsfc,mganprior",
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sweep",
+            metavar="NAME=LIST",
+            help=f"Every method at every value of {', '.join(SWEPT)}, as R=1,2,4 or layer=1..8; may be given twice."
+            " Layers get random subspaces.",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = None,
+    factor: Annotated[
+        int,
+        typer.Option("--factor", metavar="F", help="upscale: how many times smaller.", rich_help_panel=options.METHOD),
+    ] = _PROTOCOL.factor,
+    kernel: Annotated[
+        Kernel, typer.Option("--kernel", help="upscale: how it is made smaller.", rich_help_panel=options.METHOD)
+    ] = _PROTOCOL.kernel,
+    luma: Annotated[
+        Luma, typer.Option("--luma", help="colorize: what stays of colours.", rich_help_panel=options.METHOD)
+    ] = _PROTOCOL.luma,
+    hole: Annotated[
+        Hole,
+        typer.Option("--hole", help="inpaint: a box in the middle, or random pixels.", rich_help_panel=options.METHOD),
+    ] = _PROTOCOL.hole,
+    share: Annotated[
+        float,
+        typer.Option("--share", metavar="S", help="inpaint: how much is missing.", rich_help_panel=options.METHOD),
+    ] = _PROTOCOL.share,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", metavar="N", min=1, help="Take N of the photos at random.", rich_help_panel=options.IO),
+    ] = None,
+    sample_seed: Annotated[
+        int, typer.Option("--sample-seed", metavar="N", min=0, help="Of that choice.", rich_help_panel=options.IO)
+    ] = 0,
+    target: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Folder for tables and results.", rich_help_panel=options.IO
+        ),
+    ] = Path("evaluation"),
+    curve: Annotated[
+        bool, typer.Option("--curve", help="Also draw quality against time.", rich_help_panel=options.IO)
+    ] = False,
+    interpolation: Annotated[
+        int,
+        typer.Option(
+            "--interpolation",
+            metavar="FRAMES",
+            min=0,
+            help="invert: also measure the ways from each photo to the next, in so many frames.",
+            show_default="off",
+            rich_help_panel=options.IO,
+        ),
+    ] = 0,
+    fit: options.Fit = "crop",
+    align: options.AlignFaces = "auto",
+    overwrite: options.Overwrite = False,
+    generator: options.Generator = None,
+    subspaces: options.Subspaces = None,
+    codes: options.Codes = None,
+    layer: options.Layer = None,
+    steps: options.Steps = None,
+    lr: options.LearningRate = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    batch_size: options.BatchSize = "auto",
+    offline: options.Offline = False,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Compare methods on photos whose truth is known: degrade them, restore them, and measure.
+
+    Writes TASK.csv, .json and .md (means, and differences to the first method with 95 % intervals), TASK.photos.csv,
+    and every result. What is up to date is skipped: to go on after a stop, give the same command again.
+
+    Example: ganinvert evaluate photos --task colorize --limit 20 -o evaluation
+    """
+    protocol = Protocol(task, luma, factor, kernel, hole, share, seed)
+    names, points = _methods(method), _sweep(sweep or [])
+    if interpolation == 1 or (interpolation and task != "invert"):
+        raise UsageError(
+            "--interpolation goes from one inversion to the next, in 2 frames or more",
+            hint="give it with --task invert, for instance --interpolation 20",
+        )
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"{target} is not a folder", hint="give a folder with -o; it is created if it does not exist")
+    presets = {
+        name: options.adjusted(preset, steps=steps, lr=lr, subspaces=subspaces, codes=codes, layer=layer)
+        for name, preset in PRESETS[task].items()
+    }
+    together = options.batch_size_of(batch_size)
+    inputs = selected(expand(images or [], from_file=from_file, recursive=recursive), limit=limit, seed=sample_seed)
+    discovered = "layer" not in points and any(METHODS[each].settings(presets).method.subspaces > 1 for each in names)
+    needed = presets["default"].method.layer if discovered else None
+    name = ready_generator(generator, offline=offline, layer=needed)
+    from ganinvert.tasks import Inverter
+    from ganinvert.tasks.evaluation import contenders, task_of
+
+    plain = METHODS["single"].settings(presets)
+    inverter = Inverter.load(name, plain, fit=fit, align=align, device=device, dtype=dtype, seed=seed)
+    study = Study(
+        protocol,
+        inverter,
+        contenders(replace(inverter, task=task_of(protocol)), names, presets, sweep=points),
+        target,
+        overwrite=overwrite,
+        together=together,
+        sample_seed=sample_seed,
+    )
+    study.conduct(inputs, curve=curve, frames=interpolation)
+
+
+def _methods(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in METHODS:
+            known = "; ".join(f"{known}: {each.about}" for known, each in METHODS.items())
+            raise UsageError(f"--method {name!r} is unknown", hint=f"choose from {known}")
+    return list(dict.fromkeys(names))
+
+
+def _sweep(texts: list[str]) -> Mapping[str, list[int]]:
+    """Names to values, as R=1,2,4 or layer=1..8 give them."""
+    found: dict[str, list[int]] = {}
+    for text in texts:
+        name, _, values = text.partition("=")
+        if name not in SWEPT:
+            raise UsageError(
+                f"--sweep {text!r} names nothing that can be swept", hint=f"choose from {', '.join(SWEPT)}"
+            )
+        try:
+            found[name] = list(dict.fromkeys(number for part in values.split(",") for number in _numbers(part)))
+        except ValueError as error:
+            raise UsageError(
+                f"--sweep {text!r} lists no whole numbers", hint="for instance R=1,2,4 or layer=1..8"
+            ) from error
+    return found
+
+
+def _numbers(part: str) -> list[int]:
+    first, _, last = part.partition("..")
+    numbers = list(range(int(first), int(last or first) + 1))
+    if not numbers:
+        raise ValueError(f"{part} counts backwards")
+    return numbers
