@@ -20,6 +20,7 @@ HEAVY = ("torch", "numpy", "PIL", "sklearn", "matplotlib", "lpips")
         "import sys; sys.argv = ['ganinvert', '--version']; from ganinvert.cli import main; main()",
         "import sys; sys.argv = ['ganinvert', 'invert', '-h']; from ganinvert.cli import main; main()",
         "import sys; sys.argv = ['ganinvert', 'discover', '-h']; from ganinvert.cli import main; main()",
+        "import sys; sys.argv = ['ganinvert', 'train', '-h']; from ganinvert.cli import main; main()",
         "import sys; sys.argv = ['ganinvert', 'fetch-weights', '--list']; from ganinvert.cli import main; main()",
         "import sys; sys.argv = ['ganinvert', 'config']; from ganinvert.cli import main; main()",
     ],

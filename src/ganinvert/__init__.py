@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         ImageError,
         InputError,
         OutputError,
+        TrainingError,
         UsageError,
         WeightsError,
     )
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         Objective,
         Optimization,
         PmSFC,
+        Training,
     )
     from ganinvert.subspaces import SelfExpressionStep, SubspaceMasks
     from ganinvert.tasks import (
@@ -53,8 +55,10 @@ if TYPE_CHECKING:
         render,
         swap,
         swap_grid,
+        train,
         upscale,
     )
+    from ganinvert.training import TrainedGenerator, TrainingStep
 
 __version__ = version("ganinvert")
 
@@ -66,6 +70,7 @@ _HOMES = {
         "ImageError",
         "InputError",
         "OutputError",
+        "TrainingError",
         "UsageError",
         "WeightsError",
     ],
@@ -83,6 +88,7 @@ _HOMES = {
         "Objective",
         "Optimization",
         "PmSFC",
+        "Training",
     ],
     "subspaces": ["SelfExpressionStep", "SubspaceMasks"],
     "tasks": [
@@ -102,8 +108,10 @@ _HOMES = {
         "render",
         "swap",
         "swap_grid",
+        "train",
         "upscale",
     ],
+    "training": ["TrainedGenerator", "TrainingStep"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -137,6 +145,10 @@ __all__ = [
     "SelfExpressionStep",
     "Step",
     "SubspaceMasks",
+    "TrainedGenerator",
+    "Training",
+    "TrainingError",
+    "TrainingStep",
     "Upscaling",
     "UsageError",
     "WeightsError",
@@ -150,6 +162,7 @@ __all__ = [
     "render",
     "swap",
     "swap_grid",
+    "train",
     "upscale",
 ]
 

@@ -9,6 +9,7 @@
     │   ├── BundleError                       … a latent bundle
     │   └── InsufficientMemoryError           … because it does not fit into memory
     ├── OutputError                    1      a result that cannot be written
+    ├── TrainingError                  1      a training that cannot go on
     └── WeightsError                   3      a generator, mask or network file that is missing or wrong
 
 Each carries what happened (`message`), what to do about it (`hint`) and the exit code of the
@@ -58,6 +59,10 @@ class InsufficientMemoryError(InputError):
 
 class OutputError(GanInvertError):
     """A result cannot be written."""
+
+
+class TrainingError(GanInvertError):
+    """A training cannot go on; what was saved before is kept."""
 
 
 class WeightsError(GanInvertError):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ganinvert.files import write_atomically
 from ganinvert.settings import Affinity
@@ -124,6 +125,71 @@ def draw_walks(walks: Mapping[str, Sequence[Sequence[float]]], path: Path) -> No
     axes.set(xlabel="way from one photo to the next", ylabel="LPIPS between neighbouring frames", ylim=(0, None))
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
+    _write(figure, path)
+
+
+def draw_training(losses: Sequence[Sequence[float]], evaluations: Sequence[Mapping[str, float]], path: Path) -> None:
+    """How a training went: losses and augmentation above, Fréchet distances below, over the images shown.
+
+    Args:
+        losses: Rows of images shown, generator's loss, discriminator's loss, probability of augmentation.
+        evaluations: Rows with "images", "frechet_training" and "frechet_held_out".
+        path: A PNG file, written atomically.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    curves, distances = figure.subplots(2, 1, sharex=True)
+    table = np.array(losses).reshape(-1, 4)
+    for column, name in enumerate(("generator", "discriminator", "augmentation probability"), start=1):
+        curves.plot(table[:, 0], table[:, column], label=name, linewidth=0.9)
+    curves.set(title="losses")
+    shown = [row["images"] for row in evaluations]
+    for key, name in (("frechet_training", "training images"), ("frechet_held_out", "held-out images")):
+        distances.plot(shown, [row[key] for row in evaluations], "o-", label=f"to {name}", markersize=3)
+    distances.set(title="Fréchet distance (AlexNet)", xlabel="images shown", yscale="log")
+    for axes in (curves, distances):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    _write(figure, path)
+
+
+def draw_memorisation(
+    samples: NDArray[np.float32], nearest: NDArray[np.float32], distances: Sequence[float], typical: float, path: Path
+) -> None:
+    """Samples above their nearest training images, the nearest pair first.
+
+    Args:
+        samples: (k, 3, r, r) in [0, 1].
+        nearest: The same shape.
+        distances: LPIPS of every pair.
+        typical: Median LPIPS of held-out images to their nearest training image.
+        path: A PNG file, written atomically.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    columns, side = min(8, len(samples)), samples.shape[-1]
+    rows, gap = -(-len(samples) // columns), side // 4
+    sheet = np.ones((rows * (2 * side + gap), columns * (side + 1), 3), dtype=np.float32)
+    figure = Figure(figsize=(1.2 * columns, 1.2 * sheet.shape[0] / side + 0.4), layout="constrained")
+    axes = figure.subplots()
+    for n, distance in enumerate(distances):
+        top, left = n // columns * (2 * side + gap), n % columns * (side + 1)
+        pair = np.concatenate([samples[n], nearest[n]], axis=1).transpose(1, 2, 0)
+        sheet[top : top + 2 * side, left : left + side] = pair
+        axes.text(left + side / 2, top + 2 * side + gap * 0.4, f"{distance:.3f}", fontsize=7, ha="center", va="center")
+    axes.imshow(sheet, interpolation="nearest")
+    axes.axis("off")
+    axes.set_title(
+        f"Samples above their nearest training images, and their LPIPS; held-out images: {typical:.3f} (median)",
+        fontsize=9,
+    )
     _write(figure, path)
 
 

@@ -100,6 +100,23 @@ def lpips(x: Tensor, y: Tensor, *, net: LpipsNet = "alex") -> Tensor:
     return distance.flatten()
 
 
+def lpips_features(x: Tensor) -> Tensor:
+    """Vectors (b, d) whose squared Euclidean distances are `lpips`: for comparing many images with many."""
+    import lpips as package
+
+    network = _lpips_network()
+    if min(x.shape[-2:]) < 32:
+        x = F.interpolate(x, size=(32, 32), mode="bilinear", antialias=True)
+    with torch.no_grad():
+        maps = network.net(network.scaling_layer(x.cpu() * 2 - 1))  # type: ignore[operator]
+        weights = [layer.model[-1].weight for layer in network.lins]  # type: ignore[union-attr]
+        parts = [
+            package.normalize_tensor(found) * weight.sqrt() / (found.shape[-1] * found.shape[-2]) ** 0.5
+            for found, weight in zip(maps, weights, strict=True)
+        ]
+    return torch.cat([part.flatten(1) for part in parts], dim=1)
+
+
 def image_metrics(x: Tensor, y: Tensor) -> list[dict[str, float]]:
     """PSNR, SSIM and LPIPS of every image.
 

@@ -12,7 +12,7 @@ _DIRS = PlatformDirs("ganinvert", appauthor=False)
 
 
 def data_dir() -> Path:
-    """Where discovered subspaces are kept: `GANINVERT_DATA_DIR`, else the user's data directory."""
+    """Where trained generators and subspaces are kept: `GANINVERT_DATA_DIR`, else the user's data directory."""
     return Path(os.environ.get("GANINVERT_DATA_DIR") or _DIRS.user_data_path)
 
 
@@ -34,6 +34,11 @@ def weights_dir() -> Path:
 def subspaces_dir() -> Path:
     """Where `discover` keeps self-expression matrices and masks."""
     return data_dir() / "subspaces"
+
+
+def generators_dir() -> Path:
+    """Where `train` keeps generators under their names. Unlike fetched ones they cannot be had again."""
+    return data_dir() / "generators"
 
 
 def embedded(name: str) -> Path:

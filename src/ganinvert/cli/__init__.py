@@ -20,6 +20,7 @@ from ganinvert.cli.interpolate import interpolate
 from ganinvert.cli.invert import invert
 from ganinvert.cli.render import render
 from ganinvert.cli.swap import swap
+from ganinvert.cli.train import train
 from ganinvert.cli.upscale import upscale
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ app.command()(interpolate)
 app.command()(render)
 app.command()(discover)
 app.command()(evaluate)
+app.command()(train)
 app.command()(fetch_weights)
 app.command()(config)
 app.command()(doctor)

@@ -64,9 +64,9 @@ class Output:
             bars.start()
 
     @contextmanager
-    def progress(self, title: str) -> Iterator[Show]:
-        """Progress of the steps of one piece of work."""
-        with self.overall(1) as overall, overall.steps(title) as show:
+    def progress(self, title: str, *, unit: str = "step") -> Iterator[Show]:
+        """Progress of the steps of one piece of work, or of what else `unit` says is counted."""
+        with self.overall(1) as overall, overall.steps(title, unit=unit) as show:
             yield show
 
     @contextmanager
@@ -112,17 +112,21 @@ class Overall:
             self._bars.advance(self._task, pieces)
 
     @contextmanager
-    def steps(self, title: str) -> Iterator[Show]:
-        """Progress of steps, inside."""
+    def steps(self, title: str, *, unit: str = "step") -> Iterator[Show]:
+        """Progress of steps, inside; of anything but steps it is told how many there are per second."""
+        started = time.monotonic()
+
+        def pace(done: int) -> str:
+            seconds = time.monotonic() - started
+            return f"{seconds / done:.3f} s/step" if unit == "step" else f"{done / seconds:.0f} {unit}/s"
+
         if output.verbosity < 0:
             yield lambda _done, _total, _describe: None
         elif (bars := self._bars) is not None:
             task = bars.add_task(title, total=None, state="", pace="")
-            started = time.monotonic()
 
             def show(done: int, total: int, describe: Callable[[], str]) -> None:
-                pace = f"{(time.monotonic() - started) / done:.3f} s/step"
-                bars.update(task, completed=done, total=total, state=describe(), pace=pace)
+                bars.update(task, completed=done, total=total, state=describe(), pace=pace(done))
 
             try:
                 yield _paced(show, REFRESH_SECONDS)
@@ -131,7 +135,8 @@ class Overall:
         else:
 
             def tell(done: int, total: int, describe: Callable[[], str]) -> None:
-                output.say(f"{title}: step {done}/{total}, {describe()}")
+                counted = f"step {done}/{total}" if unit == "step" else f"{done}/{total} {unit}, {pace(done)}"
+                output.say(f"{title}: {counted}, {describe()}")
 
             yield _paced(tell, PLAIN_SECONDS)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from ganinvert.cli._console import output
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -34,3 +37,36 @@ def postponed() -> Iterator[None]:
             signal.signal(number, handler)
     if arrived:
         signal.raise_signal(arrived[0])
+
+
+@contextmanager
+def between_steps() -> Iterator[Callable[[], None]]:
+    """Signals wait for the end of a step, where a training can be saved; a second one does not wait.
+
+    Yields:
+        A function to call between steps, which raises what the signal would have raised.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    arrived: list[int] = []
+    # One that is ignored, or was not set by Python, stays as it is.
+    before = {number: handler for number in _SIGNALS if callable(handler := signal.getsignal(number))}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        arrived.append(number)
+        if len(arrived) > 1:
+            before[signal.Signals(number)](number, frame)
+
+    def stop() -> None:
+        if arrived:
+            output.say("saving; the same command with --resume goes on")
+            before[signal.Signals(arrived[0])](arrived[0], None)
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

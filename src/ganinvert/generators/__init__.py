@@ -12,7 +12,7 @@ from ganinvert.generators.pggan import PGGANDiscriminator, PGGANGenerator
 from ganinvert.generators.provision import load_cached, obtain
 from ganinvert.generators.selfcheck import check_render
 from ganinvert.settings import DEFAULT_GENERATOR
-from ganinvert.weights import GeneratorWeights, read_discriminator, read_generator
+from ganinvert.weights import GeneratorWeights, read_discriminator, read_generator, registry
 from ganinvert.weights.catalog import ALIGNED_FACES, CATALOG, CONVOLUTIONS
 from ganinvert.weights.store import Store
 
@@ -23,8 +23,9 @@ def load_generator(name: str | Path = DEFAULT_GENERATOR) -> PGGANGenerator:
     """Load a frozen generator, on the CPU in float32.
 
     Args:
-        name: The embedded `portraits-64`, a name of the catalogue, or the path of a generator file. A network of the
-            catalogue that is not in the cache is fetched, unless `GANINVERT_OFFLINE` is set.
+        name: The embedded `portraits-64`, a name of the catalogue, one that `train` was given, or the path of a
+            generator file. A network of the catalogue that is not in the cache is fetched, unless
+            `GANINVERT_OFFLINE` is set.
 
     Raises:
         WeightsError: No such generator or file, it cannot be fetched, or the file is damaged or incomplete.
@@ -38,26 +39,43 @@ def load_generator(name: str | Path = DEFAULT_GENERATOR) -> PGGANGenerator:
         store = Store()
         obtain(entry, store)
         return _checked(load_cached(entry, store), domain=entry.domain)
+    if (trained := registry.find(name)) is not None:
+        return _checked(read_generator(trained, name=str(name)))
     if not Path(name).exists():
-        near = difflib.get_close_matches(str(name), [DEFAULT_GENERATOR, *CATALOG], n=3)
+        known = [DEFAULT_GENERATOR, *CATALOG, *registry.names()]
+        near = difflib.get_close_matches(str(name), known, n=3)
         raise WeightsError(
             f"{name}: neither a known generator nor a file",
             hint=(f"did you mean {' or '.join(near)}? " if near else "")
-            + f"known: {DEFAULT_GENERATOR} and those of `ganinvert fetch-weights --list`; or name a weights file",
+            + f"known: {', '.join([DEFAULT_GENERATOR, *registry.names()])} and those of"
+            " `ganinvert fetch-weights --list`; or name a weights file",
         )
     return _checked(read_generator(Path(name)))
 
 
-def load_discriminator(path: Path) -> PGGANDiscriminator:
-    """Load the discriminator of a GAN Zoo checkpoint, on the CPU in float32.
+def load_discriminator(name: str | Path = DEFAULT_GENERATOR) -> PGGANDiscriminator:
+    """Load a frozen discriminator, on the CPU in float32.
+
+    Args:
+        name: The generator it was trained with: the embedded `portraits-64`, or a name that `train` was given; or
+            the path of a discriminator file of `train` or a GAN Zoo checkpoint.
 
     Raises:
-        WeightsError: The file holds none, or is damaged or incomplete.
+        WeightsError: The generator has none, or the file holds none, or is damaged or incomplete.
     """
+    embedded = paths.embedded(f"{name}.discriminator.safetensors") if str(name) == DEFAULT_GENERATOR else None
+    path = embedded or registry.find(f"{name}.discriminator") or Path(name)
+    if not path.is_file():
+        raise WeightsError(
+            f"{name} has no discriminator", hint="`ganinvert train` makes one; or name a discriminator's file"
+        )
     weights = read_discriminator(path)
     discriminator = PGGANDiscriminator(weights.architecture)
-    discriminator.load_state_dict(dict(weights.state))
-    return discriminator
+    try:
+        discriminator.load_state_dict(dict(weights.state))
+    except RuntimeError as error:
+        raise WeightsError(f"{name}: its tensors do not fit together", hint="the file is damaged") from error
+    return discriminator.requires_grad_(False).eval()
 
 
 def _checked(weights: GeneratorWeights, *, domain: str = "") -> PGGANGenerator:

@@ -5,6 +5,7 @@ from ganinvert.tasks.editing import Edit, interpolate, render, swap, swap_grid
 from ganinvert.tasks.inversion import Inversion, Inverter
 from ganinvert.tasks.measuring import Colorizing, Inpainting, Inverting, Target, Task, Upscaling, holed
 from ganinvert.tasks.single import colorize, inpaint, invert, upscale
+from ganinvert.tasks.training import TrainingJob, saved_settings, train
 
 __all__ = [
     "Colorizing",
@@ -16,6 +17,7 @@ __all__ = [
     "Inverting",
     "Target",
     "Task",
+    "TrainingJob",
     "Upscaling",
     "colorize",
     "discover",
@@ -24,7 +26,9 @@ __all__ = [
     "interpolate",
     "invert",
     "render",
+    "saved_settings",
     "swap",
     "swap_grid",
+    "train",
     "upscale",
 ]

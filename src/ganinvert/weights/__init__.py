@@ -16,12 +16,20 @@ if TYPE_CHECKING:
         read_discriminator,
         read_generator,
         read_perceptual,
+        rounded,
     )
     from ganinvert.weights.tensorfile import TensorFile, digest
 
 _HOMES = {
     "architecture": ["PGGANArchitecture"],
-    "formats": ["DiscriminatorWeights", "GeneratorWeights", "read_discriminator", "read_generator", "read_perceptual"],
+    "formats": [
+        "DiscriminatorWeights",
+        "GeneratorWeights",
+        "read_discriminator",
+        "read_generator",
+        "read_perceptual",
+        "rounded",
+    ],
     "tensorfile": ["TensorFile", "digest"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -35,6 +43,7 @@ __all__ = [
     "read_discriminator",
     "read_generator",
     "read_perceptual",
+    "rounded",
 ]
 
 

@@ -13,12 +13,14 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ganinvert.errors import WeightsError
+from ganinvert.settings import StoredPrecision
 from ganinvert.weights import layouts
 from ganinvert.weights.architecture import PGGANArchitecture, require_keys
 from ganinvert.weights.layouts import State
@@ -27,6 +29,7 @@ from ganinvert.weights.tensorfile import TensorFile, digest
 from ganinvert.weights.torchfile import is_state, is_torch_file, read_torch, require_plain
 
 KIND = "pggan-generator"
+DISCRIMINATOR_KIND = "pggan-discriminator"
 
 
 @dataclass(frozen=True)
@@ -47,15 +50,19 @@ class GeneratorWeights:
     digest: str
     about: Mapping[str, str]
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, *, stored: StoredPrecision = "float32") -> None:
         """Write the canonical safetensors file, atomically, with the architecture in its header.
+
+        Args:
+            path: The file.
+            stored: Precision in the file; `rounded` beforehand, the same network is read again.
 
         Raises:
             OutputError: The file cannot be written.
         """
         architecture = {"latent_dim": self.architecture.latent_dim, "channels": self.architecture.channels}
         header = {**self.about, "kind": KIND, "name": self.name, "architecture": json.dumps(architecture)}
-        TensorFile(self.state, header).save(path)
+        TensorFile(_cast(self.state, stored), header).save(path)
 
 
 @dataclass(frozen=True)
@@ -65,10 +72,30 @@ class DiscriminatorWeights:
     Attributes:
         state: Tensors, float32 on the CPU.
         architecture: That of the generator it was trained with, but for the length of z, which it does not know.
+        about: The file's own notes, such as licence and origin.
     """
 
     state: State
     architecture: PGGANArchitecture
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    def save(self, path: Path, *, stored: StoredPrecision = "float32") -> None:
+        """Write a safetensors file, atomically; `stored` is the precision in it.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        TensorFile(_cast(self.state, stored), {**self.about, "kind": DISCRIMINATOR_KIND}).save(path)
+
+
+def rounded(state: State, stored: StoredPrecision) -> dict[str, Tensor]:
+    """What a state is when it is read again after it was stored so: float32 tensors."""
+    return {key: tensor.float() for key, tensor in _cast(state, stored).items()}
+
+
+def _cast(state: State, stored: StoredPrecision) -> dict[str, Tensor]:
+    dtype = torch.float16 if stored == "float16" else torch.float32
+    return {key: tensor.to(dtype) for key, tensor in state.items()}
 
 
 def read_generator(path: Path, *, name: str | None = None) -> GeneratorWeights:
@@ -100,24 +127,32 @@ def read_generator(path: Path, *, name: str | None = None) -> GeneratorWeights:
 
 
 def read_discriminator(path: Path) -> DiscriminatorWeights:
-    """Read the discriminator of a GAN Zoo checkpoint.
+    """Read a discriminator of ours, or that of a GAN Zoo checkpoint.
 
     Raises:
         WeightsError: The file is missing, damaged, hostile, holds none, or has missing or extra keys, or NaNs.
     """
     try:
         _require_file(path)
-        content = read_torch(path) if is_torch_file(path) else {}
-        state = content.get("netD")
+        about: Mapping[str, str] = {}
+        if is_torch_file(path):
+            state = read_torch(path).get("netD")
+            convert = layouts.discriminator_from_gan_zoo
+        else:
+            file = _open(path)
+            about, state = file.about, file.tensors if file.about.get("kind") == DISCRIMINATOR_KIND else None
+            convert = layouts.discriminator_from_ganinvert
         if not is_state(state):
-            raise WeightsError("holds no discriminator", hint="only GAN Zoo checkpoints do, under the key netD")
+            raise WeightsError(
+                "holds no discriminator", hint="those of `ganinvert train` do, and GAN Zoo checkpoints, under netD"
+            )
         require_plain(state)
-        canonical = _convert(layouts.discriminator_from_gan_zoo, state)
+        canonical = _convert(convert, state)
         count = sum(re.fullmatch(r"layers\.\d+\.weight", key) is not None for key in canonical)
         narrow = [canonical[f"layers.{n}.weight"].shape[0] for n in reversed(range(count))]
         channels = (canonical["final.weight"].shape[0], *narrow, canonical["from_rgb.weight"].shape[0])
         _require_finite(canonical)
-        return DiscriminatorWeights(canonical, PGGANArchitecture(512, tuple(channels)))
+        return DiscriminatorWeights(canonical, PGGANArchitecture(512, tuple(channels)), about)
     except WeightsError as error:
         raise _of(path, error) from error
 

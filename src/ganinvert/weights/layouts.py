@@ -94,6 +94,14 @@ def discriminator_from_gan_zoo(state: State) -> State:
     return canonical
 
 
+def discriminator_from_ganinvert(state: State) -> State:
+    """Ours, whose tensors are as `PGGANDiscriminator` wants them."""
+    count = _count(state, r"layers\.(\d+)\.weight")
+    names = ["from_rgb", *(f"layers.{n}" for n in range(count)), "final", "dense", "score"]
+    require_keys(state, {f"{name}.{part}" for name in names for part in ("weight", "bias")})
+    return state
+
+
 def from_mmgen(state: State) -> State:
     """MMGeneration: norm after activation, which is the same network; upsampling fused into transposed kernels.
 

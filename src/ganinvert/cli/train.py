@@ -1,0 +1,279 @@
+"""`ganinvert train`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ganinvert.cli import _options as options
+from ganinvert.cli._console import output
+from ganinvert.cli._signals import between_steps
+from ganinvert.errors import GanInvertError, UsageError
+from ganinvert.settings import (
+    DISCOVERY,
+    AdversarialLoss,
+    Augmentation,
+    GrayImages,
+    StoredPrecision,
+    Training,
+)
+
+if TYPE_CHECKING:
+    from ganinvert.subspaces import SelfExpressionStep
+    from ganinvert.training import ImageFolder, TrainedGenerator, TrainingStep
+
+DEFAULT = Training()
+LISTED = 5
+REPEATS = 0.6
+FEW_IMAGES = 500
+
+
+def _number(help: str, default: object, panel: str, *names: str, metavar: str = "N") -> Any:  # noqa: A002  (typer's word)
+    return typer.Option(*names, metavar=metavar, help=help, show_default=str(default), rich_help_panel=panel)
+
+
+def train(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Images to learn from, in subfolders too.")],
+    target: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="NAME.safetensors.", rich_help_panel=options.IO),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name", help="What `invert -g` shall call it.", show_default="NAME of -o", rich_help_panel=options.IO
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint.", rich_help_panel=options.IO)
+    ] = False,
+    overwrite: options.Overwrite = False,
+    stored: Annotated[
+        StoredPrecision, typer.Option("--store", help="Precision of the files.", rich_help_panel=options.IO)
+    ] = "float32",
+    licence: Annotated[
+        str, typer.Option(metavar="TEXT", help="Of the weights, for the file's header.", rich_help_panel=options.IO)
+    ] = "",
+    credit: Annotated[
+        str, typer.Option(metavar="TEXT", help="To whom the images are owed.", rich_help_panel=options.IO)
+    ] = "",
+    discover: Annotated[
+        bool,
+        typer.Option("--discover/--no-discover", help="Discover subspaces at the end.", rich_help_panel=options.IO),
+    ] = True,
+    gray: Annotated[
+        GrayImages | None,
+        typer.Option("--gray", help="Gray images.", show_default=DEFAULT.gray, rich_help_panel=options.IO),
+    ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            "--init",
+            metavar="NAME|FILE",
+            help="Start from this generator, with its size and channels.",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = None,
+    resolution: Annotated[
+        int | None, _number("Pixels: 16, 32, … 1024.", DEFAULT.resolution, options.METHOD, "--resolution")
+    ] = None,
+    latent: Annotated[int | None, _number("Length of z.", DEFAULT.latent_dim, options.METHOD, "--latent")] = None,
+    base: Annotated[
+        int | None, _number("Channels at r pixels: min(base / r, cap).", DEFAULT.base, options.METHOD, "--base")
+    ] = None,
+    cap: Annotated[
+        int | None, _number("The official networks have 16384 and 512.", DEFAULT.cap, options.METHOD, "--cap")
+    ] = None,
+    images: Annotated[
+        int | None,
+        _number("Images to show in all, counting repetitions.", DEFAULT.images, options.OPTIMISATION, "--images"),
+    ] = None,
+    phase: Annotated[
+        int | None,
+        _number(
+            "Of these, to fade in each resolution, and as many to settle; 0: do not grow.",
+            DEFAULT.phase_images,
+            options.OPTIMISATION,
+            "--phase",
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None, _number("Images per step.", DEFAULT.batch, options.OPTIMISATION, "--batch-size")
+    ] = None,
+    lr: Annotated[
+        float | None, _number("Adam's learning rate.", DEFAULT.lr, options.OPTIMISATION, "--lr", metavar="RATE")
+    ] = None,
+    loss: Annotated[
+        AdversarialLoss | None,
+        typer.Option(
+            "--loss", help="Adversarial loss.", show_default=DEFAULT.loss, rich_help_panel=options.OPTIMISATION
+        ),
+    ] = None,
+    augmentation: Annotated[
+        Augmentation | None,
+        typer.Option(
+            "--augment",
+            help="Hide details from the discriminator: as it overfits, always, never.",
+            show_default=DEFAULT.augmentation,
+            rich_help_panel=options.OPTIMISATION,
+        ),
+    ] = None,
+    features: Annotated[
+        float | None,
+        _number(
+            "Weight of discriminators on AlexNet's features; 0 for none.",
+            DEFAULT.features,
+            options.OPTIMISATION,
+            "--features",
+            metavar="WEIGHT",
+        ),
+    ] = None,
+    flip: Annotated[
+        bool | None,
+        typer.Option(
+            "--flip/--no-flip",
+            help="Show mirrored images too.",
+            show_default="flip",
+            rich_help_panel=options.OPTIMISATION,
+        ),
+    ] = None,
+    seed: Annotated[int | None, _number("Of everything random.", DEFAULT.seed, options.OPTIMISATION, "--seed")] = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    compiled: Annotated[
+        bool,
+        typer.Option(
+            "--compile", help="Use torch.compile: minutes first, faster steps then.", rich_help_panel=options.COMPUTE
+        ),
+    ] = False,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Grow a generator on your own images, for `invert -g NAME`.
+
+    Hundreds of images of one kind, framed alike, are needed. Ctrl-C saves; the same command with --resume goes on.
+    Samples, losses and a log are in NAME.training beside the output.
+
+    Example: ganinvert train photos/ -o mugs.safetensors --resolution 64
+    """
+    network = {"resolution": resolution, "latent_dim": latent, "base": base, "cap": cap, "phase_images": phase}
+    course = {
+        "images": images,
+        "batch": batch_size,
+        "lr": lr,
+        "loss": loss,
+        "augmentation": augmentation,
+        "features": features,
+        "flip": flip,
+        "gray": gray,
+        "seed": seed,
+    }
+    if init is not None and any(value is not None for value in network.values()):
+        raise UsageError(
+            "--init brings its own size and channels, and does not grow",
+            hint="leave out --resolution, --latent, --base, --cap and --phase",
+        )
+    given = {key: value for key, value in (network | course).items() if value is not None}
+    settings = _settings(given, target, resume=resume)
+    from ganinvert import tasks
+
+    job = tasks.TrainingJob.open(
+        folder,
+        target,
+        settings,
+        init=init,
+        name=name,
+        resume=resume,
+        overwrite=overwrite,
+        device=device,
+        dtype=dtype,
+    )
+    _tell(job.images)
+    trainer = job.run.trainer
+    if compiled:
+        trainer.compile()
+    output.say(
+        f"{job.name}: {trainer.architecture.resolution} px, {len(job.images.training)} training images,"
+        f" {settings.images - trainer.shown} of {settings.images} still to show, on {trainer.device}"
+    )
+    with between_steps() as stop, output.progress("training", unit="img") as show:
+        began = trainer.shown
+
+        def watch(step: TrainingStep) -> None:
+            show(step.images - began, step.total - began, lambda: _state(step))
+            stop()
+
+        job.run.go(watch)
+    result = job.finish(licence=licence, credit=credit, stored=stored)
+    _report(result, len(job.images.training))
+    for path in (result.path, result.discriminator, result.folder):
+        output.data(str(path))
+    if discover:
+        _discover(result.name, device)
+
+
+def _settings(given: Mapping[str, Any], target: Path, *, resume: bool) -> Training:
+    if not resume:
+        return replace(DEFAULT, **given)
+    from ganinvert import tasks
+
+    return replace(tasks.saved_settings(target), **given)
+
+
+def _tell(images: ImageFolder) -> None:
+    for note in images.notes:
+        output.say(f"note: {note}")
+    if images.skipped:
+        count = len(images.skipped)
+        output.say(f"{count} file{'s' * (count != 1)} skipped:", style="yellow")
+        shown = len(images.skipped) if output.verbosity > 0 else LISTED
+        for line in images.skipped[:shown]:
+            output.say(f"  {line}")
+        if len(images.skipped) > shown:
+            output.say(f"  … and {len(images.skipped) - shown} more: -v lists all")
+    if len(images.training) < FEW_IMAGES:
+        output.say(f"note: {len(images.training)} images are few: expect little variety, and repeated images")
+
+
+def _state(step: TrainingStep) -> str:
+    losses = f"G {float(step.losses.generator):.2f}  D {float(step.losses.discriminator):.2f}"
+    return f"{step.stage}  {losses}  augmentation {float(step.strength):.2f}"
+
+
+def _report(result: TrainedGenerator, training: int) -> None:
+    metrics = result.metrics
+    output.say(f"shown {result.images} images in {result.seconds / 60:.1f} minutes")
+    output.say(
+        f"Fréchet distance (AlexNet): {metrics['frechet_training']:.1f} to the training images,"
+        f" {metrics['frechet_held_out']:.1f} to the held-out ones"
+    )
+    ratio = metrics["memorisation_ratio"]
+    output.say(f"memorisation: samples are {ratio:.2f} times as far from training images as held-out images are")
+    if ratio < REPEATS:
+        output.say(
+            f"warning: that is near: the generator may repeat its {training} images; look at"
+            f" {result.folder / 'memorisation.png'}",
+            style="yellow",
+        )
+    output.say(f"use it with: ganinvert invert -g {result.name} PHOTO")
+
+
+def _discover(name: str, device: str) -> None:
+    from ganinvert import tasks
+
+    with output.progress("discovering subspaces") as show:
+
+        def watch(step: SelfExpressionStep) -> None:
+            show(step.index + 1, step.steps, lambda: f"images {float(step.image_loss):.0f}")
+
+        try:
+            found = tasks.discover(name, settings=DISCOVERY["default"], device=device, callback=watch)
+        except GanInvertError as error:  # the generator is written and registered all the same
+            output.say(f"warning: no subspaces were discovered: {error.message}; {error.hint}", style="yellow")
+            return
+    output.say(f"discovered {found.masks.subspaces} subspaces of {', '.join(map(str, found.masks.sizes))} channels")

@@ -1,0 +1,117 @@
+"""Differentiable augmentation of what the discriminator sees, so that few images last longer.
+
+The operations are those of DiffAugment (Zhao et al. 2020): colour, translation, cutout. Each is applied to each image
+with a probability, which the heuristic of adaptive augmentation (Karras et al. 2020, arXiv:2006.06676) controls.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganinvert.settings import Augmentation
+
+TARGET = 0.6
+"""Wanted E[sign D(x)] over training images: above it the discriminator overfits."""
+
+LARGEST = 0.8
+"""Probability up to which the generator does not learn to draw the augmentations themselves."""
+
+ADAPTATION_IMAGES = 200_000
+"""Images in which the probability could rise from 0 to 1."""
+
+
+def augment(images: Tensor, probability: Tensor, rng: torch.Generator) -> Tensor:
+    """Change colours, shift by up to an eighth, and cover a square of half the side.
+
+    Args:
+        images: (n, 3, r, r) in [-1, 1].
+        probability: Of each operation for each image, a scalar on their device.
+        rng: On the same device.
+
+    Returns:
+        The same shape; differentiable once.
+    """
+    # In half precision the places of a large image's pixels could not be told apart.
+    with torch.autocast(images.device.type, enabled=False):
+        images = _recolour(images.float(), probability, rng)
+        images = _shift(images, probability, rng)
+        return _cover(images, probability, rng)
+
+
+class Strength:
+    """The probability of augmentation, which follows how much the discriminator overfits. It never leaves the device.
+
+    Args:
+        kind: "adaptive" follows the heuristic, "fixed" is 1, "none" is 0.
+        device: Where to compute.
+    """
+
+    EVERY = 4  # steps between adjustments, as in the original
+
+    def __init__(self, kind: Augmentation, device: torch.device) -> None:
+        self.adaptive = kind == "adaptive"
+        self.probability = torch.full((), float(kind == "fixed"), device=device)
+        self.signs = torch.zeros((), device=device)
+        self.steps = 0
+
+    def observe(self, real: Tensor) -> None:
+        """Take note of the scores (n,) of a batch of real images."""
+        if not self.adaptive:
+            return
+        self.signs += real.detach().sign().mean() / self.EVERY
+        self.steps += 1
+        if self.steps % self.EVERY == 0:
+            step = (self.signs - TARGET).sign() * (self.EVERY * len(real) / ADAPTATION_IMAGES)
+            self.probability.add_(step).clamp_(0, LARGEST)
+            self.signs.zero_()
+
+    def state(self) -> dict[str, object]:
+        """For a checkpoint."""
+        return {"probability": self.probability.cpu(), "signs": self.signs.cpu(), "steps": self.steps}
+
+    def restore(self, state: dict[str, object]) -> None:
+        """Take what `state` gave."""
+        assert isinstance(state["probability"], Tensor)
+        assert isinstance(state["signs"], Tensor)
+        assert isinstance(state["steps"], int)
+        self.probability.copy_(state["probability"])
+        self.signs.copy_(state["signs"])
+        self.steps = state["steps"]
+
+
+def _recolour(images: Tensor, probability: Tensor, rng: torch.Generator) -> Tensor:
+    brightness, saturation, contrast = _uniform(images, 3, rng)
+    chosen = (_uniform(images, 3, rng) < probability).to(images.dtype)
+    images = images + (brightness - 0.5) * chosen[0]
+    gray = images.mean(dim=1, keepdim=True)
+    images = torch.lerp(gray, images, 1 + (2 * saturation - 1) * chosen[1])
+    mean = images.mean(dim=(1, 2, 3), keepdim=True)
+    return torch.lerp(mean, images, 1 + (contrast - 0.5) * chosen[2])
+
+
+def _shift(images: Tensor, probability: Tensor, rng: torch.Generator) -> Tensor:
+    side = images.shape[-1]
+    chosen = _uniform(images, 1, rng)[0] < probability
+    # Whole pixels, so that nothing is blurred; reflected at the borders, so that no edge appears.
+    pixels = ((_uniform(images, 2, rng) * 2 - 1) * (side / 8)).round() * chosen
+    x, y = (pixels.flatten(1) * (2 / side)).unbind()
+    one, zero = torch.ones_like(x), torch.zeros_like(x)
+    matrix = torch.stack([one, zero, x, zero, one, y], dim=1).view(-1, 2, 3)
+    grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, mode="nearest", padding_mode="reflection", align_corners=False)
+
+
+def _cover(images: Tensor, probability: Tensor, rng: torch.Generator) -> Tensor:
+    side = images.shape[-1]
+    chosen = _uniform(images, 1, rng)[0] < probability
+    centre = _uniform(images, 2, rng) * side
+    places = torch.arange(side, device=images.device, dtype=images.dtype) + 0.5
+    rows = (places[:, None] - centre[0]).abs() < side / 4
+    columns = (places - centre[1]).abs() < side / 4
+    return images.masked_fill(rows & columns & chosen, 0)
+
+
+def _uniform(images: Tensor, count: int, rng: torch.Generator) -> Tensor:
+    return torch.rand(count, len(images), 1, 1, 1, generator=rng, device=images.device)

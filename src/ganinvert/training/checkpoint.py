@@ -1,0 +1,97 @@
+"""The state of a training in one file, from which it goes on as if it had never stopped."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganinvert.errors import InputError, UsageError
+from ganinvert.files import write_atomically
+from ganinvert.settings import Training
+
+FORMAT = "ganinvert-training"
+VERSION = 1
+
+
+@dataclass
+class History:
+    """What happened so far, for the plot and the model card.
+
+    Attributes:
+        losses: Rows of images shown, generator's loss, discriminator's loss, augmentation's probability.
+        evaluations: Rows of "images" and the metrics measured then.
+        seconds: Spent training, in all sessions.
+    """
+
+    losses: list[list[float]] = field(default_factory=list)
+    evaluations: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training that can go on.
+
+    Attributes:
+        settings: Of the training.
+        channels: Of the generator's architecture.
+        data: SHA-256 of the training images.
+        head_start: Images that the discriminator is shown before the generator learns too.
+        init: The generator that it started from, empty for none.
+        trainer: The networks' state.
+        history: What happened so far.
+    """
+
+    settings: Training
+    channels: tuple[int, ...]
+    data: str
+    head_start: int
+    init: str
+    trainer: dict[str, Any]
+    history: History
+
+    def save(self, path: Path) -> None:
+        """Write atomically a file of plain tensors, strings and numbers.
+
+        Raises:
+            OutputError: The file cannot be written; an older one is as it was.
+        """
+        content = {
+            **vars(self),
+            "settings": asdict(self.settings),
+            "channels": list(self.channels),
+            "history": asdict(self.history),
+            "format": FORMAT,
+            "version": VERSION,
+        }
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        write_atomically(path, buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> Checkpoint:
+        """Read a file written by `save`; nothing in it is executed.
+
+        Raises:
+            InputError: The file is missing, damaged, or of another version.
+        """
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        except FileNotFoundError as error:
+            raise InputError(
+                f"{path}: there is no training to resume", hint="leave out --resume to start one"
+            ) from error
+        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+            raise InputError(f"{path}: cannot be read", hint="start anew with --overwrite") from error
+        if not isinstance(content, dict) or (content.pop("format", ""), content.pop("version", 0)) != (FORMAT, VERSION):
+            raise InputError(f"{path}: is no training of this version", hint="start anew with --overwrite")
+        try:
+            settings, history = Training(**content.pop("settings")), History(**content.pop("history"))
+            return cls(settings=settings, history=history, channels=tuple(content.pop("channels")), **content)
+        except (KeyError, TypeError, UsageError) as error:
+            raise InputError(f"{path}: is incomplete", hint="start anew with --overwrite") from error

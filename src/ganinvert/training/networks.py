@@ -1,0 +1,219 @@
+"""PGGAN while it grows (Karras et al. 2018): equalised learning rate, and a way in and out at every resolution.
+
+Parameters are N(0, 1) at the start and multiplied by gain/√fan_in whenever they are used; `export` folds that factor
+in, as the canonical networks of `generators` have it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import sqrt
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganinvert.generators.pggan import SLOPE, minibatch_stddev, pixel_norm
+from ganinvert.settings import Training
+from ganinvert.weights import PGGANArchitecture
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How far the networks have grown.
+
+    Attributes:
+        resolution: Side of the images they work on.
+        fade: Share of the newest block, in (0, 1]; 1 when it is grown in.
+    """
+
+    resolution: int
+    fade: float = 1.0
+
+    @classmethod
+    def after(cls, images: int, settings: Training, resolution: int) -> Stage:
+        """The stage after so many images: 4 pixels settle, 8 fade in, 8 settle, …, and the last one stays."""
+        last = 2 * (_blocks(resolution) - 1)
+        phase = min(images // settings.phase_images, last) if settings.phase_images else last
+        side = 4 << ((phase + 1) // 2)
+        if phase % 2 == 0:
+            return cls(side)
+        # Not quite 0: the newest block shall learn from its first step on.
+        return cls(side, max(images % settings.phase_images / settings.phase_images, 1e-3))
+
+    def __str__(self) -> str:
+        if self.fade == 1:
+            return f"{self.resolution} px"
+        return f"{self.resolution // 2} → {self.resolution} px, {self.fade:.0%}"
+
+
+class Equalised(nn.Module):
+    """A convolution whose weight is scaled by gain/√fan_in when used.
+
+    Args:
+        outputs: Of channels.
+        inputs: Of channels.
+        kernel: Its side.
+        padding: On each side.
+        gain: √2 before a LeakyReLU, else 1.
+        per_position: Side of the output for a bias per position, 0 for one per channel.
+    """
+
+    def __init__(
+        self, outputs: int, inputs: int, kernel: int, *, padding: int = 0, gain: float = sqrt(2), per_position: int = 0
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        shape = (outputs, per_position, per_position) if per_position else (outputs,)
+        self.bias = nn.Parameter(torch.zeros(shape))
+        self.scale = gain / sqrt(inputs * kernel * kernel)
+        self.padding = padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve (n, inputs, h, w)."""
+        weight = self.weight * self.scale
+        if self.bias.ndim == 3:
+            return F.conv2d(x, weight, padding=self.padding) + self.bias
+        return F.conv2d(x, weight, self.bias, padding=self.padding)
+
+    def export(self, name: str) -> dict[str, Tensor]:
+        """Canonical weight and bias."""
+        return {f"{name}.weight": (self.weight * self.scale).detach(), f"{name}.bias": self.bias.detach()}
+
+    @torch.no_grad()
+    def adopt(self, weight: Tensor, bias: Tensor) -> None:
+        """Take a canonical weight and bias."""
+        self.weight.copy_(weight.view_as(self.weight) / self.scale)
+        self.bias.copy_(bias)
+
+
+class GrowingGenerator(nn.Module):
+    """Codes to images at any stage; `export` gives the state of `PGGANGenerator`."""
+
+    def __init__(self, architecture: PGGANArchitecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.layers = nn.ModuleList(
+            Equalised(outputs, inputs, 3, padding=1) if n else Equalised(outputs, inputs, 4, padding=3, per_position=4)
+            for n, (inputs, outputs) in enumerate(pairwise((architecture.latent_dim, *architecture.channels)))
+        )
+        self.to_rgb = nn.ModuleList(Equalised(3, channels, 1, gain=1) for channels in architecture.channels[1::2])
+
+    def forward(self, z: Tensor, resolution: int, fade: Tensor | None = None) -> Tensor:
+        """Images (n, 3, r, r) of codes (n, z).
+
+        Args:
+            z: Codes.
+            resolution: Of the stage.
+            fade: Share of the newest block, a tensor so that its change compiles nothing anew; None is 1.
+        """
+        blocks = _blocks(resolution)
+        x = z[:, :, None, None]
+        for n, layer in enumerate(self.layers[: 2 * blocks]):
+            x = pixel_norm(x)
+            if n and n % 2 == 0:
+                x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            before = x
+            x = F.leaky_relu(layer(x), SLOPE)
+            if n == 2 * blocks - 2:
+                older = before  # the upsampled, normed features that the previous ToRGB knows
+        image: Tensor = self.to_rgb[blocks - 1](pixel_norm(x))
+        if fade is not None and blocks > 1:
+            image = torch.lerp(self.to_rgb[blocks - 2](older), image, fade.to(image.dtype))
+        return image.float()
+
+    def export(self) -> dict[str, Tensor]:
+        """The canonical state dict at the last resolution, on the CPU."""
+        state: dict[str, Tensor] = {}
+        for n, layer in enumerate(self.layers):
+            state |= _export(layer, f"layers.{n}")
+        return _portable(state | _export(self.to_rgb[-1], "to_rgb"))
+
+    def adopt(self, state: dict[str, Tensor]) -> None:
+        """Take the canonical state dict of a network of this architecture."""
+        for n, layer in enumerate(self.layers):
+            _adopt(layer, state, f"layers.{n}")
+        _adopt(self.to_rgb[-1], state, "to_rgb")
+
+
+class GrowingDiscriminator(nn.Module):
+    """Images at any stage to scores; `export` gives the state of `PGGANDiscriminator`."""
+
+    def __init__(self, architecture: PGGANArchitecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        widths = architecture.channels[::-1]
+        self.from_rgb = nn.ModuleList(Equalised(channels, 3, 1) for channels in widths[::2])
+        self.layers = nn.ModuleList(Equalised(b, a, 3, padding=1) for a, b in pairwise(widths[:-1]))
+        self.final = Equalised(widths[-1], widths[-2] + 1, 3, padding=1)
+        self.dense = Equalised(widths[-1], widths[-1], 4)
+        self.score = Equalised(1, widths[-1], 1, gain=1)
+
+    def forward(self, image: Tensor, fade: Tensor | None = None) -> Tensor:
+        """Scores (n,) of images (n, 3, r, r) in [-1, 1]; `fade` as the generator's."""
+        skipped = _blocks(self.architecture.resolution) - _blocks(image.shape[-1])
+        x = F.leaky_relu(self.from_rgb[skipped](image), SLOPE)
+        for n, layer in enumerate(self.layers[2 * skipped :]):
+            x = F.leaky_relu(layer(x), SLOPE)
+            if n % 2:
+                x = F.avg_pool2d(x, 2)
+            if n == 1 and fade is not None:
+                older = F.leaky_relu(self.from_rgb[skipped + 1](F.avg_pool2d(image, 2)), SLOPE)
+                x = torch.lerp(older, x, fade.to(x.dtype))
+        deviation = minibatch_stddev(x.float()).to(x.dtype)
+        x = F.leaky_relu(self.final(torch.cat([x, deviation], dim=1)), SLOPE)
+        x = F.leaky_relu(self.dense(x), SLOPE)
+        score: Tensor = self.score(x)
+        return score.flatten().float()
+
+    def export(self) -> dict[str, Tensor]:
+        """The state dict of `PGGANDiscriminator`, on the CPU."""
+        state: dict[str, Tensor] = {}
+        for name, layer in self._named():
+            state |= _export(layer, name)
+        state["dense.weight"] = state["dense.weight"].flatten(1)
+        state["score.weight"] = state["score.weight"].flatten(1)
+        return _portable(state)
+
+    def adopt(self, state: dict[str, Tensor]) -> None:
+        """Take the state dict of a `PGGANDiscriminator` of this architecture."""
+        for name, layer in self._named():
+            _adopt(layer, state, name)
+
+    def _named(self) -> list[tuple[str, nn.Module]]:
+        layers = [(f"layers.{n}", layer) for n, layer in enumerate(self.layers)]
+        return [
+            ("from_rgb", self.from_rgb[0]),
+            *layers,
+            ("final", self.final),
+            ("dense", self.dense),
+            ("score", self.score),
+        ]
+
+
+def shrink(images: Tensor, stage: Stage) -> Tensor:
+    """Real images as they look at a stage: pooled, and as blurred as the fading generator's are."""
+    images = F.avg_pool2d(images, images.shape[-1] // stage.resolution)
+    if stage.fade == 1:
+        return images
+    blurred = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2.0, mode="nearest")
+    return torch.lerp(blurred, images, stage.fade)
+
+
+def _blocks(resolution: int) -> int:
+    return resolution.bit_length() - 2
+
+
+def _export(layer: nn.Module, name: str) -> dict[str, Tensor]:
+    assert isinstance(layer, Equalised)
+    return layer.export(name)
+
+
+def _adopt(layer: nn.Module, state: dict[str, Tensor], name: str) -> None:
+    assert isinstance(layer, Equalised)
+    layer.adopt(state[f"{name}.weight"], state[f"{name}.bias"])
+
+
+def _portable(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key: tensor.float().cpu().contiguous() for key, tensor in state.items()}

@@ -1,0 +1,56 @@
+"""Trained generators under names of their own, in the user's data directory. No torch here."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ganinvert import paths
+from ganinvert.errors import UsageError
+from ganinvert.files import write_together
+from ganinvert.settings import DEFAULT_GENERATOR
+from ganinvert.weights.catalog import CATALOG
+
+
+def require_name(name: str) -> None:
+    """Refuse a name under which no generator could be found again.
+
+    Raises:
+        UsageError: It has other characters than letters, digits, hyphens and underscores, or is taken.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise UsageError(
+            f"{name!r} cannot be a generator's name", hint="choose --name from letters, digits, hyphens and underscores"
+        )
+    if name == DEFAULT_GENERATOR or name in CATALOG:
+        raise UsageError(f"{name} is the name of another generator", hint="choose another --name")
+
+
+def find(name: str | Path) -> Path | None:
+    """The file of that name, if there is one: `NAME` for a generator, `NAME.discriminator` for its discriminator."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.discriminator)?", str(name)):
+        return None
+    path = paths.generators_dir() / f"{name}.safetensors"
+    return path if path.is_file() else None
+
+
+def names() -> list[str]:
+    """Of all trained generators."""
+    return sorted(path.stem for path in paths.generators_dir().glob("*.safetensors") if "." not in path.stem)
+
+
+def register(name: str, generator: Path, discriminator: Path) -> None:
+    """Keep copies of both networks under a name, replacing older ones.
+
+    Raises:
+        UsageError: The name cannot be.
+        OutputError: The user's data directory cannot be written.
+    """
+    require_name(name)
+    folder = paths.generators_dir()
+    write_together(
+        {
+            folder / f"{name}.discriminator.safetensors": discriminator.read_bytes(),
+            folder / f"{name}.safetensors": generator.read_bytes(),
+        }
+    )
