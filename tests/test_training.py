@@ -20,7 +20,7 @@ from ganinvert.cli import app
 from ganinvert.cli._console import output
 from ganinvert.errors import InputError, OutputError, TrainingError, UsageError, WeightsError
 from ganinvert.generators import PGGANDiscriminator, PGGANGenerator, load_discriminator, load_generator
-from ganinvert.metrics import lpips, lpips_features
+from ganinvert.metrics import Moments, frechet_distance, lpips, lpips_features
 from ganinvert.settings import Training
 from ganinvert.tasks import TrainingJob
 from ganinvert.training import (
@@ -35,7 +35,6 @@ from ganinvert.training import (
 )
 from ganinvert.training.augmentation import Strength, augment
 from ganinvert.training.data import Batches
-from ganinvert.training.evaluation import Moments, frechet_distance
 from ganinvert.training.losses import gradient_penalty, r1_penalty
 from ganinvert.training.networks import GrowingDiscriminator, GrowingGenerator, Stage, shrink
 from ganinvert.weights import PGGANArchitecture, TensorFile

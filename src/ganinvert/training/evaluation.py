@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganinvert.metrics import lpips_features, to_unit
+from ganinvert.metrics import Moments, frechet_distance, lpips_features, to_unit
 from ganinvert.training.features import AlexNetFeatures
 
 BATCH = 50
@@ -17,21 +17,6 @@ SMALLEST, LARGEST = 64, 224
 
 Sampler = Callable[[Tensor], Tensor]
 """Codes (n, z) to images (n, 3, r, r), about [-1, 1], on the CPU."""
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Mean and covariance of the features of a set of images.
-
-    Attributes:
-        mean: (d,) float64.
-        covariance: (d, d) float64.
-        count: Images.
-    """
-
-    mean: Tensor
-    covariance: Tensor
-    count: int
 
 
 class Evaluation:
@@ -70,19 +55,8 @@ class Evaluation:
                 for part in items.split(BATCH)
             ]
         ).double()
-        mean = features.mean(dim=0)
-        centred = features - mean
-        return Moments(mean, centred.T @ centred / max(len(features) - 1, 1), len(features))
-
-
-def frechet_distance(a: Moments, b: Moments) -> float:
-    """‖μ_a - μ_b‖² + tr(A + B - 2 (A B)^½), as FID (Heusel et al. 2017) has it; 0 is equal."""
-    # (A B)^½ has the trace of (A^½ B A^½)^½, which is symmetric.
-    values, vectors = torch.linalg.eigh(a.covariance)
-    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ b.covariance @ root).clamp(min=0).sqrt().sum()
-    distance = (a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace() - 2 * cross
-    return max(float(distance), 0.0)
+        covariance = features.T.cov(correction=min(1, len(features) - 1))  # that of one image is 0
+        return Moments(features.mean(dim=0), covariance, len(features))
 
 
 @dataclass(frozen=True)
