@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from .commandline import QUICK, names, photo, run
+from .commandline import QUICK, names, photo, program, run
 
 OPTIONS = [*QUICK, "--layer", "3"]
 
@@ -178,3 +178,69 @@ def test_results_without_a_bundle_are_known_by_their_text(generator: list[str], 
     assert run(*command, "--seed", 1).exit_code == 1
     assert run(*command, "--overwrite", "--no-metadata").exit_code == 0
     assert "nothing shows that it is the same" in run(*command).stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["render", "A", "--scale", "1.3"], "belong together"),
+        (["render", "A", "--subspace", "1"], "belong together"),
+        (["swap", "A", "B", "--subspaces", "9"], "no subspace 9"),
+        (["swap", "FOLDER", "B", "--subspaces", "1"], "is a folder"),
+        (["swap", "A", "B", "--subspaces", "1", "--layer", "2"], "those of the bundle"),
+        (["interpolate", "A", "B", "-o", "morph.webp"], "no name for results"),
+        (["upscale", "PHOTO", "--factor", "5"], "times smaller"),
+        (["colorize", "PHOTO", "-o", "result.jpg"], "no name for results"),
+        (["colorize", "PHOTO", "--save", "bundle", "-o", "-"], "the picture alone"),
+        (["colorize", "PHOTO", "--name", "{stem:{width}}"], "is no template"),
+        (["inpaint", "PHOTO", "--box", "1,1,4,4", "--mask-keep", "white"], "there is none"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_work(
+    command: list[str], words: str, generator: list[str], ends: list[Path], tmp_path: Path
+) -> None:
+    known = {"A": ends[0], "B": ends[1], "FOLDER": ends[0].parent, "PHOTO": tmp_path / "a.png"}
+    before = names(tmp_path)
+    result = run(*[known.get(word, word) for word in command], *generator)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert "hint: " in result.stderr
+    assert names(tmp_path) == before
+
+
+def test_scales_that_are_no_numbers_write_nothing(generator: list[str], ends: list[Path], tmp_path: Path) -> None:
+    result = run("render", ends[0], "--subspace", 1, "--scale", "nan", "-o", tmp_path / "out", *generator)
+    assert result.exit_code == 1
+    assert "a.invert.pt: features cannot be scaled by nan" in result.stderr
+    assert names(tmp_path / "out") == []
+
+
+def test_bundles_of_a_generator_file_ask_for_the_file(ends: list[Path], tmp_path: Path) -> None:
+    for command in (["render", ends[0]], ["swap", *ends, "--subspaces", "1"]):
+        result = run(*command, "-o", tmp_path / "out")
+        assert result.exit_code in (1, 2)
+        assert "made with a generator file, small" in result.stderr
+        assert "hint: name that file with -g" in result.stderr
+
+
+def test_errors_name_their_photo_and_own_animations_are_no_inputs(
+    generator: list[str], ends: list[Path], tmp_path: Path
+) -> None:
+    assert run("interpolate", *ends, "-o", tmp_path / "photos", "--frames", 2, *generator).exit_code == 0
+    picture = photo(tmp_path / "photos" / "c.png", (16, 16))
+    result = run("inpaint", picture.parent, "--box", "20,20,1000000000000,5", *generator, *OPTIONS)
+    assert result.exit_code == 1
+    assert [line for line in result.stderr.splitlines() if line.startswith("error")] == [
+        f"error: {picture}: the box 20,20,1000000000000,5 leaves nothing to fill"
+    ]
+
+
+def test_a_closed_pipe_does_not_lose_results(generator: list[str], tmp_path: Path) -> None:
+    pictures = [photo(tmp_path / f"{n}.png", (16, 16)) for n in range(3)]
+    process = program("invert", *pictures, "-o", tmp_path / "out", *generator, *QUICK)
+    assert process.stdout is not None
+    process.stdout.close()
+    stderr = process.stderr.read() if process.stderr else ""
+    assert process.wait() == 0, stderr
+    assert len(names(tmp_path / "out")) == 6
+    assert "fault of ganinvert" not in stderr
