@@ -188,6 +188,7 @@ class Upscaling(Task):
                     hint="choose a generator of a higher resolution with -g, or give --factor to shrink it first",
                 )
             return side
+        self.check(resolution)
         return resolution // self.factor
 
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
