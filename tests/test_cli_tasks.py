@@ -237,10 +237,11 @@ def test_errors_name_their_photo_and_own_animations_are_no_inputs(
 
 def test_a_closed_pipe_does_not_lose_results(generator: list[str], tmp_path: Path) -> None:
     pictures = [photo(tmp_path / f"{n}.png", (16, 16)) for n in range(3)]
-    process = program("invert", *pictures, "-o", tmp_path / "out", *generator, *QUICK)
-    assert process.stdout is not None
-    process.stdout.close()
-    stderr = process.stderr.read() if process.stderr else ""
-    assert process.wait() == 0, stderr
+    with program("invert", *pictures, "-o", tmp_path / "out", *generator, *QUICK) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        stderr = process.stderr.read()
+    assert process.returncode == 0, stderr
     assert len(names(tmp_path / "out")) == 6
     assert "fault of ganinvert" not in stderr
