@@ -186,14 +186,18 @@ def test_real_photos_gain_from_the_prior(photos: list[Path]) -> None:
     assert sum(after) < 0.8 * sum(before)
 
 
-def test_put_back_colours_keep_the_photos_own_luminance(small_file: Path) -> None:
-    gray = Image.open(EXAMPLE).convert("L").resize((60, 40))
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_put_back_colours_keep_the_photos_own_luminance(mode: str, small_file: Path) -> None:
+    """A photo in colour is gray outside the square, too, where nothing was colorized."""
+    photo = Image.open(EXAMPLE).convert(mode).resize((60, 40))
     inverter = replace(_inverter(ganinvert.Colorizing(), small_file), paste_back=True)
-    whole = inverter.run([inverter.prepare(gray)])[0].whole
+    whole = inverter.run([inverter.prepare(photo)])[0].whole
     assert whole is not None
-    assert whole.size == gray.size
-    luminance = (_unit(whole) * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1)[0] * 255
-    assert (luminance - torch.from_numpy(np.asarray(gray).astype(np.float32))).abs().max() <= 1
+    assert whole.size == photo.size
+    before, after = (
+        (_unit(image) * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1) for image in (photo, whole)
+    )
+    assert (after - before).abs().max() * 255 <= 1
     colour = np.ptp(np.asarray(whole).astype(int), axis=2)
     assert colour[:, :9].max() == 0  # outside the square it stays gray
     assert colour[10:30, 20:40].max() > 8

@@ -102,6 +102,11 @@ class Task(ABC):
         return {"task": self.name, **vars(self)}
 
 
+def _signed(image: Image) -> torch.Tensor:
+    """An image as (1, 3, h, w) in [-1, 1]."""
+    return torch.from_numpy(images.to_array(image))[None] / 127.5 - 1
+
+
 def _levels(fitted: images.Fit) -> torch.Tensor:
     return torch.from_numpy(np.rint((fitted.pixels + 1) * 127.5).astype(np.uint8))
 
@@ -134,12 +139,12 @@ class Colorizing(Task):
     luma: Luma = "rec601"
 
     def put_back(self, image: Image, picture: images.Picture, placement: images.Placement) -> Image:
-        """The picture's own luminance at its own resolution, with the chroma of the result."""
-        whole = images.paste_back(image, picture, placement)
-        gray = Grayscale(self.luma)
-        x, y = (torch.from_numpy(images.to_array(each))[None] / 127.5 - 1 for each in (whole, picture.rgb))
-        pixels = (gray.project(x, gray(y))[0] + 1) / 2
-        return images.to_pil(pixels.numpy().astype(np.float32), picture.alpha)
+        """The picture's own luminance at its own resolution, with the chroma of the result; gray outside its place."""
+        operator = Grayscale(self.luma)
+        y = operator(_signed(picture.rgb))
+        gray = images.to_pil(((y + 1) / 2).expand(-1, 3, -1, -1)[0].numpy())
+        whole = images.paste_back(image, images.Picture(gray), placement)
+        return images.to_pil(((operator.project(_signed(whole), y) + 1) / 2)[0].numpy(), picture.alpha)
 
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
         """Its gray values; a picture in colour is reduced to them."""
