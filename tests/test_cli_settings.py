@@ -159,6 +159,7 @@ def test_every_command_has_its_options_in_the_same_panels() -> None:
             if option.param_type_name == "option" and option.name != "help"
         }  # fmt: skip
         assert panels <= known, name
+        assert any("--config" in option.opts for option in command.params), name
 
 
 def test_the_doctor_tells_what_a_report_needs(data_dir: Path) -> None:

@@ -190,7 +190,9 @@ def test_a_report_replaces_only_a_report(command: list[object], tmp_path: Path) 
     assert report.MARK in path.read_text("utf-8")
     code, _, said = run(*command[:2], "-o", "-", "--save", "report")
     assert (code, "cannot go to stdout" in said) == (2, True)
+    before = path.read_bytes()
     assert run(*command, "--save", "report", "--dry-run")[0] == 1
+    assert path.read_bytes() == before
 
 
 @pytest.fixture(scope="module")
