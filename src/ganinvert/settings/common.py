@@ -1,0 +1,93 @@
+"""Words that options know, and checks of values."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from ganinvert.errors import UsageError
+
+DEFAULT_GENERATOR = "portraits-64"
+
+AdversarialLoss = Literal["non-saturating", "wgan-gp"]
+Align = Literal["auto", "off", "force"]
+Affinity = Literal["thresholded", "paper"]
+Augmentation = Literal["adaptive", "fixed", "none"]
+Box = tuple[int, int, int, int]
+"""Left, top, width and height, in pixels."""
+EvaluatedTask = Literal["invert", "colorize", "upscale", "inpaint"]
+FitMode = Literal["crop", "pad", "squash"]
+GrayImages = Literal["keep", "skip"]
+Kernel = Literal["bicubic", "area", "bilinear", "lanczos"]
+Luma = Literal["rec601", "rec709", "lab"]
+Hole = Literal["box", "pixels"]
+Init = Literal["nearest", "random", "encoder"]
+"""Where codes start: the best of some random ones, random ones, or what an encoder makes of the photo."""
+InterpolationPath = Literal["features", "codes"]
+"""Where an interpolation is linear."""
+MethodName = Literal[
+    "pmsfc",
+    "mganprior",
+    "single",
+    "clipping",
+    "invertgennet",
+    "genvismani",
+    "invertlayers",
+    "encoder",
+    "dgp",
+    "near-perfect",
+    "pti",
+]
+Optimizer = Literal["adam", "rmsprop", "sgd", "lbfgs"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Preset = Literal["default", "paper", "official"]
+Refinement = Literal["near-perfect", "pti"]
+Schedule = Literal["constant", "cosine", "halving"]
+StoredPrecision = Literal["float32", "float16"]
+Weighting = Literal["tanh", "linear"]
+
+
+def at_least(name: str, value: int, least: int) -> None:
+    """Refuse a number that is too small.
+
+    Raises:
+        UsageError: It is below `least`.
+    """
+    if value < least:
+        raise UsageError(f"{name} cannot be {value}", hint=f"choose at least {least}")
+
+
+def require_seed(seed: int) -> None:
+    """Refuse a seed that random generators do not take.
+
+    Raises:
+        UsageError: It is negative or has more than 63 bits.
+    """
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"seed cannot be {seed}", hint="choose a number from 0 to 2⁶³ - 1")
+
+
+def positive(name: str, value: float) -> None:
+    """Refuse a number that is not positive.
+
+    Raises:
+        UsageError: It is not above 0, or above 1e6, or no number.
+    """
+    if not 0 < value <= 1e6:
+        raise UsageError(f"{name} cannot be {value:g}", hint="choose a number above 0 and not above 1e6")
+
+
+HALVINGS = (4 / 15, 0.4, 0.6)
+"""Shares of the steps after which the rate is halved: 800, 1200 and 1800 of 3000 in the program of Bau et al."""
+
+
+def scheduled_rate(index: int, steps: int, *, lr: float, schedule: Schedule, warmup: float = 0.0) -> float:
+    """Learning rate of step `index`: a linear warm-up over a share of the steps, then `schedule`."""
+    rising = round(warmup * steps)
+    if index < rising:
+        return lr * (index + 1) / rising
+    if schedule == "constant":
+        return lr
+    if schedule == "halving":
+        return lr * 0.5 ** sum(index >= share * steps for share in HALVINGS)
+    return lr * (1 + math.cos(math.pi * (index - rising) / max(steps - rising, 1))) / 2

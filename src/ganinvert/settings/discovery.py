@@ -1,0 +1,56 @@
+"""How subspaces are discovered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ganinvert.settings.common import Preset, Schedule, at_least, positive, require_seed, scheduled_rate
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """How to learn the self-expression matrix S (PmSFC eq. 5, algorithm 1).
+
+    Attributes:
+        layer: Where the generator is cut.
+        steps: Adam steps.
+        lr: Adam's learning rate.
+        schedule: What becomes of it.
+        batch: Codes sampled per step (the paper does not say; the authors' program takes 4).
+        moment_codes: Codes for the expectation of the feature loss; 0 uses each step's batch, as the paper.
+        image_weight: λ, of the loss in image space.
+        sparsity_weight: μ, of ‖S‖₁.
+        seed: Of the sampled codes.
+    """
+
+    layer: int = 3
+    steps: int = 400
+    lr: float = 3e-3
+    schedule: Schedule = "cosine"
+    batch: int = 2
+    moment_codes: int = 2048
+    image_weight: float = 10.0
+    sparsity_weight: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            UsageError: No steps, an empty batch, or a learning rate that is not positive.
+        """
+        at_least("steps", self.steps, 1)
+        at_least("batch", self.batch, 1)
+        require_seed(self.seed)
+        positive("lr", self.lr)
+
+    def rate(self, index: int) -> float:
+        """Learning rate of step `index`."""
+        return scheduled_rate(index, self.steps, lr=self.lr, schedule=self.schedule)
+
+
+DISCOVERY: Mapping[Preset, Discovery] = {
+    "default": Discovery(),
+    "paper": Discovery(steps=3000, lr=1e-4, schedule="constant", batch=4, moment_codes=0),
+}

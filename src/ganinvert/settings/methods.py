@@ -1,0 +1,256 @@
+"""What an inversion is made of: method, optimisation, objective and fine-tuning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ganinvert.errors import UsageError
+from ganinvert.settings.common import (
+    Affinity,
+    Init,
+    Optimizer,
+    Refinement,
+    Schedule,
+    Weighting,
+    at_least,
+    positive,
+    scheduled_rate,
+)
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """How the loop moves the code.
+
+    Attributes:
+        steps: Number of steps; 0 leaves the start as it is.
+        lr: Learning rate of the latent codes.
+        schedule: What becomes of it.
+        warmup: Share of the steps in which it rises from 0.
+        optimizer: Adam (0.9, 0.999), RMSprop (0.99), plain gradient descent, or L-BFGS with a line search, which
+            takes photos one at a time.
+    """
+
+    steps: int = 300
+    lr: float = 1.0
+    schedule: Schedule = "cosine"
+    warmup: float = 0.05
+    optimizer: Optimizer = "adam"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            UsageError: Fewer than no steps, or a learning rate that is not positive.
+        """
+        at_least("steps", self.steps, 0)
+        positive("lr", self.lr)
+
+    def rate(self, index: int) -> float:
+        """Learning rate of step `index`."""
+        return scheduled_rate(index, self.steps, lr=self.lr, schedule=self.schedule, warmup=self.warmup)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What the loop minimises per image: weighted differences between measurement and image, such as eq. 8.
+
+    Eq. 8 is pixel · mean (x − x̂)² + perceptual · mean |V(x) − V(x̂)|. It gives neither weights nor V's layer; mean
+    reductions, 0.001 and relu3_3 are those of mGANprior's program.
+
+    Attributes:
+        pixel: Weight of the mean squared difference, images in [-1, 1].
+        absolute: Of the mean absolute difference.
+        laplacian: Of the mean absolute difference of all levels of the Laplacian pyramid.
+        perceptual: Of the VGG16 term; 0 switches it off.
+        alexnet: Of the mean squared difference of AlexNet's fourth convolution (GenVisMani).
+        lpips: Of LPIPS (AlexNet).
+        perceptual_every: The gradient of the terms with a network is computed anew every so many steps and kept in
+            between, because it is the costly half of a step and changes slowly.
+    """
+
+    pixel: float = 1.0
+    absolute: float = 0.0
+    laplacian: float = 0.0
+    perceptual: float = 1e-3
+    alexnet: float = 0.0
+    lpips: float = 0.0
+    perceptual_every: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            UsageError: `perceptual_every` is below 1.
+        """
+        at_least("perceptual_every", self.perceptual_every, 1)
+
+
+@dataclass(frozen=True)
+class PmSFC:
+    """Prior multi-subspace feature composition (Li et al., AAAI 2021), eqs. 6 and 7; linear with R = 1: mGANprior.
+
+    Attributes:
+        subspaces: R.
+        codes: K, per subspace.
+        layer: Where features are composed.
+        weighting: "tanh" is eq. 6; "linear" is mGANprior's, without a denominator.
+        affinity: How subspaces are cut from S.
+        init: Where the codes start.
+        candidates: Random codes among which the "nearest" to the photo are found.
+        sigma: Standard deviation of the "random" start.
+        sphere: Keep every code at length √z after each step.
+        weight_rate: Learning rate of the composition weights as a multiple of the codes'.
+    """
+
+    subspaces: int = 6
+    codes: int = 5
+    layer: int = 3
+    weighting: Weighting = "tanh"
+    affinity: Affinity = "thresholded"
+    init: Init = "nearest"
+    candidates: int = 256
+    sigma: float = 1e-4
+    sphere: bool = True
+    weight_rate: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            UsageError: R, K or the number of candidates is below 1.
+        """
+        at_least("subspaces (-R)", self.subspaces, 1)
+        at_least("codes (-K)", self.codes, 1)
+        at_least("candidates", self.candidates, 1)
+
+
+@dataclass(frozen=True)
+class SingleCode:
+    """One latent code z per image: Creswell and Bharath; Lipton and Tripathi; InvertGenNet; GenVisMani.
+
+    Attributes:
+        init: Where z starts.
+        candidates: Random codes among which the "nearest" to the photo is found.
+        sphere: Keep z at length √z after each step.
+        prior: Weight of ‖z‖² / (2 · dim z), the negative log-likelihood of N(0, I) per entry.
+        clip: Stochastic clipping: entries of z beyond this are drawn anew from the prior after each step; 0 is off.
+        distribution: The prior that z is drawn from; "uniform" is U(-1, 1).
+        restart: Half of the steps from z, half from −ẑ, and the better end is kept (InvertGenNet).
+    """
+
+    init: Init = "nearest"
+    candidates: int = 256
+    sphere: bool = True
+    prior: float = 0.0
+    clip: float = 0.0
+    distribution: Literal["normal", "uniform"] = "normal"
+    restart: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            UsageError: No candidates, or a negative weight or bound.
+        """
+        at_least("candidates", self.candidates, 1)
+        for name in ("prior", "clip"):
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"{name} cannot be {getattr(self, name):g}", hint="choose 0 or a positive number")
+
+
+@dataclass(frozen=True)
+class LayerResiduals:
+    """InvertLayers (Bau et al. 2019): a code z and residuals dₗ added to the outputs of the first layers.
+
+    Attributes:
+        layer: The last layer with a residual; the first is 1.
+        init: Where z starts; the authors' is an encoder's.
+        candidates: Random codes among which the "nearest" to the photo is found.
+        penalty: Weight of Σₗ mean dₗ².
+    """
+
+    layer: int = 3
+    init: Init = "encoder"
+    candidates: int = 256
+    penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            UsageError: There is no layer or candidate.
+        """
+        at_least("layer", self.layer, 1)
+        at_least("candidates", self.candidates, 1)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What an encoder makes of the photo in one forward pass.
+
+    Attributes:
+        into: Its features, which keep more of the photo, or its code, which keeps to the generator's own images.
+    """
+
+    into: Literal["features", "code"] = "features"
+
+
+@dataclass(frozen=True)
+class GenerativePrior:
+    """Deep generative prior (Pan et al. 2020): z and the generator's weights move together, layer by layer.
+
+    Attributes:
+        candidates: Random codes of which the one with the nearest discriminator features is the start.
+        stages: In stage s of S, the first s/S of the layers are tuned, and z.
+        weight_rate: Learning rate of the weights as a multiple of the code's.
+        features: Weight of the mean absolute difference of the discriminator's features.
+    """
+
+    candidates: int = 500
+    stages: int = 5
+    weight_rate: float = 0.025
+    features: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            UsageError: There is no candidate or stage.
+        """
+        at_least("candidates", self.candidates, 1)
+        at_least("stages", self.stages, 1)
+
+
+MethodSettings = PmSFC | SingleCode | LayerResiduals | Encoded | GenerativePrior
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Fine-tuning of the generator's weights around a code that stays as it is, the pivot.
+
+    Attributes:
+        kind: "near-perfect" (the slides) or "pti" (Roich et al. 2021).
+    """
+
+    kind: Refinement = "near-perfect"
+    optimization: Optimization = Optimization(steps=300, lr=1e-3)
+    objective: Objective = Objective()
+
+
+@dataclass(frozen=True)
+class Invert:
+    """Everything that a task on photos can be told but its inputs, outputs, generator and device.
+
+    Attributes:
+        method: What is optimised.
+        optimization: How.
+        objective: What for.
+        tuning: What follows; None leaves the generator as it is.
+    """
+
+    method: MethodSettings = PmSFC()
+    optimization: Optimization = Optimization()
+    objective: Objective = Objective()
+    tuning: Tuning | None = None
