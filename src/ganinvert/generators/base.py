@@ -51,8 +51,12 @@ class Generator(nn.Module, ABC):
         """
 
     @abstractmethod
+    def carry(self, h: Tensor, start: int, stop: int) -> Tensor:
+        """Features (n, c, h, w) at layer `start` to features at layer `stop`, not before it."""
+
     def features(self, z: Tensor, layer: int) -> Tensor:
         """G1: codes (n, z) to features (n, c, h, w) at `layer`."""
+        return self.carry(z[:, :, None, None], 0, layer)
 
     @abstractmethod
     def synthesize(self, h: Tensor, layer: int) -> Tensor:

@@ -118,11 +118,10 @@ class PGGANGenerator(Generator):
             return LayerInfo(self.latent_dim, 1)
         return LayerInfo(self.architecture.channels[layer - 1], 2 ** ((layer - 1) // 2 + 2))
 
-    def features(self, z: Tensor, layer: int) -> Tensor:
-        """G1: codes (n, z) to features (n, c, h, w) at `layer`, before PixelNorm."""
-        self.check_layer(layer)
-        h = z[:, :, None, None]
-        for step in self.layers[:layer]:
+    def carry(self, h: Tensor, start: int, stop: int) -> Tensor:
+        """Features (n, c, h, w) at layer `start` to features at layer `stop`, before PixelNorm both."""
+        self.check_layer(stop)
+        for step in self.layers[start:stop]:
             h = step(h)
         return h
 
