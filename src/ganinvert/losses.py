@@ -17,6 +17,11 @@ def pixel_loss(x: Tensor, y: Tensor) -> Tensor:
     return (x - y).square().flatten(1).mean(dim=1)
 
 
+def absolute_loss(x: Tensor, y: Tensor) -> Tensor:
+    """Mean absolute difference per image: (b, …), (b, …) → (b,)."""
+    return (x - y).abs().flatten(1).mean(dim=1)
+
+
 class VGG16Features(nn.Module):
     """V of PmSFC eq. 8: VGG16 (Simonyan and Zisserman 2015) up to relu3_3, frozen.
 

@@ -83,3 +83,13 @@ def _checked(weights: GeneratorWeights, *, domain: str = "") -> PGGANGenerator:
     generator.knows_faces = (domain or weights.about.get("domain", "")) == ALIGNED_FACES
     check_render(generator)
     return generator
+
+
+class TunedGenerator: ...
+
+
+class Encoder: ...
+
+
+def load_encoder(name, digest=None):
+    raise WeightsError("no encoder")

@@ -41,7 +41,19 @@ from ganinvert.settings.methods import (
     SingleCode,
     Tuning,
 )
-from ganinvert.settings.presets import COLORIZE, EDIT, INPAINT, INVERT, UPSCALE
+from ganinvert.settings.presets import (
+    COLORIZE,
+    EDIT,
+    INPAINT,
+    INVERT,
+    METHODS,
+    REFINEMENTS,
+    UPSCALE,
+    Presets,
+    as_mganprior,
+    divergences,
+    preset_of,
+)
 from ganinvert.settings.training import RESOLUTIONS, Training
 
 __all__ = [
@@ -51,6 +63,8 @@ __all__ = [
     "EDIT",
     "INPAINT",
     "INVERT",
+    "METHODS",
+    "REFINEMENTS",
     "RESOLUTIONS",
     "UPSCALE",
     "AdversarialLoss",
@@ -79,6 +93,7 @@ __all__ = [
     "PmSFC",
     "Precision",
     "Preset",
+    "Presets",
     "Refinement",
     "Schedule",
     "SingleCode",
@@ -86,8 +101,11 @@ __all__ = [
     "Training",
     "Tuning",
     "Weighting",
+    "as_mganprior",
     "at_least",
+    "divergences",
     "positive",
+    "preset_of",
     "require_seed",
     "scheduled_rate",
 ]
