@@ -17,7 +17,7 @@ from PIL import Image
 from skimage.color import rgb2lab
 from torchvision.models import alexnet, vgg16
 
-from ganinvert import metrics, paths
+from ganinvert import losses, metrics, paths
 from ganinvert.errors import ImageError, UsageError, WeightsError
 from ganinvert.generators import PGGANGenerator
 from ganinvert.protocols import CONTESTANTS, Protocol
@@ -80,7 +80,7 @@ def test_alexnet_moments_are_of_torchvisions_features(rng: torch.Generator) -> N
 
 def test_lpips_with_vgg_says_what_it_needs(rng: torch.Generator) -> None:
     x = torch.rand(1, 3, 32, 32, generator=rng)
-    assert not metrics.has_lpips("vgg")
+    assert not losses.has_lpips("vgg")
     with pytest.raises(WeightsError, match="needs the whole VGG16") as caught:
         metrics.lpips(x, x, net="vgg")
     assert "fetch-weights vgg16" in caught.value.hint
@@ -90,11 +90,11 @@ def test_lpips_with_vgg_says_what_it_needs(rng: torch.Generator) -> None:
 def test_lpips_with_vgg_is_the_published_formula(assets: Path, rng: torch.Generator) -> None:
     state = torch.load(assets / "perceptual" / "vgg16_features.fp16.pth", weights_only=True)
     TensorFile(state).save(paths.weights_dir() / "vgg16.safetensors")
-    metrics._lpips_network.cache_clear()
+    losses.lpips_network.cache_clear()
     trunk = vgg16().features.eval()
     trunk.load_state_dict({key.removeprefix("features."): value.float() for key, value in state.items()})
-    heads = metrics._lpips_network("vgg").state_dict()
-    metrics._lpips_network.cache_clear()
+    heads = losses.lpips_network("vgg", torch.device("cpu")).state_dict()
+    losses.lpips_network.cache_clear()
     shift, scale = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
     x, y = torch.rand(2, 1, 3, 32, 32, generator=rng)
 
@@ -113,7 +113,7 @@ def test_lpips_with_vgg_is_the_published_formula(assets: Path, rng: torch.Genera
     ]
     expected = float(torch.stack(distances).sum().detach())
     assert float(metrics.lpips(x, y, net="vgg")) == pytest.approx(expected, abs=1e-4)
-    metrics._lpips_network.cache_clear()
+    losses.lpips_network.cache_clear()
 
 
 def test_bootstrap_by_hand() -> None:

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchvision.models import alexnet, vgg16
 
-from ganinvert import metrics, paths
+from ganinvert import losses, metrics, paths
 from ganinvert.degradations import Identity
 from ganinvert.losses import PerceptualLoss, VGG16Features, pixel_loss
 from ganinvert.weights import TensorFile
@@ -72,7 +72,7 @@ def test_lpips_is_the_published_formula(pair: tuple[torch.Tensor, torch.Tensor])
     trunk = alexnet().features.eval()
     weights = TensorFile.load(paths.embedded("alexnet.safetensors")).tensors
     trunk.load_state_dict({key.removeprefix("features."): value.float() for key, value in weights.items()})
-    heads = metrics._lpips_network().state_dict()
+    heads = losses.lpips_network("alex", torch.device("cpu")).state_dict()
     shift, scale = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
 
     def stages(image: torch.Tensor) -> list[torch.Tensor]:
@@ -92,11 +92,11 @@ def test_lpips_is_the_published_formula(pair: tuple[torch.Tensor, torch.Tensor])
 
 
 def test_lpips_leaves_the_random_state_alone() -> None:
-    metrics._lpips_network.cache_clear()
+    losses.lpips_network.cache_clear()
     torch.manual_seed(4)
     expected = torch.rand(1)
     torch.manual_seed(4)
-    metrics._lpips_network()
+    losses.lpips_network("alex", torch.device("cpu"))
     assert torch.equal(torch.rand(1), expected)
 
 

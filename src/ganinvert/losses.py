@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import cache
 from itertools import pairwise
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganinvert import paths
+from ganinvert.errors import WeightsError
 from ganinvert.weights import TensorFile
+from ganinvert.weights.catalog import CATALOG
+from ganinvert.weights.store import Store
+
+COARSEST = 8
+"""Side in pixels at which a Laplacian pyramid ends; larger images have more levels. No source gives a depth."""
+SMALLEST_FOR_ALEXNET = 32
+"""Under so many pixels AlexNet's poolings run out of pixels."""
+
+LpipsNet = Literal["alex", "vgg"]
 
 
 def pixel_loss(x: Tensor, y: Tensor) -> Tensor:
@@ -76,3 +89,122 @@ class PerceptualLoss(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Images (b, 3, h, w) in [-1, 1] to losses (b,)."""
         return F.l1_loss(self.network(image), self.target, reduction="none").flatten(1).mean(dim=1)
+
+
+class LaplacianLoss(nn.Module):
+    """Σ over the levels of the Laplacian pyramid of the mean absolute difference to a fixed image.
+
+    Fine detail, of which a mean over pixels makes little, counts as much as coarse shape. Levels are Burt and
+    Adelson's (1983): what blurring and halving loses, from full size down to `COARSEST`, and what is left there.
+
+    Args:
+        target: (b, c, h, w).
+    """
+
+    kernel: Tensor
+
+    def __init__(self, target: Tensor) -> None:
+        super().__init__()
+        line = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=target.device) / 16
+        self.register_buffer("kernel", torch.outer(line, line)[None, None], persistent=False)
+        self.target = self._levels(target.detach())
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Images (b, c, h, w) to losses (b,)."""
+        found = self._levels(image.float())
+        return torch.stack([(a - b).abs().flatten(1).mean(1) for a, b in zip(found, self.target, strict=True)]).sum(0)
+
+    def _levels(self, x: Tensor) -> list[Tensor]:
+        levels = []
+        while min(x.shape[-2:]) >= 2 * COARSEST:
+            smaller = self._blur(x)[..., ::2, ::2]
+            larger = torch.zeros_like(x)
+            larger[..., ::2, ::2] = 4 * smaller
+            levels.append(x - self._blur(larger))
+            x = smaller
+        return [*levels, x]
+
+    def _blur(self, x: Tensor) -> Tensor:
+        padded = F.pad(x, (2, 2, 2, 2), mode="reflect")
+        return F.conv2d(padded, self.kernel.expand(x.shape[1], -1, -1, -1), groups=x.shape[1])
+
+
+class LpipsLoss(nn.Module):
+    """LPIPS (AlexNet) to a fixed image, whose features are computed once.
+
+    Args:
+        target: (b, 3, h, w) in [-1, 1], or gray (b, 1, h, w).
+    """
+
+    target: Tensor
+
+    def __init__(self, target: Tensor) -> None:
+        super().__init__()
+        with torch.no_grad():
+            self.register_buffer("target", lpips_vectors(target), persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Images like the target to losses (b,)."""
+        return (lpips_vectors(image) - self.target).square().sum(dim=1)
+
+
+def lpips_vectors(image: Tensor) -> Tensor:
+    """Vectors (b, d) whose squared Euclidean distances are LPIPS (AlexNet); differentiable.
+
+    Args:
+        image: (b, 3, h, w) in [-1, 1], or gray (b, 1, h, w); under 32 pixels it is enlarged.
+    """
+    network = lpips_network("alex", image.device)
+    image = enlarged(image).expand(-1, 3, -1, -1)
+    maps = network.net(network.scaling_layer(image))  # type: ignore[operator]  # nn.Module's attributes are modules
+    weights = [layer.model[-1].weight for layer in network.lins]  # type: ignore[union-attr]
+    parts = []
+    for found, weight in zip(maps, weights, strict=True):
+        # Not by the root of the squared length, whose gradient is infinite where all channels are 0.
+        inverse = torch.rsqrt(found.float().square().sum(dim=1, keepdim=True) + 1e-20)
+        parts.append(found * inverse * weight.sqrt() / (found.shape[-1] * found.shape[-2]) ** 0.5)
+    return torch.cat([part.flatten(1) for part in parts], dim=1)
+
+
+def enlarged(image: Tensor) -> Tensor:
+    """Images (b, c, h, w), with at least as many pixels as AlexNet needs."""
+    if min(image.shape[-2:]) >= SMALLEST_FOR_ALEXNET:
+        return image
+    side = SMALLEST_FOR_ALEXNET
+    return F.interpolate(image, size=(side, side), mode="bilinear", antialias=True)
+
+
+@cache
+def lpips_network(net: LpipsNet, device: torch.device) -> nn.Module:
+    """LPIPS of Zhang et al. (2018) with the heads of version 0.1, frozen.
+
+    Raises:
+        WeightsError: VGG16 is not in the cache.
+    """
+    from lpips import LPIPS
+
+    trunk = _trunk(net)
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        # lpips calls torchvision by arguments that torchvision has renamed.
+        warnings.simplefilter("ignore")
+        network: nn.Module = LPIPS(net=net, pnet_rand=True, verbose=False)
+    # lpips keeps torchvision's numbering inside five slices: net.slice2.3 is features.3.
+    keys = [key for key in network.state_dict() if key.startswith("net.slice")]
+    state = {key: trunk[f"features.{key.split('.', 2)[2]}"].float() for key in keys}
+    if len(state) != len(trunk):
+        raise RuntimeError(f"this version of lpips arranges {net} in another way; LPIPS would be random")
+    network.load_state_dict(state, strict=False)
+    return network.requires_grad_(False).eval().to(device)
+
+
+def has_lpips(net: LpipsNet) -> bool:
+    """Whether the trunk's weights are at hand."""
+    return net == "alex" or Store().has(CATALOG["vgg16"])
+
+
+def _trunk(net: LpipsNet) -> dict[str, Tensor]:
+    if net == "alex":
+        return dict(TensorFile.load(paths.embedded("alexnet.safetensors")).tensors)
+    if not has_lpips(net):
+        raise WeightsError("LPIPS with VGG needs the whole VGG16", hint="fetch it once: ganinvert fetch-weights vgg16")
+    return dict(TensorFile.load(Store().path(CATALOG["vgg16"])).tensors)

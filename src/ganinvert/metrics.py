@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ganinvert import paths
-from ganinvert.errors import WeightsError
 from ganinvert.images.color import to_lab
-from ganinvert.weights import TensorFile
-from ganinvert.weights.catalog import CATALOG
-from ganinvert.weights.store import Store
+from ganinvert.losses import LpipsNet, enlarged, lpips_network, lpips_vectors
 
 SSIM_WINDOW = 11
+_CPU = torch.device("cpu")
+"""Where numbers for reports are made, so that they are the same everywhere."""
 FEATURE_SIDE = 128
 """To which images are brought for `alexnet_moments`, in pixels: smaller ones lose AlexNet's last layers."""
-
-LpipsNet = Literal["alex", "vgg"]
 
 
 def to_unit(x: Tensor) -> Tensor:
@@ -91,30 +84,16 @@ def lpips(x: Tensor, y: Tensor, *, net: LpipsNet = "alex") -> Tensor:
     Raises:
         WeightsError: VGG16 is not in the cache.
     """
-    network = _lpips_network(net)
-    # Under 32 pixels AlexNet's poolings run out of pixels.
-    if min(x.shape[-2:]) < 32:
-        x, y = (F.interpolate(image, size=(32, 32), mode="bilinear", antialias=True) for image in (x, y))
+    network = lpips_network(net, _CPU)
     with torch.no_grad():
-        distance: Tensor = network(x.cpu() * 2 - 1, y.cpu() * 2 - 1)
+        distance: Tensor = network(enlarged(x).cpu() * 2 - 1, enlarged(y).cpu() * 2 - 1)
     return distance.flatten()
 
 
+@torch.no_grad()
 def lpips_features(x: Tensor) -> Tensor:
     """Vectors (b, d) whose squared Euclidean distances are `lpips`: for comparing many images with many."""
-    import lpips as package
-
-    network = _lpips_network()
-    if min(x.shape[-2:]) < 32:
-        x = F.interpolate(x, size=(32, 32), mode="bilinear", antialias=True)
-    with torch.no_grad():
-        maps = network.net(network.scaling_layer(x.cpu() * 2 - 1))  # type: ignore[operator]
-        weights = [layer.model[-1].weight for layer in network.lins]  # type: ignore[union-attr]
-        parts = [
-            package.normalize_tensor(found) * weight.sqrt() / (found.shape[-1] * found.shape[-2]) ** 0.5
-            for found, weight in zip(maps, weights, strict=True)
-        ]
-    return torch.cat([part.flatten(1) for part in parts], dim=1)
+    return lpips_vectors(x.cpu() * 2 - 1)
 
 
 def image_metrics(x: Tensor, y: Tensor) -> list[dict[str, float]]:
@@ -150,7 +129,7 @@ def alexnet_moments(images: Iterable[Tensor]) -> Moments:
     Args:
         images: (3, h, w) in [0, 1] each, at least 2; resized to `FEATURE_SIDE` pixels, antialiased when smaller.
     """
-    network = _lpips_network()
+    network = lpips_network("alex", _CPU)
     size, found = (FEATURE_SIDE, FEATURE_SIDE), []
     for image in images:
         resized = F.interpolate(
@@ -175,34 +154,3 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     cross = torch.linalg.eigvalsh(root @ b.covariance @ root).clamp(min=0).sqrt().sum()
     distance = (a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace() - 2 * cross
     return max(float(distance), 0.0)
-
-
-def has_lpips(net: LpipsNet) -> bool:
-    """Whether the trunk's weights are at hand."""
-    return net == "alex" or Store().has(CATALOG["vgg16"])
-
-
-@cache
-def _lpips_network(net: LpipsNet = "alex") -> nn.Module:
-    from lpips import LPIPS
-
-    trunk = _trunk(net)
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
-        # lpips calls torchvision by arguments that torchvision has renamed.
-        warnings.simplefilter("ignore")
-        network: nn.Module = LPIPS(net=net, pnet_rand=True, verbose=False)
-    # lpips keeps torchvision's numbering inside five slices: net.slice2.3 is features.3.
-    keys = [key for key in network.state_dict() if key.startswith("net.slice")]
-    state = {key: trunk[f"features.{key.split('.', 2)[2]}"].float() for key in keys}
-    if len(state) != len(trunk):
-        raise RuntimeError(f"this version of lpips arranges {net} in another way; LPIPS would be random")
-    network.load_state_dict(state, strict=False)
-    return network.requires_grad_(False).eval()
-
-
-def _trunk(net: LpipsNet) -> dict[str, Tensor]:
-    if net == "alex":
-        return dict(TensorFile.load(paths.embedded("alexnet.safetensors")).tensors)
-    if not has_lpips(net):
-        raise WeightsError("LPIPS with VGG needs the whole VGG16", hint="fetch it once: ganinvert fetch-weights vgg16")
-    return dict(TensorFile.load(Store().path(CATALOG["vgg16"])).tensors)

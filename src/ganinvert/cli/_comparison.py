@@ -162,7 +162,7 @@ class Report:
         }
 
     def _notes(self) -> list[str]:
-        from ganinvert.metrics import has_lpips
+        from ganinvert.losses import has_lpips
 
         notes = [
             f"Means ± standard deviations over {len(self.truths)} photos, and mean differences to"

@@ -11,12 +11,21 @@ from ganinvert.generators.base import Generator, LayerInfo
 from ganinvert.generators.pggan import PGGANDiscriminator, PGGANGenerator
 from ganinvert.generators.provision import load_cached, obtain
 from ganinvert.generators.selfcheck import check_render
+from ganinvert.generators.tuned import TunedGenerator
 from ganinvert.settings import DEFAULT_GENERATOR
 from ganinvert.weights import GeneratorWeights, read_discriminator, read_generator, registry
 from ganinvert.weights.catalog import ALIGNED_FACES, CATALOG, CONVOLUTIONS
 from ganinvert.weights.store import Store
 
-__all__ = ["Generator", "LayerInfo", "PGGANDiscriminator", "PGGANGenerator", "load_discriminator", "load_generator"]
+__all__ = [
+    "Generator",
+    "LayerInfo",
+    "PGGANDiscriminator",
+    "PGGANGenerator",
+    "TunedGenerator",
+    "load_discriminator",
+    "load_generator",
+]
 
 
 def load_generator(name: str | Path = DEFAULT_GENERATOR) -> PGGANGenerator:
@@ -83,9 +92,6 @@ def _checked(weights: GeneratorWeights, *, domain: str = "") -> PGGANGenerator:
     generator.knows_faces = (domain or weights.about.get("domain", "")) == ALIGNED_FACES
     check_render(generator)
     return generator
-
-
-class TunedGenerator: ...
 
 
 class Encoder: ...

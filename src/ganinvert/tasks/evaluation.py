@@ -17,12 +17,12 @@ from ganinvert.bundle import LatentBundle
 from ganinvert.degradations import Downsample, Grayscale
 from ganinvert.errors import ImageError, UsageError
 from ganinvert.generators import Generator
+from ganinvert.losses import has_lpips
 from ganinvert.methods import editing_layer
 from ganinvert.metrics import (
     alexnet_moments,
     color_auc,
     frechet_distance,
-    has_lpips,
     lpips,
     mse,
     psnr,

@@ -1,0 +1,104 @@
+"""A generator whose weights are changed for one image, while the shared one stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ganinvert.generators.base import Generator, LayerInfo
+
+LEFT, RIGHT = ".left", ".right"
+"""Ends of the names of the two factors of a change of low rank."""
+
+
+class TunedGenerator(Generator):
+    """Another generator with changes of its weights: W + Δ, in every call.
+
+    Name and digest are the generator's, because its subspaces and bundles hold for the tuned one, too; it has the
+    same place, so `to` moves both.
+
+    Args:
+        generator: The shared one, whose parameters are never written to.
+        deltas: Changes by the parameters' names, of any float type; gradients flow into them. A change of low rank
+            has two parts, `NAME.left` (o, k) and `NAME.right` (k, i): Δ is their product in the parameter's shape.
+
+    Raises:
+        ValueError: A change is of no parameter, or of another shape.
+    """
+
+    def __init__(self, generator: Generator, deltas: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.name, self.digest, self.latent_dim = generator.name, generator.digest, generator.latent_dim
+        self.resolution, self.num_layers = generator.resolution, generator.num_layers
+        self.knows_faces = generator.knows_faces
+        self._calls = _Calls(generator)
+        self._changed: dict[str, Tensor] = {}
+        parameters = dict(generator.named_parameters())
+        for name, delta in _multiplied(deltas).items():
+            if name not in parameters:
+                raise ValueError(f"{name}: the generator has no such parameter")
+            weight = parameters[name]
+            if delta.numel() != weight.numel() or len(delta) != len(weight):
+                raise ValueError(f"{name}: a change of shape {tuple(delta.shape)}, not {tuple(weight.shape)}")
+            self._changed[name] = weight + delta.view(weight.shape).to(weight)
+
+    @property
+    def generator(self) -> Generator:
+        """The shared one."""
+        return self._calls.generator
+
+    def layer_info(self, layer: int) -> LayerInfo:
+        """Shape of the features at `layer`."""
+        return self.generator.layer_info(layer)
+
+    def carry(self, h: Tensor, start: int, stop: int) -> Tensor:
+        """Features (n, c, h, w) at layer `start` to features at layer `stop`."""
+        return self._call("carry", h, start, stop)
+
+    def synthesize(self, h: Tensor, layer: int) -> Tensor:
+        """G2: features (n, c, h, w) at `layer` to images (n, 3, r, r), about [-1, 1]."""
+        return self._call("synthesize", h, layer)
+
+    def grouped_features(self, z: Tensor, layer: int, groups: Sequence[Tensor]) -> Tensor:
+        """What the shared generator does, with the changed weights."""
+        return self._call("grouped_features", z, layer, groups)
+
+    def _call(self, name: str, *arguments: object) -> Tensor:
+        changed = {f"generator.{key}": weight for key, weight in self._changed.items()}
+        return cast("Tensor", functional_call(self._calls, changed, (name, *arguments)))
+
+
+class _Calls(nn.Module):
+    """Any method of a generator as a `forward`, because `functional_call` calls nothing else."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, name: str, *arguments: object) -> Tensor:
+        return cast("Tensor", getattr(self.generator, name)(*arguments))
+
+
+def _multiplied(deltas: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Changes as they are added, in float32: factors of low rank are multiplied.
+
+    Raises:
+        ValueError: A factor is alone, or the two do not fit.
+    """
+    made: dict[str, Tensor] = {}
+    for key, delta in deltas.items():
+        name = key.removesuffix(LEFT).removesuffix(RIGHT)
+        if name == key:
+            made[name] = delta.float()
+            continue
+        pair = deltas.get(name + LEFT), deltas.get(name + RIGHT)
+        if pair[0] is None or pair[1] is None or pair[0].ndim != 2 or pair[0].shape[1:] != pair[1].shape[:1]:
+            raise ValueError(f"{name}: the two factors of its change do not fit together")
+        if name not in made:
+            with torch.autocast(delta.device.type, enabled=False):
+                made[name] = pair[0].float() @ pair[1].float()
+    return made
