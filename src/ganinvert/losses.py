@@ -91,6 +91,31 @@ class PerceptualLoss(nn.Module):
         return F.l1_loss(self.network(image), self.target, reduction="none").flatten(1).mean(dim=1)
 
 
+class AlexNetLoss(nn.Module):
+    """Mean squared difference of AlexNet's fourth convolution, after its ReLU, to a fixed image (Zhu et al. 2016).
+
+    Args:
+        target: (b, 3, h, w) in [-1, 1], or gray (b, 1, h, w).
+    """
+
+    target: Tensor
+
+    def __init__(self, target: Tensor) -> None:
+        super().__init__()
+        with torch.no_grad():
+            self.register_buffer("target", self._features(target), persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Images like the target to losses (b,)."""
+        return pixel_loss(self._features(image), self.target)
+
+    def _features(self, image: Tensor) -> Tensor:
+        network = lpips_network("alex", image.device)
+        maps = network.net(network.scaling_layer(enlarged(image).expand(-1, 3, -1, -1)))  # type: ignore[operator]
+        fourth: Tensor = maps[3]
+        return fourth.float()
+
+
 class LaplacianLoss(nn.Module):
     """Σ over the levels of the Laplacian pyramid of the mean absolute difference to a fixed image.
 

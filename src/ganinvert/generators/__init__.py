@@ -11,7 +11,7 @@ from ganinvert.generators.base import Generator, LayerInfo
 from ganinvert.generators.pggan import PGGANDiscriminator, PGGANGenerator
 from ganinvert.generators.provision import load_cached, obtain
 from ganinvert.generators.selfcheck import check_render
-from ganinvert.generators.tuned import TunedGenerator
+from ganinvert.generators.tuned import TunedGenerator, blended
 from ganinvert.settings import DEFAULT_GENERATOR
 from ganinvert.weights import GeneratorWeights, read_discriminator, read_generator, registry
 from ganinvert.weights.catalog import ALIGNED_FACES, CATALOG, CONVOLUTIONS
@@ -23,6 +23,7 @@ __all__ = [
     "PGGANDiscriminator",
     "PGGANGenerator",
     "TunedGenerator",
+    "blended",
     "load_discriminator",
     "load_generator",
 ]

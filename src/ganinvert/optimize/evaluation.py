@@ -10,7 +10,15 @@ from torch import Tensor
 
 from ganinvert.degradations import Degradation
 from ganinvert.generators import Generator
-from ganinvert.losses import PerceptualLoss, VGG16Features, absolute_loss, pixel_loss
+from ganinvert.losses import (
+    AlexNetLoss,
+    LaplacianLoss,
+    LpipsLoss,
+    PerceptualLoss,
+    VGG16Features,
+    absolute_loss,
+    pixel_loss,
+)
 from ganinvert.methods import Code
 from ganinvert.settings import Objective
 
@@ -28,9 +36,14 @@ class Evaluation:
     def __init__(self, generator: Generator, y: Tensor, degradation: Degradation, objective: Objective) -> None:
         self.generator, self.y, self.degradation, self.objective = generator, y, degradation, objective
         self.coverage = degradation.coverage(y)
+        self.laplacian = LaplacianLoss(y) if objective.laplacian else None
         self.networks: list[tuple[float, Callable[[Tensor], Tensor]]] = []
         if objective.perceptual:
             self.networks.append((objective.perceptual, PerceptualLoss(_vgg16(y.device), y)))
+        if objective.alexnet:
+            self.networks.append((objective.alexnet, AlexNetLoss(y)))
+        if objective.lpips:
+            self.networks.append((objective.lpips, LpipsLoss(y)))
         self.slope, self.value = torch.zeros_like(y), torch.zeros(len(y), device=y.device)
 
     def __call__(self, code: Code, *, refresh: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -45,6 +58,8 @@ class Evaluation:
         surrogate = self.objective.pixel * pixel
         if self.objective.absolute:
             surrogate = surrogate + self.objective.absolute * absolute_loss(shown, self.y) / self.coverage
+        if self.laplacian is not None:
+            surrogate = surrogate + self.objective.laplacian * self.laplacian(shown) / self.coverage
         if (penalty := code.penalty(self.generator, x)) is not None:
             surrogate = surrogate + penalty
         if not self.networks:

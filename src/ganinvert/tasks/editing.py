@@ -16,7 +16,7 @@ from torch import Tensor
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.errors import BundleError, UsageError
-from ganinvert.generators import Generator
+from ganinvert.generators import Generator, blended
 from ganinvert.metrics import lpips, to_unit
 from ganinvert.settings import InterpolationPath
 
@@ -153,7 +153,7 @@ def interpolate(
         else:
             features = torch.lerp(first, last, share) if share < 1 else last
         edited = _edited(a, features, "interpolate", {"path": path, "share": share})
-        bundle = replace(edited, measurement=None, deltas=_between_deltas(a, b, share))
+        bundle = replace(edited, measurement=None, deltas=blended(a.deltas, b.deltas, share))
         edits.append(Edit(_image(bundle.decode(generator, features)), bundle))
     return edits
 
@@ -174,20 +174,6 @@ def require_alike(a: LatentBundle, b: LatentBundle) -> None:
                 f"the two bundles have different {what}",
                 hint="invert both photos with the same generator, layer and number of subspaces",
             )
-
-
-def _between_deltas(a: LatentBundle, b: LatentBundle, share: float) -> dict[str, Tensor]:
-    """Changes of the weights, on the way from one image's own generator to the other's."""
-    if share in (0, 1):
-        return dict((b if share else a).deltas)
-    names = {*a.deltas, *b.deltas}
-    ends = [{name: bundle.deltas.get(name) for name in names} for bundle in (a, b)]
-    found = {}
-    for name in names:
-        zero = torch.zeros(())
-        first, last = (zero if end[name] is None else end[name].float() for end in ends)  # type: ignore[union-attr]
-        found[name] = ((1 - share) * first + share * last).half()
-    return found
 
 
 def _between_codes(a: LatentBundle, b: LatentBundle, generator: Generator, share: float) -> Tensor:
