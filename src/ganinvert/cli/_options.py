@@ -26,6 +26,7 @@ from ganinvert.settings import (
     PmSFC,
     Precision,
     Preset,
+    at_least,
 )
 from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS
 
@@ -361,8 +362,10 @@ def adjusted(base: Invert, *, steps: int | None, lr: float | None, **method: int
         **method: Fields of the method.
 
     Raises:
-        UsageError: The method has no such field.
+        UsageError: The method has no such field, or there are no steps.
     """
+    if steps is not None:
+        at_least("steps", steps, 1)
     given = {name: value for name, value in method.items() if value is not None}
     for name in given:
         if not hasattr(base.method, name):

@@ -49,7 +49,7 @@ def start_codes(
         return z.expand(len(y), -1, -1).clone()
     if init == "nearest":
         return nearest_codes(generator, y, degradation, count=count, candidates=candidates, rng=rng)
-    seen, _ = encoder_of(generator)(degradation.guess(y).expand(-1, 3, -1, -1))
+    seen: Tensor = encoder_of(generator)(degradation.guess(y).expand(-1, 3, -1, -1))[0]
     if count == 1:
         return seen[:, None]
     rest = nearest_codes(generator, y, degradation, count=count - 1, candidates=candidates, rng=rng)
@@ -63,7 +63,7 @@ def encoder_of(generator: Generator) -> Encoder:
         WeightsError: There is none, or it belongs to other weights.
     """
     if generator not in _ENCODERS:
-        _ENCODERS[generator] = load_encoder(generator.name, digest=generator.digest)
+        _ENCODERS[generator] = load_encoder(generator.name, generator=generator)
     return _ENCODERS[generator].to(next(generator.parameters()).device)
 
 

@@ -29,6 +29,7 @@ from ganinvert.settings.common import (
     scheduled_rate,
 )
 from ganinvert.settings.discovery import DISCOVERY, Discovery
+from ganinvert.settings.encoding import EncoderTraining
 from ganinvert.settings.methods import (
     Encoded,
     GenerativePrior,
@@ -74,6 +75,7 @@ __all__ = [
     "Box",
     "Discovery",
     "Encoded",
+    "EncoderTraining",
     "EvaluatedTask",
     "FitMode",
     "GenerativePrior",
