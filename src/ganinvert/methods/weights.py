@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import torch
 from torch import Tensor, nn
 
@@ -37,9 +39,10 @@ class WeightChanges(nn.Module):
             self._add(name + LEFT, torch.zeros(len(weight), rank, device=weight.device))
             self._add(name + RIGHT, right.to(weight.device))
 
-    def named(self) -> dict[str, Tensor]:
-        """What `TunedGenerator` takes, differentiable."""
-        return {name.replace(_DOT, "."): value for name, value in self.named_parameters()}
+    def named(self, *, but: Container[str] = ()) -> dict[str, Tensor]:
+        """What `TunedGenerator` takes, differentiable, without the changes of some parameters."""
+        values = {name.replace(_DOT, "."): value for name, value in self.named_parameters()}
+        return {name: value for name, value in values.items() if name.removesuffix(LEFT).removesuffix(RIGHT) not in but}
 
     @torch.no_grad()
     def round(self) -> None:

@@ -206,21 +206,26 @@ class GenerativePrior:
         stages: In stage s of S, the first s/S of the layers are tuned, and z.
         weight_rate: Learning rate of the weights as a multiple of the code's.
         features: Weight of the mean absolute difference of the discriminator's features.
+        rank: Of the changes of convolutions; 0 leaves them whole.
     """
 
     candidates: int = 500
     stages: int = 5
     weight_rate: float = 0.025
     features: float = 1.0
+    rank: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
 
         Raises:
-            UsageError: There is no candidate or stage.
+            UsageError: There is no candidate or stage, or a rate, weight or rank is negative.
         """
         at_least("candidates", self.candidates, 1)
         at_least("stages", self.stages, 1)
+        at_least("rank", self.rank, 0)
+        for name in ("weight_rate", "features"):
+            not_negative(name, getattr(self, name))
 
 
 MethodSettings = PmSFC | SingleCode | LayerResiduals | Encoded | GenerativePrior
