@@ -8,7 +8,7 @@ from ganinvert.degradations import Identity
 from ganinvert.errors import UsageError
 from ganinvert.generators import PGGANGenerator
 from ganinvert.methods import ComposedCode, Composition
-from ganinvert.methods.composition import nearest_codes
+from ganinvert.methods.starts import nearest_codes
 from ganinvert.settings import PmSFC
 from ganinvert.subspaces import SubspaceMasks
 
@@ -100,7 +100,7 @@ def test_starts_have_their_shapes_lengths_and_seeds(small: PGGANGenerator) -> No
 
 
 def test_random_starts_differ_between_codes_but_not_between_images(small: PGGANGenerator) -> None:
-    code = start(small, candidates=0, sphere=False, sigma=1e-4)
+    code = start(small, init="random", sphere=False, sigma=1e-4)
     assert torch.equal(code.z[0], code.z[1])
     assert len(code.z[0].reshape(-1, 12).unique(dim=0)) == 15
     assert code.z.abs().max() < 1e-3
@@ -111,7 +111,7 @@ def test_masks_of_another_layer_are_refused(small: PGGANGenerator) -> None:
         start(small, layer=1)
 
 
-@pytest.mark.parametrize("settings", [{"codes": 0}, {"subspaces": 0}, {"candidates": -1}])
+@pytest.mark.parametrize("settings", [{"codes": 0}, {"subspaces": 0}, {"candidates": 0}])
 def test_settings_that_cannot_be(settings: dict[str, int]) -> None:
     with pytest.raises(UsageError, match="cannot be"):
         PmSFC(**settings)

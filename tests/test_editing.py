@@ -108,7 +108,7 @@ def test_what_does_not_belong_together_is_refused(
     with pytest.raises(BundleError, match="different subspaces"):
         ganinvert.swap(a, other, generator, subspaces=[1])
     with pytest.raises(BundleError, match="different layers"):
-        ganinvert.swap(a, replace(b, composition={**b.composition, "layer": 2}), generator, subspaces=[1])
+        ganinvert.swap(a, replace(b, layer=2), generator, subspaces=[1])
     with pytest.raises(BundleError, match="made with small"):
         ganinvert.render(a, portraits)
     with pytest.raises(UsageError, match="no subspace 4"):

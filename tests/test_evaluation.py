@@ -20,8 +20,8 @@ from torchvision.models import alexnet, vgg16
 from ganinvert import losses, metrics, paths
 from ganinvert.errors import ImageError, UsageError, WeightsError
 from ganinvert.generators import PGGANGenerator
-from ganinvert.protocols import METHODS, PRESETS, Protocol
-from ganinvert.settings import PmSFC
+from ganinvert.protocols import CONTESTANTS, Protocol
+from ganinvert.settings import INVERT, METHODS, REFINEMENTS, Invert, PmSFC
 from ganinvert.subspaces import SubspaceMasks
 from ganinvert.tasks import Inverter, evaluation
 from ganinvert.tasks.comparison import INPUT, Comparison, bootstrap_interval
@@ -146,7 +146,7 @@ def test_degraded_photos_are_what_a_user_would_have(truth: Truth) -> None:
 
 
 def test_gray_photos_are_no_truth_of_colours(small_file: Path, tmp_path: Path) -> None:
-    base = Inverter.load(small_file, METHODS["single"].settings(PRESETS["colorize"]), device="cpu")
+    base = Inverter.load(small_file, CONTESTANTS["single"].settings("colorize"), device="cpu")
     Image.new("L", (16, 16), 90).save(tmp_path / "gray.png")
     assert read_truth(tmp_path / "gray.png", base, Protocol("upscale")).levels.unique().tolist() == [90]
     with pytest.raises(ImageError, match="no colours that could be restored"):
@@ -180,25 +180,29 @@ def test_degradations_that_do_not_fit_the_generator(truth: Truth) -> None:
 
 
 def test_methods_differ_in_what_their_names_say() -> None:
-    presets = PRESETS["invert"]
-    default, paper = presets["default"], presets["paper"]
-    made = {name: each.settings(presets) for name, each in METHODS.items()}
-    assert made["pmsfc"] == made["pmsfc-random"] == default
-    assert made["pmsfc-paper"] == paper
-    mganprior, single = made["mganprior"].method, made["single"].method
+    made = {name: each.settings("invert") for name, each in CONTESTANTS.items()}
+    default = made["pmsfc"]
+    assert default == made["pmsfc-random"] == INVERT["default"]
+    assert made["pmsfc-paper"] == INVERT["paper"]
+    mganprior = made["mganprior"].method
     assert (mganprior.subspaces, mganprior.codes) == (1, default.method.subspaces * default.method.codes)
     assert (mganprior.layer, mganprior.weighting) == (default.method.layer, "linear")
-    assert (single.subspaces, single.codes, single.layer, single.weight_rate) == (1, 1, 0, 0)
+    assert made["pmsfc+pti"] == replace(default, tuning=REFINEMENTS["pti"])
+    assert {each.name for each in made.values()} == set(METHODS)
+    fewer = CONTESTANTS["mganprior"].settings("invert", lambda chosen: replace(chosen, method=PmSFC(2, 3)))
+    assert fewer.method.codes == 6
 
 
 def test_contenders_are_methods_at_the_points_of_a_sweep(small: PGGANGenerator, generator: list[str]) -> None:
-    presets = {name: replace(preset, method=PmSFC(2, 2)) for name, preset in PRESETS["invert"].items()}
-    base = Inverter.load(generator[1], METHODS["single"].settings(presets), device="cpu")
-    plain = contenders(base, ["pmsfc", "pmsfc-random", "single"], presets, sweep={})
+    def adjust(chosen: Invert) -> Invert:
+        return replace(chosen, method=PmSFC(2, 2)) if isinstance(chosen.method, PmSFC) else chosen
+
+    base = Inverter.load(generator[1], CONTESTANTS["single"].settings("invert"), device="cpu")
+    plain = contenders(base, ["pmsfc", "pmsfc-random", "single"], adjust=adjust, sweep={})
     assert [each.label for each in plain] == ["pmsfc", "pmsfc-random", "single"]
-    assert [each.inverter.masks.source for each in plain] == ["thresholded", "random", "whole"]
+    assert [each.inverter.masks.source for each in plain] == ["thresholded", "random", "thresholded"]
     assert plain[1].inverter.masks.sizes == [plain[0].inverter.masks.sizes[n] for n in (0, 1)]
-    swept = contenders(base, ["pmsfc"], presets, sweep={"layer": [2, 4], "K": [1, 3], "steps": [7]})
+    swept = contenders(base, ["pmsfc"], adjust=adjust, sweep={"layer": [2, 4], "K": [1, 3], "steps": [7]})
     assert [each.label for each in swept][:2] == ["pmsfc layer=2 K=1 steps=7", "pmsfc layer=2 K=3 steps=7"]
     assert {each.inverter.masks.source for each in swept} == {"random"}
     channels = small.layer_info(4).channels
@@ -209,13 +213,18 @@ def test_contenders_are_methods_at_the_points_of_a_sweep(small: PGGANGenerator, 
         SubspaceMasks.random(10, 20)
 
 
-def test_the_single_code_moves_and_its_weights_do_not(truth: Truth, small_file: Path) -> None:
-    presets = PRESETS["invert"]
-    base = Inverter.load(small_file, METHODS["single"].settings(presets), device="cpu", dtype="float32")
-    [single] = contenders(base, ["single"], presets, sweep={"steps": [60]})
+def test_what_a_method_has_not_cannot_be_swept(small_file: Path) -> None:
+    base = Inverter.load(small_file, CONTESTANTS["single"].settings("invert"), device="cpu")
+    with pytest.raises(UsageError, match="single has no K that could be swept"):
+        contenders(base, ["single"], sweep={"K": [1, 2]})
+
+
+def test_the_single_code_moves(truth: Truth, small_file: Path) -> None:
+    base = Inverter.load(small_file, CONTESTANTS["single"].settings("invert"), device="cpu", dtype="float32")
+    [single] = contenders(base, ["single"], sweep={"steps": [60]})
     bundle = single.inverter.run([degrade(truth, Protocol())])[0].bundle
-    assert bundle.tensors["z"].shape == (1, 1, 12)
-    assert torch.equal(bundle.tensors["w"], torch.ones(1, 12))
+    assert bundle.tensors["z"].shape == (12,)
+    assert bundle.method == "single"
     assert float(bundle.losses[-1]) < float(bundle.losses[0])
 
 
@@ -321,9 +330,8 @@ def test_ways_are_summed_up() -> None:
 
 
 def test_interpolated_ways_begin_and_end_at_the_inversions(truth: Truth, small_file: Path) -> None:
-    presets = PRESETS["invert"]
-    base = Inverter.load(small_file, METHODS["single"].settings(presets), device="cpu", dtype="float32")
-    [single] = contenders(base, ["single"], presets, sweep={"steps": [2]})
+    base = Inverter.load(small_file, CONTESTANTS["single"].settings("invert"), device="cpu", dtype="float32")
+    [single] = contenders(base, ["single"], sweep={"steps": [2]})
     other = Truth(truth.levels.flip(1), "5f" * 32)
     results = single.inverter.run([degrade(each, Protocol()) for each in (truth, other)])
     [way] = evaluation.walks([result.bundle for result in results], base.generator, frames=4)

@@ -11,7 +11,7 @@ from ganinvert.generators import PGGANGenerator
 from ganinvert.losses import PerceptualLoss, VGG16Features, pixel_loss
 from ganinvert.methods import Composition
 from ganinvert.optimize import POOR_PSNR, Outcome, Snapshot, Step, solve
-from ganinvert.optimize.loop import _Evaluation, _vgg16
+from ganinvert.optimize.evaluation import Evaluation, _vgg16
 from ganinvert.optimize.records import judge
 from ganinvert.settings import INVERT, Objective, Optimization, PmSFC, scheduled_rate
 from ganinvert.subspaces import SubspaceMasks
@@ -50,7 +50,7 @@ def test_results_do_not_depend_on_neighbours(small: PGGANGenerator, targets: tor
 def test_a_refreshed_step_has_the_gradient_of_the_whole_objective(small: PGGANGenerator, targets: torch.Tensor) -> None:
     objective = Objective(perceptual=0.3)
     code = METHOD.start(small, targets, Identity(), seed=0)
-    surrogate, loss, pixel = _Evaluation(small, targets, Identity(), objective)(code, refresh=True)
+    surrogate, loss, pixel = Evaluation(small, targets, Identity(), objective)(code, refresh=True)
     found = torch.autograd.grad(surrogate.sum(), list(code.parameters()))
     image = code.render(small)
     expected = pixel_loss(image, targets) + 0.3 * PerceptualLoss(VGG16Features(), targets)(image)
@@ -176,7 +176,7 @@ def test_the_schedule_warms_up_and_ends_at_zero() -> None:
     assert scheduled_rate(70, 100, lr=2.0, schedule="constant") == 2.0
 
 
-@pytest.mark.parametrize("settings", [{"steps": 0}, {"lr": 0.0}, {"lr": float("nan")}, {"lr": 1e38}])
+@pytest.mark.parametrize("settings", [{"steps": -1}, {"runs": 0}, {"lr": 0.0}, {"lr": float("nan")}, {"lr": 1e38}])
 def test_optimisations_that_cannot_be(settings: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="cannot be"):
         Optimization(**settings)

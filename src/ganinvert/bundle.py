@@ -6,9 +6,9 @@ import io
 import warnings
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,13 +16,12 @@ from torch import Tensor
 from ganinvert.degradations import Measurement
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.files import write_atomically
-from ganinvert.generators import Generator
-from ganinvert.methods import ComposedCode
-from ganinvert.settings import PmSFC, Weighting
+from ganinvert.generators import Generator, TunedGenerator
+from ganinvert.methods import rebuilt
 from ganinvert.subspaces import SubspaceMasks
 
 FORMAT = "ganinvert-bundle"
-VERSION = 2
+VERSION = 3
 MOST_LAYERS = 18
 """Of a generator of 1024 pixels."""
 _ODD = (AttributeError, KeyError, RuntimeError, TypeError, ValueError)
@@ -36,12 +35,15 @@ class LatentBundle:
 
     Attributes:
         task: "invert", "colorize", "upscale", "inpaint", or the name of an edit: "swap", "interpolate", "render".
-        method: "pmsfc".
+        method: Name of the method, as `--method` has it, and of the fine-tuning after it: "pmsfc", "pmsfc+pti".
         generator: Name of the generator.
         digest: Digest of its weights.
-        composition: The fields of `PmSFC`.
-        tensors: z (R, K, z) and w (K, c), or the composed features h (c, h, w) of an edit; float32.
-        masks: The subspaces.
+        composition: The fields of the method's settings.
+        layer: Where the features are that can be edited.
+        tensors: What makes them, float32: z (R, K, z) and w (K, c) of a composition; z (z,) of a single code, with
+            residuals d1, d2, … (c, h, w) of InvertLayers; or the features h (c, h, w) themselves.
+        deltas: Changes of the generator's weights, by name, float16; none unless it was fine-tuned.
+        masks: The subspaces of the layer.
         losses: (steps,), the objective before every step; empty for an edit.
         metrics: PSNR in dB, SSIM and LPIPS against the measurement, and others by name.
         settings: Every setting of the run; strings, numbers, booleans.
@@ -54,6 +56,7 @@ class LatentBundle:
     generator: str
     digest: str
     composition: Mapping[str, Any]
+    layer: int
     tensors: Mapping[str, Tensor]
     masks: SubspaceMasks
     losses: Tensor
@@ -61,14 +64,10 @@ class LatentBundle:
     settings: Mapping[str, Any]
     provenance: Mapping[str, Any]
     measurement: Measurement | None = None
-
-    @property
-    def layer(self) -> int:
-        """Where the features are composed."""
-        return int(self.composition["layer"])
+    deltas: Mapping[str, Tensor] = field(default_factory=dict)
 
     def features(self, generator: Generator) -> Tensor:
-        """The composed features, (1, c, h, w); bit-exact on the CPU.
+        """The features at `layer`, (1, c, h, w); bit-exact on the CPU.
 
         Raises:
             BundleError: The bundle was made with another generator.
@@ -79,13 +78,19 @@ class LatentBundle:
                 f" ({generator.digest[:12]})",
                 hint="name the same generator file with -g",
             )
+        own = self.own(generator)
         device = next(generator.parameters()).device
-        parts = {name: tensor[None].to(device) for name, tensor in self.tensors.items()}
-        if "h" in parts:
-            return parts["h"]
-        code = ComposedCode(parts["z"], parts["w"], self.masks, PmSFC(**self.composition))
+        tensors = {name: tensor.to(device) for name, tensor in self.tensors.items()}
+        code = rebuilt(self.composition, tensors, self.masks, layer=self.layer)
         with torch.no_grad():
-            return code.compose(generator)
+            return own.carry(code.compose(own), code.layer, self.layer)
+
+    def own(self, generator: Generator) -> Generator:
+        """The generator as it was tuned for this image; the given one when it was not."""
+        if not self.deltas:
+            return generator
+        device = next(generator.parameters()).device
+        return TunedGenerator(generator, {name: delta.float().to(device) for name, delta in self.deltas.items()})
 
     def render(self, generator: Generator, *, features: Tensor | None = None) -> Tensor:
         """The result, (1, 3, r, r) about [-1, 1]; bit-exact on the CPU.
@@ -105,7 +110,7 @@ class LatentBundle:
     def decode(self, generator: Generator, features: Tensor) -> Tensor:
         """What the generator makes of features, before it is brought to agree with the measurement."""
         with torch.no_grad():
-            return generator.synthesize(features, self.layer)
+            return self.own(generator).synthesize(features, self.layer)
 
     def save(self, path: Path | str) -> None:
         """Write atomically a file of plain tensors, strings and numbers.
@@ -125,6 +130,7 @@ class LatentBundle:
             "generator": self.generator,
             "digest": self.digest,
             "composition": dict(self.composition),
+            "layer": self.layer,
             "tensors": dict(self.tensors),
             "masks": {
                 "labels": self.masks.labels,
@@ -135,6 +141,7 @@ class LatentBundle:
             "metrics": dict(self.metrics),
             "settings": dict(self.settings),
             "provenance": dict(self.provenance),
+            "deltas": dict(self.deltas),
             "measurement": None if self.measurement is None else vars(self.measurement),
         }
         buffer = io.BytesIO()
@@ -189,38 +196,32 @@ def _read(path: Path) -> object:
 def _is_sound(bundle: LatentBundle) -> bool:
     """Whether every field is what it claims to be, so that nothing that is done with a bundle stumbles over it."""
     texts = (bundle.task, bundle.method, bundle.generator, bundle.digest, bundle.masks.source)
-    tables = (bundle.composition, bundle.tensors, bundle.metrics, bundle.settings, bundle.provenance)
+    tables = (bundle.composition, bundle.deltas, bundle.tensors, bundle.metrics, bundle.settings, bundle.provenance)
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(table, dict) for table in tables):
         return False
     try:
-        method, labels = PmSFC(**bundle.composition), bundle.masks.labels
+        labels = bundle.masks.labels
+        rebuilt(bundle.composition, bundle.tensors, bundle.masks, layer=bundle.layer)
         numbers = (bundle.masks.stability, *bundle.metrics.values())
         return bool(
             all(tensor.dtype == torch.float32 for tensor in (*bundle.tensors.values(), bundle.losses))
             and all(isinstance(number, int | float) for number in numbers)
+            and all(delta.dtype == torch.float16 for delta in bundle.deltas.values())
             and 0 <= bundle.layer <= MOST_LAYERS
-            and method.weighting in get_args(Weighting)
             and bundle.losses.ndim == 1
             and labels.dtype == torch.int64
             and labels.ndim == 1
-            and method.subspaces <= len(labels)
-            and labels.unique().tolist() == list(range(method.subspaces))
-            and _fits(bundle.tensors, method, len(labels))
+            and labels.unique().tolist() == list(range(bundle.masks.subspaces))
+            and ("h" not in bundle.tensors or len(bundle.tensors["h"]) == len(labels))
             and (bundle.measurement is None or bundle.measurement.is_sound())
         )
     except (*_ODD, UsageError):
         return False
 
 
-def _fits(tensors: Mapping[str, Tensor], method: PmSFC, channels: int) -> bool:
-    """Whether codes or features are those of so many subspaces and channels."""
-    if "h" in tensors:
-        return tensors["h"].ndim == 3 and len(tensors["h"]) == channels
-    z, w = tensors["z"].shape, tensors["w"].shape
-    return len(z) == 3 and z[:2] == (method.subspaces, method.codes) and w == (method.codes, channels)
-
-
 def _migrated(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of this version. Version 1 knew inversions only."""
-    older = {"task": "invert", "measurement": None} if content["version"] == 1 else {}
+    """The fields of this version. Version 1 knew inversions only, version 2 compositions by subspaces only."""
+    older: dict[str, Any] = {"task": "invert", "measurement": None} if content["version"] == 1 else {}
+    if content["version"] <= 2:
+        older |= {"layer": content["composition"]["layer"], "deltas": {}}
     return {**older, **{key: value for key, value in content.items() if key not in ("format", "version")}}

@@ -54,7 +54,7 @@ class Checkpoints:
             OutputError: A file cannot be written.
         """
         done = step.index + 1
-        if not self.every or done % self.every or done == step.steps:
+        if not self.every or done % self.every or done == step.steps or step.snapshot is None:
             return
         snapshot = step.snapshot()
         for n, input_sha256 in enumerate(inputs):

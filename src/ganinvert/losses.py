@@ -30,6 +30,11 @@ def pixel_loss(x: Tensor, y: Tensor) -> Tensor:
     return (x - y).square().flatten(1).mean(dim=1)
 
 
+def absolute_loss(x: Tensor, y: Tensor) -> Tensor:
+    """Mean absolute difference per image: (b, …), (b, …) → (b,)."""
+    return (x - y).abs().flatten(1).mean(dim=1)
+
+
 class VGG16Features(nn.Module):
     """V of PmSFC eq. 8: VGG16 (Simonyan and Zisserman 2015) up to relu3_3, frozen.
 
@@ -84,6 +89,31 @@ class PerceptualLoss(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Images (b, 3, h, w) in [-1, 1] to losses (b,)."""
         return F.l1_loss(self.network(image), self.target, reduction="none").flatten(1).mean(dim=1)
+
+
+class AlexNetLoss(nn.Module):
+    """Mean squared difference of AlexNet's fourth convolution, after its ReLU, to a fixed image (Zhu et al. 2016).
+
+    Args:
+        target: (b, 3, h, w) in [-1, 1], or gray (b, 1, h, w).
+    """
+
+    target: Tensor
+
+    def __init__(self, target: Tensor) -> None:
+        super().__init__()
+        with torch.no_grad():
+            self.register_buffer("target", self._features(target), persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Images like the target to losses (b,)."""
+        return pixel_loss(self._features(image), self.target)
+
+    def _features(self, image: Tensor) -> Tensor:
+        network = lpips_network("alex", image.device)
+        maps = network.net(network.scaling_layer(enlarged(image).expand(-1, 3, -1, -1)))  # type: ignore[operator]
+        fourth: Tensor = maps[3]
+        return fourth.float()
 
 
 class LaplacianLoss(nn.Module):

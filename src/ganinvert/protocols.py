@@ -7,71 +7,66 @@ from dataclasses import dataclass, replace
 
 from ganinvert.errors import UsageError
 from ganinvert.settings import (
-    COLORIZE,
-    INPAINT,
-    INVERT,
-    UPSCALE,
+    METHODS,
+    REFINEMENTS,
     EvaluatedTask,
     Hole,
     Invert,
     Kernel,
     Luma,
+    MethodName,
     Preset,
+    Refinement,
+    as_mganprior,
     at_least,
+    preset_of,
     require_seed,
 )
-
-PRESETS: Mapping[EvaluatedTask, Mapping[Preset, Invert]] = {
-    "invert": INVERT,
-    "colorize": COLORIZE,
-    "upscale": UPSCALE,
-    "inpaint": INPAINT,
-}
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A method that `evaluate` knows by name.
+    """A method with its settings, by the name that `evaluate` knows.
 
     Attributes:
         about: What it is, in a few words.
-        settings: Made of the presets of the task.
+        method: Of `settings.METHODS`.
+        preset: Of the method.
         random_masks: Whether the subspaces are random ones of the discovered ones' sizes.
+        refinement: What follows.
     """
 
     about: str
-    settings: Callable[[Mapping[Preset, Invert]], Invert]
+    method: MethodName = "pmsfc"
+    preset: Preset = "default"
     random_masks: bool = False
+    refinement: Refinement | None = None
+
+    def settings(self, task: EvaluatedTask, adjust: Callable[[Invert], Invert] = lambda chosen: chosen) -> Invert:
+        """Its settings for a task.
+
+        Args:
+            task: What is undone.
+            adjust: Makes the changes that the user wants.
+
+        Raises:
+            UsageError: The method cannot do the task.
+        """
+        if (self.method, self.preset) == ("mganprior", "default"):
+            return as_mganprior(adjust(preset_of("pmsfc", task)))  # it has as many codes as PmSFC has in all
+        chosen = adjust(preset_of(self.method, task, self.preset))
+        return replace(chosen, tuning=REFINEMENTS[self.refinement]) if self.refinement else chosen
 
 
-def _mganprior(presets: Mapping[Preset, Invert]) -> Invert:
-    base = presets["default"]
-    method = base.method
-    codes = method.subspaces * method.codes
-    return replace(
-        base, method=replace(method, subspaces=1, codes=codes, weighting="linear", weight_rate=MGANPRIOR_WEIGHT_RATE)
-    )
-
-
-def _single(presets: Mapping[Preset, Invert]) -> Invert:
-    base = presets["default"]
-    alone = replace(base.method, subspaces=1, codes=1, layer=0, weighting="linear", weight_rate=0.0)
-    return replace(base, method=alone)
-
-
-MGANPRIOR_WEIGHT_RATE = 0.05
-"""Best of those tried for linear weights: docs/explanation/optimisation.md."""
-
-METHODS: Mapping[str, Contestant] = {
-    "pmsfc": Contestant("the default preset", lambda presets: presets["default"]),
-    "pmsfc-paper": Contestant("the paper's preset", lambda presets: presets["paper"]),
-    "pmsfc-random": Contestant(
-        "the default preset on random subspaces", lambda presets: presets["default"], random_masks=True
-    ),
+CONTESTANTS: Mapping[str, Contestant] = {
+    "pmsfc": Contestant("the default preset"),
+    "pmsfc-paper": Contestant("the paper's preset", preset="paper"),
+    "pmsfc-random": Contestant("the default preset on random subspaces", random_masks=True),
     "mganprior": Contestant(
-        "one subspace and linear weights, with the default preset's optimiser, layer and R·K codes", _mganprior
+        "one subspace and linear weights, with the default preset's optimiser, layer and R·K codes", "mganprior"
     ),
-    "single": Contestant("one latent code, with the default preset's optimiser", _single),
+    **{name: Contestant(recipe.about, name) for name, recipe in METHODS.items() if name not in ("pmsfc", "mganprior")},
+    "pmsfc+pti": Contestant("the default preset, then fine-tuning", refinement="pti"),
 }
 """What `evaluate` compares."""
 

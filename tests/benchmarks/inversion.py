@@ -41,7 +41,7 @@ VARIANTS: dict[str, Invert] = {
     "default, 100 steps": _with(DEFAULT, steps=100),
     "default, 1000 steps": _with(DEFAULT, steps=1000),
     "default, lr 0.1": _with(DEFAULT, lr=0.1),
-    "default, random start": _with(DEFAULT, candidates=0, sigma=1.0),
+    "default, random start": _with(DEFAULT, init="random", sigma=1.0),
     "default, VGG every step": replace(DEFAULT, objective=replace(DEFAULT.objective, perceptual_every=1)),
     "default, no VGG": replace(DEFAULT, objective=Objective(perceptual=0.0)),
     "default, random masks": DEFAULT,

@@ -20,7 +20,7 @@ from ganinvert.cli._results import DEFAULT_NAME, Item, plan
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.cli._work import Conduct
 from ganinvert.errors import BundleError, UsageError
-from ganinvert.settings import DEFAULT_GENERATOR, EDIT, PmSFC
+from ganinvert.settings import DEFAULT_GENERATOR, EDIT, Invert, PmSFC
 from ganinvert.weights.catalog import CATALOG
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ class Pair:
         if bundle is not None:
             if any(option is not None for option in (self.count, self.codes, self.layer)):
                 raise UsageError("-R, -K and --layer are those of the bundle", hint="leave them out beside a bundle")
-            chosen = replace(chosen, method=PmSFC(**bundle.composition))
-        layer = None if bundle is not None or chosen.method.subspaces == 1 else chosen.method.layer
+            chosen = as_made(chosen, bundle)
+        layer = None if bundle is not None else chosen.discovery_layer
         wanted = self.generator or (named_by(bundle) if bundle is not None else None)
         return Inverter.load(
             ready_generator(wanted, offline=self.offline or self.dry_run, layer=layer),
@@ -124,6 +124,14 @@ class Pair:
             dtype=self.dtype,
             seed=self.seed,
         )
+
+
+def as_made(chosen: Invert, bundle: LatentBundle) -> Invert:
+    """The settings with the composition of a bundle; features that were not composed go with any."""
+    try:
+        return replace(chosen, method=PmSFC(**bundle.composition))
+    except TypeError:
+        return replace(chosen, method=PmSFC(layer=bundle.layer))
 
 
 @dataclass(frozen=True)

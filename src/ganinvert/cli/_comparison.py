@@ -195,12 +195,8 @@ class Report:
 def _settings(contender: Contender) -> dict[str, Any]:
     """What tells a method from the others."""
     settings, masks = contender.inverter.settings, contender.inverter.masks
-    method = settings.method
     return {
-        "subspaces": method.subspaces,
-        "codes": method.codes,
-        "layer": method.layer,
-        "weighting": method.weighting,
+        **{name: getattr(settings.method, name, "") for name in ("subspaces", "codes", "layer", "weighting")},
         "masks": masks.source,
         "steps": settings.optimization.steps,
         "lr": settings.optimization.lr,

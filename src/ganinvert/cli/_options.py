@@ -14,7 +14,20 @@ from ganinvert.cli._console import output
 from ganinvert.cli._report import KIND as REPORT
 from ganinvert.cli._results import SUFFIXES
 from ganinvert.errors import UsageError
-from ganinvert.settings import DEFAULT_GENERATOR, Affinity, Align, FitMode, Invert, PmSFC, Precision, Preset
+from ganinvert.settings import (
+    DEFAULT_GENERATOR,
+    METHODS,
+    Affinity,
+    Align,
+    FitMode,
+    Init,
+    Invert,
+    MethodName,
+    PmSFC,
+    Precision,
+    Preset,
+    at_least,
+)
 from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS
 
 IO = "Input/Output"
@@ -102,11 +115,34 @@ AffinityKind = Annotated[
         rich_help_panel=METHOD,
     ),
 ]
+Method = Annotated[
+    MethodName,
+    typer.Option(
+        "--method",
+        metavar="NAME",
+        autocompletion=_completing(*METHODS),
+        help=f"What is optimised: {', '.join(METHODS)}.",
+        envvar="GANINVERT_METHOD",
+        show_envvar=False,
+        rich_help_panel=METHOD,
+    ),
+]
+InitKind = Annotated[
+    Init | None,
+    typer.Option(
+        "--init",
+        help="Where codes start: the nearest of some random ones, random ones, or an encoder's.",
+        show_default="by method",
+        envvar="GANINVERT_INIT",
+        show_envvar=False,
+        rich_help_panel=METHOD,
+    ),
+]
 PresetName = Annotated[
     Preset,
     typer.Option(
         "--preset",
-        help="Fast defaults, or the paper's settings.",
+        help="Fast defaults, or the settings of the paper or of its authors' program.",
         envvar="GANINVERT_PRESET",
         show_envvar=False,
         rich_help_panel=METHOD,
@@ -324,14 +360,27 @@ def adjusted(base: Invert, *, steps: int | None, lr: float | None, **method: int
         steps: Of the optimisation.
         lr: Of the optimisation.
         **method: Fields of the method.
+
+    Raises:
+        UsageError: The method has no such field, or there are no steps.
     """
+    if steps is not None:
+        at_least("steps", steps, 1)
     given = {name: value for name, value in method.items() if value is not None}
+    for name in given:
+        if not hasattr(base.method, name):
+            raise UsageError(f"the method {base.name} has no {name}", hint="leave it out, or choose another --method")
     moves = {name: value for name, value in (("steps", steps), ("lr", lr)) if value is not None}
     return replace(
         base,
         method=replace(base.method, **given),  # type: ignore[arg-type]  # names and types are those of the options
         optimization=replace(base.optimization, **moves),  # type: ignore[arg-type]
     )
+
+
+def applicable(base: Invert, **method: int | None) -> dict[str, int]:
+    """Those of the fields that the method has and the user chose."""
+    return {name: value for name, value in method.items() if value is not None and hasattr(base.method, name)}
 
 
 def batch_size_of(text: str) -> int | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,8 @@ from ganinvert.cli._report import KIND, report_path, settings_of, thumbnails
 from ganinvert.cli._results import DEFAULT_NAME, Item, chosen_suffixes, plan
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.cli._work import Conduct, Done, Work
-from ganinvert.settings import Invert, Preset
+from ganinvert.errors import UsageError
+from ganinvert.settings import REFINEMENTS, EvaluatedTask, Invert, Refinement, preset_of
 
 DOUBT = "warning: "
 """How notes begin that are warnings."""
@@ -52,6 +53,8 @@ class Photos:
     as_json: options.AsJson = False
     no_metadata: options.NoMetadata = False
     generator: options.Generator = None
+    method: options.Method = "pmsfc"
+    init: options.InitKind = None
     subspaces: options.Subspaces = None
     codes: options.Codes = None
     layer: options.Layer = None
@@ -71,37 +74,44 @@ class Photos:
 
     def treat(
         self,
-        command: str,
-        presets: Mapping[Preset, Invert],
+        command: EvaluatedTask,
         *,
         task: Callable[[], Task],
         done: str,
+        refinement: Refinement | None = None,
+        reals: Path | None = None,
         preparing: Callable[[Inverter, Sequence[Input]], Callable[[Item], Target]] | None = None,
     ) -> None:
         """Do a task for all photos.
 
         Args:
             command: The command's name.
-            presets: Its settings.
             task: Makes the task; called when everything else is known to be well, because it loads torch.
             done: The word for it in the summary.
+            refinement: What follows the method.
+            reals: Folder of photos for it.
             preparing: Given the loaded inverter and all inputs, makes the function that reads an item.
         """
         chosen = options.adjusted(
-            presets[self.preset],
+            preset_of(self.method, command, self.preset),
             steps=self.steps,
             lr=self.lr,
             subspaces=self.subspaces,
             codes=self.codes,
             layer=self.layer,
             affinity=self.affinity,
+            init=self.init,
         )
+        if refinement is not None:
+            chosen = replace(chosen, tuning=REFINEMENTS[refinement])
+        if reals is not None and (chosen.tuning is None or chosen.tuning.kind != "near-perfect"):
+            raise UsageError("--reals are for near-perfect fine-tuning", hint="add --refine near-perfect")
         together = options.batch_size_of(self.batch_size)
         suffixes = chosen_suffixes(self.save, whole=[KIND])
         report = report_path(self.save, self.target, task=command, overwrite=self.overwrite)
         inputs = expand(self.images or [], from_file=self.from_file, recursive=self.recursive)
         items = plan([[each] for each in inputs], self.target, task=command, suffixes=suffixes, name=self.name)
-        inverter = ready_inverter(self, chosen, task())
+        inverter = ready_inverter(self, chosen, task(), reals=reals)
         prepare = preparing(inverter, inputs) if preparing else None
         treat(
             items,
@@ -118,12 +128,11 @@ class Photos:
         )
 
 
-def ready_inverter(photos: Photos, chosen: Invert, task: Task) -> Inverter:
+def ready_inverter(photos: Photos, chosen: Invert, task: Task, *, reals: Path | None = None) -> Inverter:
     """Load the generator that the options name, for a task."""
     from ganinvert.tasks import Inverter
 
-    layer = None if chosen.method.subspaces == 1 else chosen.method.layer  # R = 1 needs no discovery
-    found = ready_generator(photos.generator, offline=photos.offline or photos.dry_run, layer=layer)
+    found = ready_generator(photos.generator, offline=photos.offline or photos.dry_run, layer=chosen.discovery_layer)
     return Inverter.load(
         found,
         chosen,
@@ -132,6 +141,7 @@ def ready_inverter(photos: Photos, chosen: Invert, task: Task) -> Inverter:
         align=photos.align,
         face=photos.face,
         paste_back=photos.paste_back,
+        reals=reals,
         device=photos.device,
         dtype=photos.dtype,
         seed=photos.seed,

@@ -18,7 +18,7 @@ from ganinvert.cli._photos import photo_work
 from ganinvert.cli._results import Item, plan
 from ganinvert.cli._work import Conduct, Done, Work
 from ganinvert.errors import InputError, OutputError
-from ganinvert.protocols import METHODS, Protocol
+from ganinvert.protocols import CONTESTANTS, Protocol
 
 if TYPE_CHECKING:
     from ganinvert.optimize import Step
@@ -121,7 +121,7 @@ class Study:
             suffixes=SUFFIXES,
             name="{stem}-{suffix}.{task}",  # photos may differ in their suffix only
         )
-        output.say(f"{contender.label}: {METHODS[contender.name].about}", style="bold")
+        output.say(f"{contender.label}: {CONTESTANTS[contender.name].about}", style="bold")
         work = _recorded(inverter, lambda item: targets[item.inputs[0]], batch_size=self.together)
         try:
             treat(items, work, Conduct(overwrite=self.overwrite), command="evaluate")

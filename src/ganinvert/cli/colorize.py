@@ -32,4 +32,4 @@ def colorize(
     """
     from ganinvert.tasks import Colorizing
 
-    photos.treat("colorize", COLORIZE, task=lambda: Colorizing(luma), done="colorized")
+    photos.treat("colorize", task=lambda: Colorizing(luma), done="colorized")

@@ -14,8 +14,8 @@ from ganinvert.cli._inputs import expand
 from ganinvert.cli._study import Study, selected
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import UsageError
-from ganinvert.protocols import METHODS, PRESETS, SWEPT, Protocol
-from ganinvert.settings import EvaluatedTask, Hole, Kernel, Luma
+from ganinvert.protocols import CONTESTANTS, SWEPT, Protocol
+from ganinvert.settings import EvaluatedTask, Hole, Invert, Kernel, Luma, preset_of
 
 _PROTOCOL = Protocol()
 
@@ -32,7 +32,7 @@ def evaluate(
         typer.Option(
             "--method",
             metavar="LIST",
-            help=f"What to compare, the first with the others: {', '.join(METHODS)}.",
+            help=f"What to compare, the first with the others: {', '.join(CONTESTANTS)}.",
             rich_help_panel=options.METHOD,
         ),
     ] = "pmsfc,mganprior",
@@ -125,24 +125,25 @@ def evaluate(
         )
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is not a folder", hint="give a folder with -o; it is created if it does not exist")
-    presets = {
-        name: options.adjusted(preset, steps=steps, lr=lr, subspaces=subspaces, codes=codes, layer=layer)
-        for name, preset in PRESETS[task].items()
-    }
+
+    def adjust(chosen: Invert) -> Invert:
+        fields = options.applicable(chosen, subspaces=subspaces, codes=codes, layer=layer)
+        return options.adjusted(chosen, steps=steps, lr=lr, **fields)
+
     together = options.batch_size_of(batch_size)
     inputs = selected(expand(images or [], from_file=from_file, recursive=recursive), limit=limit, seed=sample_seed)
-    discovered = "layer" not in points and any(METHODS[each].settings(presets).method.subspaces > 1 for each in names)
-    needed = presets["default"].method.layer if discovered else None
+    layers = {CONTESTANTS[each].settings(task, adjust).discovery_layer for each in names} - {None}
+    needed = min(layers) if layers and "layer" not in points else None  # type: ignore[type-var]  # no None is in it
     name = ready_generator(generator, offline=offline, layer=needed)
     from ganinvert.tasks import Inverter
     from ganinvert.tasks.evaluation import contenders, task_of
 
-    plain = METHODS["single"].settings(presets)
+    plain = preset_of("single", task)
     inverter = Inverter.load(name, plain, fit=fit, align=align, device=device, dtype=dtype, seed=seed)
     study = Study(
         protocol,
         inverter,
-        contenders(replace(inverter, task=task_of(protocol)), names, presets, sweep=points),
+        contenders(replace(inverter, task=task_of(protocol)), names, adjust=adjust, sweep=points),
         target,
         overwrite=overwrite,
         together=together,
@@ -154,8 +155,8 @@ def evaluate(
 def _methods(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     for name in names:
-        if name not in METHODS:
-            known = "; ".join(f"{known}: {each.about}" for known, each in METHODS.items())
+        if name not in CONTESTANTS:
+            known = "; ".join(f"{known}: {each.about}" for known, each in CONTESTANTS.items())
             raise UsageError(f"--method {name!r} is unknown", hint=f"choose from {known}")
     return list(dict.fromkeys(names))
 

@@ -76,7 +76,7 @@ def inpaint(
 
     from ganinvert.tasks import Inpainting
 
-    photos.treat("inpaint", INPAINT, task=Inpainting, done="inpainted", preparing=preparing)
+    photos.treat("inpaint", task=Inpainting, done="inpainted", preparing=preparing)
 
 
 def _box(text: str) -> Box:

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganinvert.cli import _options as options
 from ganinvert.cli._photos import Photos
 from ganinvert.cli._signature import with_options
-from ganinvert.settings import INVERT
+from ganinvert.settings import INVERT, Refinement
 
 
 @with_options(Photos, INVERT["default"])
-def invert(photos: Photos) -> None:
-    """Invert photos: find codes from which the generator makes them again (PmSFC).
+def invert(
+    photos: Photos,
+    refine: Annotated[
+        Refinement | None,
+        typer.Option(
+            "--refine",
+            help="Then fine-tune a copy of the generator for each photo, nearly to perfection; only changes are kept.",
+            envvar="GANINVERT_REFINE",
+            show_envvar=False,
+            rich_help_panel=options.METHOD,
+        ),
+    ] = None,
+    reals: Annotated[
+        Path | None,
+        typer.Option(
+            "--reals",
+            metavar="FOLDER",
+            help="near-perfect: photos like those that the generator was trained on.",
+            show_default="its own samples stand in",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = None,
+) -> None:
+    """Invert photos: find codes from which the generator makes them again (PmSFC, or another --method).
 
     Writes NAME.invert.png and the bundle NAME.invert.pt, which holds everything to render the result again.
     What is up to date is skipped: to go on after a stop, give the same command again.
@@ -18,4 +46,4 @@ def invert(photos: Photos) -> None:
     """
     from ganinvert.tasks import Inverting
 
-    photos.treat("invert", INVERT, task=Inverting, done="inverted")
+    photos.treat("invert", task=Inverting, done="inverted", refinement=refine, reals=reals)

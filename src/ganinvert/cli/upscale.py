@@ -42,4 +42,4 @@ def upscale(
     """
     from ganinvert.tasks import Upscaling
 
-    photos.treat("upscale", UPSCALE, task=lambda: Upscaling(factor, kernel), done="upscaled")
+    photos.treat("upscale", task=lambda: Upscaling(factor, kernel), done="upscaled")

@@ -8,15 +8,28 @@ from pathlib import Path
 from ganinvert import paths
 from ganinvert.errors import WeightsError
 from ganinvert.generators.base import Generator, LayerInfo
+from ganinvert.generators.encoder import Encoder
 from ganinvert.generators.pggan import PGGANDiscriminator, PGGANGenerator
 from ganinvert.generators.provision import load_cached, obtain
 from ganinvert.generators.selfcheck import check_render
+from ganinvert.generators.tuned import TunedGenerator, blended
 from ganinvert.settings import DEFAULT_GENERATOR
-from ganinvert.weights import GeneratorWeights, read_discriminator, read_generator, registry
+from ganinvert.weights import GeneratorWeights, read_discriminator, read_encoder, read_generator, registry
 from ganinvert.weights.catalog import ALIGNED_FACES, CATALOG, CONVOLUTIONS
 from ganinvert.weights.store import Store
 
-__all__ = ["Generator", "LayerInfo", "PGGANDiscriminator", "PGGANGenerator", "load_discriminator", "load_generator"]
+__all__ = [
+    "Encoder",
+    "Generator",
+    "LayerInfo",
+    "PGGANDiscriminator",
+    "PGGANGenerator",
+    "TunedGenerator",
+    "blended",
+    "load_discriminator",
+    "load_encoder",
+    "load_generator",
+]
 
 
 def load_generator(name: str | Path = DEFAULT_GENERATOR) -> PGGANGenerator:
@@ -76,6 +89,33 @@ def load_discriminator(name: str | Path = DEFAULT_GENERATOR) -> PGGANDiscriminat
     except RuntimeError as error:
         raise WeightsError(f"{name}: its tensors do not fit together", hint="the file is damaged") from error
     return discriminator.requires_grad_(False).eval()
+
+
+def load_encoder(name: str | Path = DEFAULT_GENERATOR, *, generator: Generator | None = None) -> Encoder:
+    """Load a frozen encoder, on the CPU in float32.
+
+    Args:
+        name: The generator that it inverts: the embedded `portraits-64`, or the name of one that `train-encoder` was
+            given; or the path of an encoder file.
+        generator: Which it must have been trained with; unchecked when None.
+
+    Raises:
+        WeightsError: The generator has none, the file holds none, is damaged or incomplete, or belongs to another
+            generator.
+    """
+    embedded = paths.embedded(f"{name}.encoder.safetensors") if str(name) == DEFAULT_GENERATOR else None
+    path = embedded or registry.find(f"{name}.encoder") or Path(name)
+    if not path.is_file():
+        raise WeightsError(
+            f"{name} has no encoder", hint=f"`ganinvert train-encoder -g {name}` makes one; or name an encoder's file"
+        )
+    encoder = Encoder(read_encoder(path))
+    if generator is not None and encoder.digest != generator.digest:
+        raise WeightsError(
+            f"{path}: the encoder belongs to another generator than {generator.name}",
+            hint=f"`ganinvert train-encoder -g {generator.name}` makes one",
+        )
+    return encoder.requires_grad_(False).eval()
 
 
 def _checked(weights: GeneratorWeights, *, domain: str = "") -> PGGANGenerator:

@@ -76,6 +76,31 @@ class TunedGenerator(Generator):
         return cast("Tensor", functional_call(self._calls, changed, (name, *arguments)))
 
 
+def blended(a: Mapping[str, Tensor], b: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Changes of weights between those of two images: (1 - share) · Δa + share · Δb, float16.
+
+    Args:
+        a: Changes, of low rank or not; empty for none.
+        b: Others of the same generator.
+        share: From 0, which gives a's to the bit, to 1, which gives b's.
+    """
+    if share in (0, 1):
+        return dict(b if share else a)
+    found: dict[str, Tensor] = {}
+    for name in sorted({key.removesuffix(LEFT).removesuffix(RIGHT) for key in (*a, *b)}):
+        ends = [
+            (weight, {key: deltas[key] for key in (name, name + LEFT, name + RIGHT) if key in deltas})
+            for weight, deltas in ((1 - share, a), (share, b))
+        ]
+        ends = [(weight, parts) for weight, parts in ends if parts]
+        if any(name in parts for _, parts in ends):
+            found[name] = sum((weight * _multiplied(parts)[name] for weight, parts in ends), torch.zeros(())).half()
+        else:  # the sum of two products is the product of the factors side by side
+            found[name + LEFT] = torch.cat([weight * parts[name + LEFT].float() for weight, parts in ends], 1).half()
+            found[name + RIGHT] = torch.cat([parts[name + RIGHT] for _, parts in ends])
+    return found
+
+
 class _Calls(nn.Module):
     """Any method of a generator as a `forward`, because `functional_call` calls nothing else."""
 

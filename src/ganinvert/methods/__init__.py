@@ -1,6 +1,25 @@
 """Inversion methods: what is optimised. They differ only in the code θ, never in the loop."""
 
-from ganinvert.methods.base import Code, Method
+from ganinvert.methods.base import Code, Method, Refiner
+from ganinvert.methods.choice import editing_layer, method_of, rebuilt
 from ganinvert.methods.composition import ComposedCode, Composition
+from ganinvert.methods.encoded import Encoding, FeatureCode
+from ganinvert.methods.latent import Latent, LatentCode
+from ganinvert.methods.residuals import ResidualCode, Residuals
 
-__all__ = ["Code", "ComposedCode", "Composition", "Method"]
+__all__ = [
+    "Code",
+    "ComposedCode",
+    "Composition",
+    "Encoding",
+    "FeatureCode",
+    "Latent",
+    "LatentCode",
+    "Method",
+    "Refiner",
+    "ResidualCode",
+    "Residuals",
+    "editing_layer",
+    "method_of",
+    "rebuilt",
+]

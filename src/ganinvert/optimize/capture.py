@@ -21,7 +21,7 @@ class StepFunction(Protocol):
         """Move the code; returns the objective and its pixel term, (b,) each."""
 
 
-def captured(step: StepFunction, code: Code, optimizer: torch.optim.Adam, device: torch.device) -> StepFunction:
+def captured(step: StepFunction, code: Code, optimizer: torch.optim.Optimizer, device: torch.device) -> StepFunction:
     """Record the whole step as CUDA graphs, one with and one without a refresh; if impossible, the eager step.
 
     Warming up and recording must not move anything: the rates are 0 then, and parameters and moments are put back.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache, partial
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,11 +12,28 @@ from torch import Tensor
 from ganinvert.degradations import Degradation, Identity
 from ganinvert.devices import autocast
 from ganinvert.generators import Generator
-from ganinvert.losses import PerceptualLoss, VGG16Features, pixel_loss
-from ganinvert.methods import Code, Method
-from ganinvert.optimize.capture import captured
+from ganinvert.losses import pixel_loss
+from ganinvert.methods import Code, Method, Refiner
+from ganinvert.optimize.capture import StepFunction, captured
+from ganinvert.optimize.evaluation import Evaluation
+from ganinvert.optimize.optimizers import Mover
 from ganinvert.optimize.records import Snapshot, Solution, Step, judge
 from ganinvert.settings import Objective, Optimization
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A second loop, which starts where the first one ended.
+
+    Attributes:
+        method: Makes the code of the first loop into that of the second.
+        optimization: Steps and learning rates.
+        objective: Weights of the loss terms.
+    """
+
+    method: Refiner
+    optimization: Optimization
+    objective: Objective
 
 
 def solve(
@@ -26,6 +44,7 @@ def solve(
     degradation: Degradation | None = None,
     objective: Objective | None = None,
     optimization: Optimization | None = None,
+    refinement: Stage | None = None,
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
     resume: Snapshot | None = None,
@@ -42,129 +61,100 @@ def solve(
         degradation: P; the identity by default.
         objective: Weights of the loss terms.
         optimization: Steps and learning rates.
-        dtype: What convolutions compute in; variables, losses and Adam's moments are float32.
-        seed: Of the start.
+        refinement: What follows; for one image at a time.
+        dtype: What convolutions compute in; variables, losses and moments are float32.
+        seed: Of everything random.
         resume: Where an earlier loop of the same arguments stood; it goes on from there.
         callback: Called after every step; an exception it raises ends the loop.
     """
     degradation = degradation or Identity()
-    objective = objective or Objective()
     optimization = optimization or Optimization()
+    problem = _Problem(generator, y, degradation, dtype, callback)
+    total = optimization.steps + (refinement.optimization.steps if refinement else 0)
     with autocast(y.device, dtype):
         code = method.start(generator, y, degradation, seed=seed)
-        evaluate = _Evaluation(generator, y, degradation, objective)
-    optimizer = _adam(code, y.device)
-
-    def step(*, refresh: bool) -> tuple[Tensor, Tensor]:
+    losses = problem.descend(code, optimization, objective or Objective(), total=total, resume=resume)
+    history = losses
+    if refinement is not None:
         with autocast(y.device, dtype):
-            surrogate, loss, pixel = evaluate(code, refresh=refresh)
-        optimizer.zero_grad(set_to_none=False)
-        surrogate.sum().backward()
-        optimizer.step()
-        code.retract()
-        return loss, pixel
-
-    run = captured(step, code, optimizer, y.device) if y.device.type == "cuda" else step
-    losses = torch.empty(optimization.steps, len(y), device=y.device)
-    state = _state(code, optimizer, evaluate)
-    if resume is not None:
-        losses[: resume.done] = resume.losses.to(y.device)
-        _restore(state, optimizer, resume)
-
-    def snapshot(done: int) -> Snapshot:
-        return Snapshot(done, losses[:done].cpu(), {name: live.detach().cpu().clone() for name, live in state.items()})
-
-    for index in range(resume.done if resume is not None else 0, optimization.steps):
-        _set_rates(optimizer, optimization.rate(index))
-        losses[index], pixel = run(refresh=index % objective.perceptual_every == 0)
-        if callback is not None:
-            callback(Step(index, optimization.steps, losses[index], pixel.clone(), partial(snapshot, index + 1)))
+            code = refinement.method.start(generator, code, y, degradation, seed=seed)
+        tuned = problem.descend(
+            code, refinement.optimization, refinement.objective, total=total, before=optimization.steps
+        )
+        history = torch.cat([losses, tuned])
     with torch.no_grad(), autocast(y.device, dtype):
         final = pixel_loss(degradation(code.render(generator).float()), y) / degradation.coverage(y)
-    history = losses.cpu()
     degraded = not isinstance(degradation, Identity)
-    judged = tuple(judge(*one, degraded=degraded) for one in zip(history.T, final.cpu(), strict=True))
+    judged = tuple(judge(*one, degraded=degraded) for one in zip(losses.T, final.cpu(), strict=True))
     return Solution(code, history, judged)
 
 
-class _Evaluation:
-    """The objective of b images. V(y) is computed here, once."""
+@dataclass(frozen=True)
+class _Problem:
+    """What does not change from one loop to the next."""
 
-    def __init__(self, generator: Generator, y: Tensor, degradation: Degradation, objective: Objective) -> None:
-        self.generator, self.y, self.degradation, self.objective = generator, y, degradation, objective
-        self.coverage = degradation.coverage(y)
-        self.perceptual = PerceptualLoss(_vgg16(y.device), y) if objective.perceptual else None
-        self.slope, self.value = torch.zeros_like(y), torch.zeros(len(y), device=y.device)
+    generator: Generator
+    y: Tensor
+    degradation: Degradation
+    dtype: torch.dtype
+    callback: Callable[[Step], None] | None
 
-    def __call__(self, code: Code, *, refresh: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """What to differentiate, the objective and its pixel term, (b,) each.
+    def descend(
+        self,
+        code: Code,
+        optimization: Optimization,
+        objective: Objective,
+        *,
+        total: int,
+        before: int = 0,
+        resume: Snapshot | None = None,
+    ) -> Tensor:
+        """Move a code; returns the objective before every step, (steps, b), on the CPU."""
+        with autocast(self.y.device, self.dtype):
+            evaluate = Evaluation(self.generator, self.y, self.degradation, objective)
+        mover = Mover(optimization.optimizer, code, self.y.device)
+        run = self._stepping(code, evaluate, mover)
+        losses = torch.empty(optimization.steps, len(self.y), device=self.y.device)
+        if resume is not None:
+            losses[: resume.done] = resume.losses.to(self.y.device)
+            mover.restore(resume)
+            evaluate.restore(resume.tensors)
 
-        The perceptual term enters as its first-order expansion around an image; `refresh` makes that the current
-        image, where value and gradient are exact.
-        """
-        shown = self.degradation(code.render(self.generator).float())
-        pixel = pixel_loss(shown, self.y) / self.coverage
-        surrogate = self.objective.pixel * pixel
-        if self.perceptual is None:
-            return surrogate, surrogate.detach(), pixel.detach()
-        if refresh:
-            image = shown.detach().requires_grad_()
-            value = self.perceptual(image).float()
-            self.slope.copy_(torch.autograd.grad(value.sum(), image)[0])
-            self.value.copy_(value.detach())
-        loss = surrogate.detach() + self.objective.perceptual * self.value
-        return surrogate + self.objective.perceptual * (shown * self.slope).flatten(1).sum(dim=1), loss, pixel.detach()
+        def snapshot(done: int) -> Snapshot:
+            live = mover.state() | evaluate.state()
+            return Snapshot(
+                done, losses[:done].cpu(), {name: value.detach().cpu().clone() for name, value in live.items()}
+            )
 
+        for index in range(resume.done if resume is not None else 0, optimization.steps):
+            if code.begin(index, optimization.steps):
+                mover.forget()
+                run = self._stepping(code, evaluate, mover)
+            mover.set_rate(optimization.rate(index))
+            losses[index], pixel = run(refresh=index % objective.perceptual_every == 0)
+            if self.callback is not None:
+                keep = partial(snapshot, index + 1) if mover.keeps_state else None
+                self.callback(Step(before + index, total, losses[index], pixel.clone(), keep))
+        history = losses.cpu()
+        code.conclude(history)
+        return history
 
-@cache
-def _vgg16(device: torch.device) -> VGG16Features:
-    return VGG16Features().to(device)
+    def _stepping(self, code: Code, evaluate: Evaluation, mover: Mover) -> StepFunction:
+        """One step, as a CUDA graph where that can be."""
 
+        def step(*, refresh: bool) -> tuple[Tensor, Tensor]:
+            told: list[tuple[Tensor, Tensor]] = []
 
-def _adam(code: Code, device: torch.device) -> torch.optim.Adam:
-    rates = code.rates()
-    on_gpu = device.type == "cuda"
-    groups = [
-        {
-            "params": [parameter],
-            "lr": torch.tensor(0.0, device=device) if on_gpu else 0.0,
-            "multiple": rates[name],
-        }
-        for name, parameter in code.named_parameters()
-    ]
-    for parameter in code.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    return torch.optim.Adam(groups, betas=(0.9, 0.999), capturable=on_gpu)
+            def objective() -> Tensor:
+                with autocast(self.y.device, self.dtype):
+                    surrogate, loss, pixel = evaluate(code, refresh=refresh)
+                told.append((loss, pixel))
+                return surrogate.sum()
 
+            mover.step(objective)
+            code.retract()
+            return told[0]
 
-def _state(code: Code, optimizer: torch.optim.Adam, evaluation: _Evaluation) -> dict[str, Tensor]:
-    """All that one step hands to the next, by name, as it lives on the device."""
-    state = {"slope": evaluation.slope, "value": evaluation.value}
-    for name, parameter in code.named_parameters():
-        if not optimizer.state[parameter]:  # as Adam's first step would make it
-            place = parameter.device if optimizer.defaults["capturable"] else "cpu"
-            optimizer.state[parameter] = {
-                "step": torch.zeros((), device=place),
-                "exp_avg": torch.zeros_like(parameter),
-                "exp_avg_sq": torch.zeros_like(parameter),
-            }
-        moments = optimizer.state[parameter]
-        state |= {name: parameter, f"{name}.mean": moments["exp_avg"], f"{name}.square": moments["exp_avg_sq"]}
-    return state
-
-
-@torch.no_grad()
-def _restore(state: Mapping[str, Tensor], optimizer: torch.optim.Adam, snapshot: Snapshot) -> None:
-    """In place, because a captured step knows its tensors by their addresses."""
-    for name, live in state.items():
-        live.copy_(snapshot.tensors[name])
-    for moments in optimizer.state.values():
-        moments["step"].fill_(snapshot.done)
-
-
-def _set_rates(optimizer: torch.optim.Adam, rate: float) -> None:
-    for group in optimizer.param_groups:
-        if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(rate * group["multiple"])
-        else:
-            group["lr"] = rate * group["multiple"]
+        if self.y.device.type == "cuda" and mover.kind == "adam" and not code.alone:
+            return captured(step, code, mover.optimizer, self.y.device)
+        return step

@@ -20,7 +20,8 @@ class Snapshot:
     Attributes:
         done: Steps done.
         losses: (done, b).
-        tensors: (b, …) each: the code's parameters, Adam's moments, and the perceptual term's last value and gradient.
+        tensors: (b, …) each: the code's variables, their moments, and the last value and gradient of the terms with
+            a network.
     """
 
     done: int
@@ -54,14 +55,15 @@ class Step:
         steps: How many there will be.
         loss: (b,), the objective of every image before this step; its perceptual term is that of the last refresh.
         pixel: (b,), its pixel term.
-        snapshot: Copies where the loop stands, which makes the device wait.
+        snapshot: Copies where the loop stands, which makes the device wait; None when the loop cannot go on from
+            a copy.
     """
 
     index: int
     steps: int
     loss: Tensor
     pixel: Tensor
-    snapshot: Callable[[], Snapshot]
+    snapshot: Callable[[], Snapshot] | None
 
     @property
     def psnr(self) -> Tensor:
@@ -97,7 +99,7 @@ class Solution:
 
     Attributes:
         code: The optimised variables.
-        losses: (steps, b) on the CPU, the objective before every step.
+        losses: (steps, b) on the CPU, the objective before every step, of both loops.
         outcomes: One per image.
     """
 
@@ -118,6 +120,6 @@ def judge(losses: Tensor, pixel: Tensor, *, degraded: bool = False) -> Outcome:
         return Outcome.NOT_FINITE
     if 10 * math.log10(4 / max(float(pixel), 1e-12)) >= (UNEXPLAINED_PSNR if degraded else POOR_PSNR):
         return Outcome.GOOD
-    if float(losses[-1]) > 0.8 * float(losses[0]):
+    if len(losses) and float(losses[-1]) > 0.8 * float(losses[0]):
         return Outcome.STALLED
     return Outcome.UNEXPLAINED if degraded else Outcome.POOR

@@ -29,6 +29,7 @@ from ganinvert.settings.common import (
     scheduled_rate,
 )
 from ganinvert.settings.discovery import DISCOVERY, Discovery
+from ganinvert.settings.encoding import EncoderTraining
 from ganinvert.settings.methods import (
     Encoded,
     GenerativePrior,
@@ -41,7 +42,19 @@ from ganinvert.settings.methods import (
     SingleCode,
     Tuning,
 )
-from ganinvert.settings.presets import COLORIZE, EDIT, INPAINT, INVERT, UPSCALE
+from ganinvert.settings.presets import (
+    COLORIZE,
+    EDIT,
+    INPAINT,
+    INVERT,
+    METHODS,
+    REFINEMENTS,
+    UPSCALE,
+    Presets,
+    as_mganprior,
+    divergences,
+    preset_of,
+)
 from ganinvert.settings.training import RESOLUTIONS, Training
 
 __all__ = [
@@ -51,6 +64,8 @@ __all__ = [
     "EDIT",
     "INPAINT",
     "INVERT",
+    "METHODS",
+    "REFINEMENTS",
     "RESOLUTIONS",
     "UPSCALE",
     "AdversarialLoss",
@@ -60,6 +75,7 @@ __all__ = [
     "Box",
     "Discovery",
     "Encoded",
+    "EncoderTraining",
     "EvaluatedTask",
     "FitMode",
     "GenerativePrior",
@@ -79,6 +95,7 @@ __all__ = [
     "PmSFC",
     "Precision",
     "Preset",
+    "Presets",
     "Refinement",
     "Schedule",
     "SingleCode",
@@ -86,8 +103,11 @@ __all__ = [
     "Training",
     "Tuning",
     "Weighting",
+    "as_mganprior",
     "at_least",
+    "divergences",
     "positive",
+    "preset_of",
     "require_seed",
     "scheduled_rate",
 ]

@@ -9,6 +9,7 @@ from ganinvert.errors import UsageError
 from ganinvert.settings.common import (
     Affinity,
     Init,
+    MethodName,
     Optimizer,
     Refinement,
     Schedule,
@@ -31,6 +32,7 @@ class Optimization:
         warmup: Share of the steps in which it rises from 0.
         optimizer: Adam (0.9, 0.999), RMSprop (0.99), plain gradient descent, or L-BFGS with a line search, which
             takes photos one at a time.
+        runs: How many times the schedule is gone through, each in an equal share of the steps.
     """
 
     steps: int = 300
@@ -38,6 +40,7 @@ class Optimization:
     schedule: Schedule = "cosine"
     warmup: float = 0.05
     optimizer: Optimizer = "adam"
+    runs: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -46,11 +49,13 @@ class Optimization:
             UsageError: Fewer than no steps, or a learning rate that is not positive.
         """
         at_least("steps", self.steps, 0)
+        at_least("runs", self.runs, 1)
         positive("lr", self.lr)
 
     def rate(self, index: int) -> float:
         """Learning rate of step `index`."""
-        return scheduled_rate(index, self.steps, lr=self.lr, schedule=self.schedule, warmup=self.warmup)
+        steps = -(-self.steps // self.runs)
+        return scheduled_rate(index % steps, steps, lr=self.lr, schedule=self.schedule, warmup=self.warmup)
 
 
 @dataclass(frozen=True)
@@ -288,9 +293,28 @@ class Invert:
         optimization: How.
         objective: What for.
         tuning: What follows; None leaves the generator as it is.
+        name: Of the method, as `--method` has it.
     """
 
     method: MethodSettings = PmSFC()
     optimization: Optimization = Optimization()
     objective: Objective = Objective()
     tuning: Tuning | None = None
+    name: MethodName = "pmsfc"
+
+    @property
+    def label(self) -> str:
+        """The method, and the fine-tuning that follows when that is not its own."""
+        own = self.tuning is None or self.tuning.kind == self.name
+        return self.name if own else f"{self.name}+{self.tuning.kind}"  # type: ignore[union-attr]  # own says which
+
+    @property
+    def discovery_layer(self) -> int | None:
+        """The layer whose subspaces have to be discovered; None when none have."""
+        composing = isinstance(self.method, PmSFC) and self.method.subspaces > 1
+        return self.method.layer if composing else None  # type: ignore[union-attr]  # a composition has one
+
+    @property
+    def alone(self) -> bool:
+        """Whether photos cannot be optimised together."""
+        return bool(self.tuning or isinstance(self.method, GenerativePrior) or self.optimization.optimizer == "lbfgs")

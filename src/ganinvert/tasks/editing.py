@@ -16,10 +16,9 @@ from torch import Tensor
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.errors import BundleError, UsageError
-from ganinvert.generators import Generator
-from ganinvert.methods import ComposedCode
+from ganinvert.generators import Generator, blended
 from ganinvert.metrics import lpips, to_unit
-from ganinvert.settings import InterpolationPath, PmSFC
+from ganinvert.settings import InterpolationPath
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -153,7 +152,8 @@ def interpolate(
             features = _between_codes(a, b, generator, share)
         else:
             features = torch.lerp(first, last, share) if share < 1 else last
-        bundle = replace(_edited(a, features, "interpolate", {"path": path, "share": share}), measurement=None)
+        edited = _edited(a, features, "interpolate", {"path": path, "share": share})
+        bundle = replace(edited, measurement=None, deltas=blended(a.deltas, b.deltas, share))
         edits.append(Edit(_image(bundle.decode(generator, features)), bundle))
     return edits
 
@@ -177,15 +177,16 @@ def require_alike(a: LatentBundle, b: LatentBundle) -> None:
 
 
 def _between_codes(a: LatentBundle, b: LatentBundle, generator: Generator, share: float) -> Tensor:
-    if any("z" not in bundle.tensors for bundle in (a, b)) or a.tensors["z"].shape != b.tensors["z"].shape:
+    shapes = [{name: tensor.shape for name, tensor in bundle.tensors.items()} for bundle in (a, b)]
+    if "z" not in shapes[0] or shapes[0] != shapes[1] or a.composition != b.composition:
         raise BundleError(
             "these bundles have no codes that correspond", hint="interpolate their features: --path features"
         )
     lengths = (bundle.tensors["z"].norm(dim=-1, keepdim=True) for bundle in (a, b))
-    z, w = (torch.lerp(a.tensors[name], b.tensors[name], share) for name in ("z", "w"))
-    z = z * (torch.lerp(next(lengths), next(lengths), share) / z.norm(dim=-1, keepdim=True).clamp(min=1e-8))
-    with torch.no_grad():
-        return ComposedCode(z[None], w[None], a.masks, PmSFC(**a.composition)).compose(generator)
+    tensors = {name: torch.lerp(tensor, b.tensors[name], share) for name, tensor in a.tensors.items()}
+    z = tensors["z"]
+    tensors["z"] = z * (torch.lerp(next(lengths), next(lengths), share) / z.norm(dim=-1, keepdim=True).clamp(min=1e-8))
+    return replace(a, tensors=tensors).features(generator)
 
 
 def _edited(bundle: LatentBundle, features: Tensor, task: str, settings: dict[str, Any]) -> LatentBundle:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from pathlib import Path
@@ -18,6 +18,7 @@ from ganinvert.degradations import Downsample, Grayscale
 from ganinvert.errors import ImageError, UsageError
 from ganinvert.generators import Generator
 from ganinvert.losses import has_lpips
+from ganinvert.methods import editing_layer
 from ganinvert.metrics import (
     alexnet_moments,
     color_auc,
@@ -27,12 +28,12 @@ from ganinvert.metrics import (
     psnr,
     ssim,
 )
-from ganinvert.protocols import METHODS, SWEPT, Protocol
-from ganinvert.settings import Invert, Preset
-from ganinvert.subspaces import SubspaceMasks, find_masks
+from ganinvert.protocols import CONTESTANTS, SWEPT, Protocol
+from ganinvert.settings import Invert, PmSFC
+from ganinvert.subspaces import SubspaceMasks
 from ganinvert.tasks.comparison import INPUT, METRICS
 from ganinvert.tasks.editing import interpolate
-from ganinvert.tasks.inversion import Inverter
+from ganinvert.tasks.inversion import Inverter, editing_masks
 from ganinvert.tasks.measuring import Colorizing, Inpainting, Inverting, Target, Task, Upscaling, is_gray
 from ganinvert.tasks.records import Result
 
@@ -73,7 +74,7 @@ class Contender:
     """A method, loaded for the task.
 
     Attributes:
-        name: As in `protocols.METHODS`.
+        name: As in `protocols.CONTESTANTS`.
         inverter: With its settings and masks.
         point: Where in a sweep, empty without one.
     """
@@ -89,7 +90,11 @@ class Contender:
 
 
 def contenders(
-    base: Inverter, names: Sequence[str], presets: Mapping[Preset, Invert], *, sweep: Mapping[str, Sequence[int]]
+    base: Inverter,
+    names: Sequence[str],
+    *,
+    adjust: Callable[[Invert], Invert] = lambda chosen: chosen,
+    sweep: Mapping[str, Sequence[int]],
 ) -> list[Contender]:
     """Every method at every point of the sweep, on one generator.
 
@@ -98,33 +103,37 @@ def contenders(
 
     Args:
         base: Loaded for the task; its settings are replaced.
-        names: Of `METHODS`.
-        presets: Of the task, with what the user changed.
+        names: Of `CONTESTANTS`.
+        adjust: Makes the changes that the user wants in a method's settings.
         sweep: Of `protocols.SWEPT`, names to values; empty for none.
 
     Raises:
-        UsageError: There is no such layer, or there are fewer channels than subspaces.
+        UsageError: There is no such layer, or there are fewer channels than subspaces, or a method has not what is
+            swept, or cannot do the task.
         WeightsError: No subspaces were discovered for this generator and layer.
     """
     found = []
     for name, values in product(names, product(*sweep.values())):
         point = dict(zip(sweep, values, strict=True))
-        settings = METHODS[name].settings(presets)
+        settings = CONTESTANTS[name].settings(base.task.name, adjust)
         changes = {SWEPT[key]: value for key, value in point.items()}
         if (steps := changes.pop("steps", None)) is not None:
             settings = replace(settings, optimization=replace(settings.optimization, steps=steps))
-        settings = replace(settings, method=replace(settings.method, **changes))  # type: ignore[arg-type]  # integers
-        masks = _masks(base.generator, settings, swept="layer" in point, shuffled=METHODS[name].random_masks)
-        found.append(Contender(name, replace(base, settings=settings, masks=masks), point))
+        if lacking := [key for key in point if key != "steps" and not hasattr(settings.method, SWEPT[key])]:
+            raise UsageError(
+                f"{name} has no {lacking[0]} that could be swept", hint="leave the method or the sweep out"
+            )
+        method = replace(settings.method, **changes)  # type: ignore[arg-type]  # they are integers
+        layer = editing_layer(method, base.generator)
+        if "layer" in point and isinstance(method, PmSFC) and method.subspaces > 1:
+            masks = SubspaceMasks.random(base.generator.layer_info(layer).channels, method.subspaces)
+        else:
+            masks = editing_masks(base.generator, layer, method)
+        if CONTESTANTS[name].random_masks and masks.subspaces > 1:
+            masks = masks.shuffled()
+        inverter = replace(base, settings=replace(settings, method=method), layer=layer, masks=masks)
+        found.append(Contender(name, inverter, point))
     return found
-
-
-def _masks(generator: Generator, settings: Invert, *, swept: bool, shuffled: bool) -> SubspaceMasks:
-    method = settings.method
-    if swept and method.subspaces > 1:
-        return SubspaceMasks.random(generator.layer_info(method.layer).channels, method.subspaces)
-    masks = find_masks(generator, method.layer, method.subspaces, affinity=method.affinity)
-    return masks.shuffled() if shuffled and masks.subspaces > 1 else masks
 
 
 def task_of(protocol: Protocol) -> Task:

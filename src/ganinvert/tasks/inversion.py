@@ -19,13 +19,24 @@ from ganinvert.bundle import LatentBundle
 from ganinvert.checkpoint import Checkpoints
 from ganinvert.degradations import Measurement, stack
 from ganinvert.devices import resolve_device, resolve_precision
-from ganinvert.errors import InsufficientMemoryError, UsageError
+from ganinvert.errors import InsufficientMemoryError, UsageError, WeightsError
 from ganinvert.faces import Alignment
 from ganinvert.generators import PGGANGenerator, load_generator
-from ganinvert.methods import Composition
+from ganinvert.methods import editing_layer, method_of
 from ganinvert.metrics import to_unit
 from ganinvert.optimize import Outcome, Snapshot, Solution, Step, solve
-from ganinvert.settings import DEFAULT_GENERATOR, INVERT, Align, FitMode, Invert, Precision, require_seed
+from ganinvert.settings import (
+    DEFAULT_GENERATOR,
+    INVERT,
+    Align,
+    FitMode,
+    Invert,
+    MethodSettings,
+    PmSFC,
+    Precision,
+    divergences,
+    require_seed,
+)
 from ganinvert.subspaces import SubspaceMasks, find_masks
 from ganinvert.tasks.measuring import Inverting, Target, Task, deviation, explained
 
@@ -65,7 +76,8 @@ class Inverter:
 
     Attributes:
         generator: On `device`.
-        masks: Its subspaces.
+        layer: Where results can be edited.
+        masks: The subspaces of that layer.
         settings: Method, optimisation and objective.
         task: What pictures tell of the wanted image.
         device: Where to compute.
@@ -77,6 +89,7 @@ class Inverter:
     """
 
     generator: PGGANGenerator
+    layer: int
     masks: SubspaceMasks
     settings: Invert
     task: Task
@@ -99,11 +112,26 @@ class Inverter:
         align: Align = "auto",
         face: int = 1,
         paste_back: bool = False,
+        reals: Path | None = None,
         device: str = "auto",
         dtype: Precision = "auto",
         seed: int = 0,
     ) -> Inverter:
         """Load the generator and find its subspaces.
+
+        Args:
+            generator: `portraits-64`, a name, or a generator file.
+            settings: Method, optimisation, objective and fine-tuning.
+            task: What pictures tell; `Inverting` by default.
+            masks: Subspaces to use instead of the discovered ones.
+            fit: How pictures that are not square become so.
+            align: What to do about faces that are not where the generator expects them.
+            face: Which face, counted from the largest.
+            paste_back: Whether results are also put back into their pictures.
+            reals: Folder of photos that near-perfect fine-tuning takes for real, instead of the generator's own.
+            device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+            dtype: What convolutions compute in.
+            seed: Of everything random.
 
         Raises:
             UsageError: The device, layer, face or number of subspaces does not exist, or results of the task have no
@@ -119,13 +147,14 @@ class Inverter:
         place = resolve_device(device)
         loaded = load_generator(generator)
         method = settings.method
-        if masks is not None:
+        layer = editing_layer(method, loaded)
+        if masks is None:
+            masks = editing_masks(loaded, layer, method)
+        elif isinstance(method, PmSFC) and method.subspaces > 1:
             settings = replace(settings, method=replace(method, subspaces=masks.subspaces))
-        else:
-            masks = find_masks(loaded, method.layer, method.subspaces, affinity=method.affinity)
         task.check(loaded.resolution)
         precision = resolve_precision(dtype, place)
-        return cls(loaded.to(place), masks, settings, task, place, precision, seed, fit, alignment, paste_back)
+        return cls(loaded.to(place), layer, masks, settings, task, place, precision, seed, fit, alignment, paste_back)
 
     def prepare(self, picture: str | Path | Image | images.Picture) -> Target:
         """Read a picture, or take a Pillow image, and measure it.
@@ -184,7 +213,11 @@ class Inverter:
         for n, target in enumerate(targets):
             snapshot = checkpoints.load(target.sha256) if checkpoints else None
             done = snapshot.done if snapshot else 0
-            together = n if self.device.type == "cpu" else None, target.measurement.levels.shape, done
+            together = (
+                n if self.device.type == "cpu" or self.settings.alone else None,
+                target.measurement.levels.shape,
+                done,
+            )
             batches.setdefault(together, []).append((target, snapshot))
         results = {
             id(target): result
@@ -234,7 +267,7 @@ class Inverter:
             self.generator,
             y.to(self.device),
             degradation=degradation.to(self.device),
-            method=Composition(self.settings.method, self.masks),
+            method=method_of(self.settings.method, self.masks),
             objective=self.settings.objective,
             optimization=self.settings.optimization,
             dtype=self.dtype,
@@ -247,11 +280,13 @@ class Inverter:
         measured = target.measurement
         draft = LatentBundle(
             task=self.task.name,
-            method="pmsfc",
+            method=self.settings.label,
             generator=generator.name,
             digest=generator.digest,
             composition=asdict(self.settings.method),
+            layer=self.layer,
             tensors=solution.code.tensors(n),
+            deltas=solution.code.deltas(n),
             masks=self.masks,
             losses=solution.losses[:, n].clone(),
             metrics={},
@@ -305,6 +340,7 @@ class Inverter:
             "settings_hash": self.settings_hash,
             "notes": "; ".join(target.notes),
             "outcome": outcome.name,
+            "diverges": "; ".join(f"{key}: {text}" for key, text in divergences(self.settings, self.task.name).items()),
             "seed": self.seed,
             "device": str(self.device),
             "dtype": str(self.dtype).removeprefix("torch."),
@@ -315,6 +351,21 @@ class Inverter:
             "python": platform.python_version(),
             **{package: version(package) for package in ("ganinvert", "torch")},
         }
+
+
+def editing_masks(generator: PGGANGenerator, layer: int, method: MethodSettings) -> SubspaceMasks:
+    """The subspaces that a method composes by; for one that does without, those of PmSFC if they were discovered.
+
+    Raises:
+        UsageError: The layer does not exist, or has fewer channels than there are to be subspaces.
+        WeightsError: The method needs subspaces, and none were discovered for this generator and layer.
+    """
+    if isinstance(method, PmSFC) and method.subspaces > 1:
+        return find_masks(generator, layer, method.subspaces, affinity=method.affinity)
+    try:
+        return find_masks(generator, layer, PmSFC().subspaces, affinity=PmSFC().affinity)
+    except (UsageError, WeightsError):
+        return find_masks(generator, layer, 1, affinity=PmSFC().affinity)
 
 
 def _shown(x: torch.Tensor, target: Target) -> Image:

@@ -18,7 +18,7 @@ from ganinvert import images
 from ganinvert.degradations import Degradation, Grayscale, Measurement
 from ganinvert.errors import ImageError, UsageError
 from ganinvert.metrics import image_metrics
-from ganinvert.settings import Box, Kernel, Luma
+from ganinvert.settings import Box, EvaluatedTask, Kernel, Luma
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,7 +49,7 @@ class Target:
 class Task(ABC):
     """What a picture tells of the wanted image. Frozen dataclasses whose fields are the task's own options."""
 
-    name: ClassVar[str]
+    name: ClassVar[EvaluatedTask]
     fits_back: ClassVar[bool] = True
     """Whether a result has its place in the picture that it was made of."""
 

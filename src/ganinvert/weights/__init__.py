@@ -9,11 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganinvert.weights.architecture import PGGANArchitecture
+    from ganinvert.weights.architecture import EncoderArchitecture, PGGANArchitecture
     from ganinvert.weights.formats import (
         DiscriminatorWeights,
+        EncoderWeights,
         GeneratorWeights,
         read_discriminator,
+        read_encoder,
         read_generator,
         read_perceptual,
         rounded,
@@ -21,11 +23,13 @@ if TYPE_CHECKING:
     from ganinvert.weights.tensorfile import TensorFile, digest
 
 _HOMES = {
-    "architecture": ["PGGANArchitecture"],
+    "architecture": ["EncoderArchitecture", "PGGANArchitecture"],
     "formats": [
         "DiscriminatorWeights",
+        "EncoderWeights",
         "GeneratorWeights",
         "read_discriminator",
+        "read_encoder",
         "read_generator",
         "read_perceptual",
         "rounded",
@@ -36,11 +40,14 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "DiscriminatorWeights",
+    "EncoderArchitecture",
+    "EncoderWeights",
     "GeneratorWeights",
     "PGGANArchitecture",
     "TensorFile",
     "digest",
     "read_discriminator",
+    "read_encoder",
     "read_generator",
     "read_perceptual",
     "rounded",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import log2
 
 from torch import Tensor
@@ -82,8 +83,92 @@ class PGGANArchitecture:
         return shapes | {"to_rgb.weight": (3, inputs, 1, 1), "to_rgb.bias": (3,)}
 
 
-def require_keys(state: Mapping[str, object], expected: set[str]) -> None:
-    """Refuse a state dict whose keys are not exactly `expected`.
+@dataclass(frozen=True)
+class EncoderArchitecture:
+    """Everything needed to build an encoder.
+
+    Attributes:
+        resolution: Side of the images in pixels, a power of two from 16 to 1024.
+        latent_dim: Length of z.
+        layer: Of the generator whose features it tells besides z.
+        channels: Of those features; z's length at layer 0.
+        widths: Channels of its own maps, from 4×4 upward to half the side at which it looks.
+    """
+
+    resolution: int
+    latent_dim: int
+    layer: int
+    channels: int
+    widths: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that no encoder has.
+
+        Raises:
+            WeightsError: Numbers that contradict each other, or a layer whose features are finer than what it sees.
+        """
+        sides = {2**power for power in range(4, 11)}
+        numbers = (self.latent_dim, self.channels, *self.widths)
+        if (
+            self.resolution not in sides
+            or min(numbers) < 1
+            or not 0 <= self.layer <= 18
+            or 4 << len(self.widths) != self.side
+        ):
+            raise WeightsError("these numbers do not make an encoder", hint="the file is damaged: fetch it again")
+        if self.size > self.side // 2:
+            raise WeightsError(
+                f"an encoder cannot tell the features of layer {self.layer}, which are nearly the image",
+                hint=f"choose a layer from 0 to {2 * len(self.widths)}",
+            )
+
+    @property
+    def side(self) -> int:
+        """Of the images as the encoder looks at them, in pixels: larger ones are averaged down to this."""
+        return min(self.resolution, LARGEST_SEEN)
+
+    @property
+    def size(self) -> int:
+        """Side of the features."""
+        return 1 if self.layer == 0 else 2 ** ((self.layer - 1) // 2 + 2)
+
+    @classmethod
+    def compact(
+        cls, resolution: int, *, latent_dim: int, layer: int, channels: int, base: int = 1536, cap: int = 128
+    ) -> EncoderArchitecture:
+        """The channel rule of the generators with a floor: min(max(base / r, 16), cap) at side r."""
+        sides = [2**power for power in range(2, int(log2(min(resolution, LARGEST_SEEN))))]
+        return cls(resolution, latent_dim, layer, channels, tuple(min(max(base // side, 16), cap) for side in sides))
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every tensor of the state dict (OIHW)."""
+        shapes = _convolution("stem", 3, self.widths[-1], 4)
+        for n, width in enumerate(reversed(self.widths)):
+            shapes |= _block(f"blocks.{n}", width)
+        for n, (inputs, outputs) in enumerate(pairwise(reversed(self.widths))):
+            shapes |= _convolution(f"narrower.{n}", inputs, outputs, 3)
+        shapes |= {"code.weight": (self.latent_dim, self.widths[0] * 16), "code.bias": (self.latent_dim,)}
+        if self.layer:
+            width = self.widths[(self.layer - 1) // 2]
+            shapes |= _convolution("context", self.widths[0], width, 1) | _block("merged", width)
+            shapes |= _convolution("read", width, self.channels, 3)
+        return shapes | {"mean": (self.channels,), "scale": (self.channels,)}
+
+
+def _block(name: str, width: int) -> dict[str, tuple[int, ...]]:
+    return _convolution(f"{name}.first", width, width, 3) | _convolution(f"{name}.second", width, width, 3)
+
+
+def _convolution(name: str, inputs: int, outputs: int, kernel: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.weight": (outputs, inputs, kernel, kernel), f"{name}.bias": (outputs,)}
+
+
+LARGEST_SEEN = 256
+"""Pixels: an encoder looks at no finer image, which would cost much and tell it little."""
+
+
+def require_keys(state: Mapping[str, object], expected: set[str], *, what: str = "PGGAN generator") -> None:
+    """Refuse a state dict whose keys are not exactly `expected`; `what` is what it shall be.
 
     Raises:
         WeightsError: Names the missing and the extra keys.
@@ -92,7 +177,7 @@ def require_keys(state: Mapping[str, object], expected: set[str]) -> None:
     if missing or extra:
         parts = [f"{word} {_some(keys)}" for word, keys in (("missing", missing), ("extra", extra)) if keys]
         raise WeightsError(
-            f"not a complete PGGAN generator: {'; '.join(parts)}",
+            f"not a complete {what}: {'; '.join(parts)}",
             hint="the file is damaged, or of another network or format",
         )
 

@@ -13,7 +13,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor
 from ganinvert.errors import WeightsError
 from ganinvert.settings import StoredPrecision
 from ganinvert.weights import layouts
-from ganinvert.weights.architecture import PGGANArchitecture, require_keys
+from ganinvert.weights.architecture import EncoderArchitecture, PGGANArchitecture, require_keys
 from ganinvert.weights.layouts import State
 from ganinvert.weights.nvidia import read_nvidia
 from ganinvert.weights.tensorfile import TensorFile, digest
@@ -30,6 +30,7 @@ from ganinvert.weights.torchfile import is_state, is_torch_file, read_torch, req
 
 KIND = "pggan-generator"
 DISCRIMINATOR_KIND = "pggan-discriminator"
+ENCODER_KIND = "pggan-encoder"
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,37 @@ class DiscriminatorWeights:
             OutputError: The file cannot be written.
         """
         TensorFile(_cast(self.state, stored), {**self.about, "kind": DISCRIMINATOR_KIND}).save(path)
+
+
+@dataclass(frozen=True)
+class EncoderWeights:
+    """An encoder's state dict, as `Encoder` takes it.
+
+    Attributes:
+        state: Tensors, float32 on the CPU.
+        architecture: As the header states it and the tensors have it.
+        generator: Digest of the generator that it belongs to.
+        about: The file's own notes, such as licence and origin.
+    """
+
+    state: State
+    architecture: EncoderArchitecture
+    generator: str
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    def save(self, path: Path, *, stored: StoredPrecision = "float32") -> None:
+        """Write a safetensors file, atomically; `stored` is the precision in it.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        header = {
+            **self.about,
+            "kind": ENCODER_KIND,
+            "generator": self.generator,
+            "architecture": json.dumps(asdict(self.architecture)),
+        }
+        TensorFile(_cast(self.state, stored), header).save(path)
 
 
 def rounded(state: State, stored: StoredPrecision) -> dict[str, Tensor]:
@@ -155,6 +187,42 @@ def read_discriminator(path: Path) -> DiscriminatorWeights:
         return DiscriminatorWeights(canonical, PGGANArchitecture(512, tuple(channels)), about)
     except WeightsError as error:
         raise _of(path, error) from error
+
+
+def read_encoder(path: Path) -> EncoderWeights:
+    """Read an encoder of ours.
+
+    Raises:
+        WeightsError: The file is missing, damaged, hostile, holds none, or has missing or extra keys, or NaNs.
+    """
+    try:
+        file = _open(path)
+        if file.about.get("kind") != ENCODER_KIND:
+            raise WeightsError("holds no encoder", hint="those of `ganinvert train-encoder` do")
+        architecture = _encoder_architecture(file.structured("architecture"))
+        state = {key: tensor.float() for key, tensor in file.tensors.items()}
+        shapes = architecture.shapes()
+        require_keys(state, set(shapes), what="encoder")
+        require_plain(file.tensors)
+        for key, shape in shapes.items():
+            if tuple(state[key].shape) != shape:
+                raise WeightsError(
+                    f"{key} has shape {tuple(state[key].shape)}, not {shape}",
+                    hint="the file is damaged: fetch it again",
+                )
+        _require_finite(state)
+    except WeightsError as error:
+        raise _of(path, error) from error
+    return EncoderWeights(state, architecture, file.about.get("generator", ""), file.about)
+
+
+def _encoder_architecture(stated: object) -> EncoderArchitecture:
+    known = {field.name for field in fields(EncoderArchitecture)}
+    if isinstance(stated, dict) and stated.keys() == known and isinstance(widths := stated["widths"], list):
+        numbers = {key: value for key, value in stated.items() if key != "widths"}
+        if widths and all(type(value) is int for value in (*numbers.values(), *widths)):
+            return EncoderArchitecture(**numbers, widths=tuple(widths))
+    raise WeightsError("its header does not describe an encoder", hint="the file is damaged: fetch it again")
 
 
 def read_perceptual(path: Path, *, convolutions: Mapping[str, tuple[int, ...]]) -> TensorFile:

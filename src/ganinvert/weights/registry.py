@@ -7,9 +7,11 @@ from pathlib import Path
 
 from ganinvert import paths
 from ganinvert.errors import UsageError
-from ganinvert.files import write_together
+from ganinvert.files import write_atomically, write_together
 from ganinvert.settings import DEFAULT_GENERATOR
 from ganinvert.weights.catalog import CATALOG
+
+_NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
 def require_name(name: str) -> None:
@@ -18,7 +20,7 @@ def require_name(name: str) -> None:
     Raises:
         UsageError: It has other characters than letters, digits, hyphens and underscores, or is taken.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+    if not re.fullmatch(_NAME, name):
         raise UsageError(
             f"{name!r} cannot be a generator's name", hint="choose --name from letters, digits, hyphens and underscores"
         )
@@ -27,8 +29,8 @@ def require_name(name: str) -> None:
 
 
 def find(name: str | Path) -> Path | None:
-    """The file of that name, if there is one: `NAME` for a generator, `NAME.discriminator` for its discriminator."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.discriminator)?", str(name)):
+    """The file of that name, if there is one: `NAME` for a generator, `NAME.discriminator`, `NAME.encoder`."""
+    if not re.fullmatch(rf"{_NAME}(\.discriminator|\.encoder)?", str(name)):
         return None
     path = paths.generators_dir() / f"{name}.safetensors"
     return path if path.is_file() else None
@@ -54,3 +56,27 @@ def register(name: str, generator: Path, discriminator: Path) -> None:
             folder / f"{name}.safetensors": generator.read_bytes(),
         }
     )
+
+
+def require_encodable(name: str) -> None:
+    """Refuse a generator whose encoder could not be found again by its name.
+
+    Raises:
+        UsageError: The name, that of a file, has other characters than letters, digits, hyphens and underscores.
+    """
+    if not re.fullmatch(_NAME, name):
+        raise UsageError(
+            f"{name!r} cannot be a generator's name",
+            hint="rename its file, with letters, digits, hyphens and underscores",
+        )
+
+
+def register_encoder(name: str, encoder: Path) -> None:
+    """Keep a copy of the encoder of that generator, replacing an older one.
+
+    Raises:
+        UsageError: The name cannot be.
+        OutputError: The user's data directory cannot be written.
+    """
+    require_encodable(name)
+    write_atomically(paths.generators_dir() / f"{name}.encoder.safetensors", encoder.read_bytes())

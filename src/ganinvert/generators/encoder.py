@@ -1,0 +1,113 @@
+"""The inverse of a generator in one pass: a small convolutional network from images to codes and features."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganinvert.generators.pggan import SLOPE, pixel_norm
+from ganinvert.weights import EncoderArchitecture, EncoderWeights
+
+
+class _Block(nn.Module):
+    """x + convolution(convolution(x)), each after PixelNorm or LeakyReLU; begins as nearly the identity."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = self.first(F.leaky_relu(pixel_norm(x), SLOPE))
+        changed: Tensor = self.second(F.leaky_relu(inner, SLOPE))
+        return x + changed
+
+
+class Encoder(nn.Module):
+    """Tells of an image the code z, and the features at one layer, that make a generator show it.
+
+    A residual block per side from half that of the image down to 4×4, where z is read. The features are read from the
+    maps of their own size, to which the 4×4 maps are added, so that they know of the whole image.
+
+    Args:
+        weights: An encoder's file that was read, or an architecture for random weights.
+
+    Attributes:
+        architecture: Its shape.
+        layer: Of the generator whose features it tells.
+        digest: Of the generator that it belongs to; empty when it was never trained.
+        about: The file's own notes, such as licence and origin.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, weights: EncoderWeights | EncoderArchitecture) -> None:
+        super().__init__()
+        architecture = weights if isinstance(weights, EncoderArchitecture) else weights.architecture
+        self.architecture, self.layer = architecture, architecture.layer
+        self.digest, self.about = "", dict[str, str]()
+        widths, channels = architecture.widths, architecture.channels
+        # The first step halves the side: at full size even few channels would cost as much as all the rest.
+        self.stem = nn.Conv2d(3, widths[-1], 4, stride=2, padding=1)
+        # From the finest side to 4×4, as the image passes through them.
+        self.blocks = nn.ModuleList(_Block(width) for width in reversed(widths))
+        self.narrower = nn.ModuleList(
+            nn.Conv2d(widths[n], widths[n - 1], 3, padding=1) for n in range(len(widths) - 1, 0, -1)
+        )
+        self.code = nn.Linear(widths[0] * 16, architecture.latent_dim)
+        if self.layer:
+            width = widths[(self.layer - 1) // 2]
+            self.context = nn.Conv2d(widths[0], width, 1)
+            self.merged = _Block(width)
+            self.read = nn.Conv2d(width, channels, 3, padding=1)
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("scale", torch.ones(channels))
+        if isinstance(weights, EncoderWeights):
+            self.load_state_dict(dict(weights.state))
+            self.digest, self.about = weights.generator, dict(weights.about)
+        else:
+            self._begin()
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode images.
+
+        Args:
+            image: (n, 3, r, r) in [-1, 1], r the generator's resolution.
+
+        Returns:
+            z (n, latent) of length √latent, as far from 0 as codes drawn from N(0, I); and features (n, c, s, s) at
+            `layer`, before PixelNorm, as `Generator.features` gives them. At layer 0 they are z itself.
+        """
+        factor = self.architecture.resolution // self.architecture.side
+        x = F.avg_pool2d(image, factor) if factor > 1 else image
+        x = self.stem(x.contiguous(memory_format=torch.channels_last))
+        kept = x
+        for n, block in enumerate(self.blocks):
+            if n:
+                x = self.narrower[n - 1](F.avg_pool2d(x, 2))
+            x = block(x)
+            if x.shape[-1] == self.architecture.size:
+                kept = x
+        known = pixel_norm(x)
+        z = F.normalize(self.code(F.leaky_relu(known, SLOPE).flatten(1)), dim=1)
+        z = z * self.architecture.latent_dim**0.5
+        if not self.layer:
+            return z, z[:, :, None, None]
+        whole = F.interpolate(self.context(known), size=kept.shape[-2:], mode="nearest")
+        normal = self.read(F.leaky_relu(pixel_norm(self.merged(kept + whole)), SLOPE))
+        features = torch.addcmul(self.mean[:, None, None], normal, self.scale[:, None, None])
+        return z, features
+
+    def _begin(self) -> None:
+        """He's initialisation; blocks and the readings begin small, so that deep nets learn from the first step."""
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+            else:
+                nn.init.kaiming_normal_(parameter, a=SLOPE)
+                if name.endswith(("second.weight", "read.weight")):
+                    with torch.no_grad():
+                        parameter.mul_(0.3)

@@ -1,0 +1,97 @@
+"""From settings to methods, and from what a bundle keeps back to codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from torch import Tensor
+
+from ganinvert.generators import Generator
+from ganinvert.methods.base import Code, Method
+from ganinvert.methods.composition import ComposedCode, Composition
+from ganinvert.methods.encoded import Encoding, FeatureCode
+from ganinvert.methods.latent import Latent, LatentCode
+from ganinvert.methods.residuals import ResidualCode, Residuals
+from ganinvert.methods.starts import encoder_of
+from ganinvert.settings import Encoded, LayerResiduals, MethodSettings, PmSFC, SingleCode, Weighting
+from ganinvert.subspaces import SubspaceMasks
+
+
+def method_of(settings: MethodSettings, masks: SubspaceMasks) -> Method:
+    """The method that settings are for.
+
+    Args:
+        settings: Of any method.
+        masks: The subspaces that results are edited by; PmSFC composes by them, too.
+    """
+    match settings:
+        case PmSFC():
+            return Composition(settings, composing(settings, masks))
+        case SingleCode():
+            return Latent(settings)
+        case LayerResiduals():
+            return Residuals(settings)
+        case Encoded():
+            return Encoding(settings)
+        case _:
+            raise NotImplementedError
+
+
+def composing(settings: PmSFC, masks: SubspaceMasks) -> SubspaceMasks:
+    """The subspaces that a composition uses: with R = 1, all channels together."""
+    return masks if settings.subspaces > 1 else SubspaceMasks.whole(len(masks.labels))
+
+
+def rebuilt(method: Mapping[str, Any], tensors: Mapping[str, Tensor], masks: SubspaceMasks, *, layer: int) -> Code:
+    """The code of one image, from what a bundle keeps of it.
+
+    Args:
+        method: Fields of the method's settings.
+        tensors: As `Code.tensors` gives them.
+        masks: The subspaces of `layer`.
+        layer: Where results are edited, and where features without a code are.
+
+    Raises:
+        TypeError, ValueError, UsageError: They do not fit together.
+    """
+    parts = {name: tensor[None] for name, tensor in tensors.items()}
+    residuals = [f"d{n}" for n in range(1, len(parts))]
+    names = set(parts)
+    if names == {"h"}:
+        _require(parts["h"].ndim == 4)
+        return FeatureCode(parts["h"], layer)
+    if names == {"z", "w"}:
+        composed = PmSFC(**method)
+        _require(composed.weighting in get_args(Weighting) and composed.layer == layer)
+        _require(parts["z"].ndim == 4 and parts["z"].shape[1:3] == (composed.subspaces, composed.codes))
+        _require(parts["w"].shape[1:] == (composed.codes, len(masks.labels)))
+        _require(composed.subspaces in (1, masks.subspaces))
+        return ComposedCode(parts["z"], parts["w"], composing(composed, masks), composed)
+    _require(names == {"z", *residuals} and parts["z"].ndim == 2 and len(residuals) <= layer)
+    _require(all(parts[name].ndim == 4 for name in residuals))
+    if not residuals:
+        return LatentCode(parts["z"], SingleCode())
+    return ResidualCode(parts["z"], [parts[name] for name in residuals], LayerResiduals(layer=len(residuals)))
+
+
+def _require(holds: bool) -> None:
+    if not holds:
+        raise ValueError("its parts do not fit together")
+
+
+def editing_layer(settings: MethodSettings, generator: Generator) -> int:
+    """Where results are edited: where the method gives features, or for codes where PmSFC composes them.
+
+    Raises:
+        WeightsError: The method needs an encoder, and the generator has none.
+    """
+    match settings:
+        case PmSFC():
+            return settings.layer
+        case Encoded(into="features"):
+            return encoder_of(generator).layer
+        case LayerResiduals():
+            return max(settings.layer, PmSFC().layer)
+        case _:
+            return min(PmSFC().layer, generator.num_layers)

@@ -1,0 +1,75 @@
+"""InvertLayers (Bau et al. 2019): a code and what is added to the outputs of the first layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganinvert.degradations import Degradation
+from ganinvert.generators import Generator
+from ganinvert.methods.base import Code
+from ganinvert.methods.starts import start_codes
+from ganinvert.settings import LayerResiduals
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """A code z and residuals d₁ … d_L.
+
+    Attributes:
+        settings: L, start, and the weight of the residuals' size.
+    """
+
+    settings: LayerResiduals
+
+    @torch.no_grad()
+    def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> ResidualCode:
+        """A code, and residuals of 0.
+
+        Raises:
+            UsageError: There is no such layer.
+            WeightsError: The code is to be an encoder's, and the generator has none.
+        """
+        settings = self.settings
+        generator.check_layer(settings.layer)
+        z = start_codes(
+            generator, y, degradation, init=settings.init, count=1, candidates=settings.candidates, seed=seed
+        )[:, 0]
+        infos = [generator.layer_info(layer) for layer in range(1, settings.layer + 1)]
+        residuals = [torch.zeros(len(y), info.channels, info.size, info.size, device=y.device) for info in infos]
+        return ResidualCode(z.contiguous(), residuals, settings)
+
+
+class ResidualCode(Code):
+    """Codes and residuals of b images.
+
+    Args:
+        z: (b, z).
+        residuals: (b, c, h, w) of layers 1, 2, …
+        settings: The weight of their size.
+    """
+
+    def __init__(self, z: Tensor, residuals: list[Tensor], settings: LayerResiduals) -> None:
+        super().__init__()
+        self.z = nn.Parameter(z)
+        self.residuals = nn.ParameterList(nn.Parameter(residual) for residual in residuals)
+        self.settings, self.layer = settings, len(residuals)
+
+    def compose(self, generator: Generator) -> Tensor:
+        """h₀ = z, hₗ = gₗ(hₗ₋₁) + dₗ."""
+        h = self.z[:, :, None, None]
+        for layer, residual in enumerate(self.residuals, 1):
+            h = generator.carry(h, layer - 1, layer) + residual
+        return h
+
+    def penalty(self, generator: Generator, x: Tensor) -> Tensor:  # noqa: ARG002
+        """Σₗ mean dₗ², times its weight."""
+        sizes = [residual.square().flatten(1).mean(dim=1) for residual in self.residuals]
+        return self.settings.penalty * torch.stack(sizes).sum(dim=0)
+
+    def tensors(self, image: int) -> dict[str, Tensor]:
+        """Z (z,) and residuals d1, d2, … (c, h, w) of one image."""
+        residuals = {f"d{layer}": residual for layer, residual in enumerate(self.residuals, 1)}
+        return {name: value[image].detach().cpu().clone() for name, value in {"z": self.z, **residuals}.items()}
