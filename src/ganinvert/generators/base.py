@@ -65,6 +65,10 @@ class Generator(nn.Module, ABC):
         The layers are convolutions: features of another size than the layer's give a crop or a larger canvas.
         """
 
+    @abstractmethod
+    def weights_after(self, layer: int) -> dict[str, Tensor]:
+        """The parameters that `synthesize` uses from `layer` on, by name: what can be tuned behind it."""
+
     def forward(self, z: Tensor) -> Tensor:
         """Codes (n, z) to images (n, 3, r, r)."""
         return self.synthesize(self.features(z, 0), 0)

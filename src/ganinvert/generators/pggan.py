@@ -134,6 +134,12 @@ class PGGANGenerator(Generator):
         image: Tensor = self.to_rgb(pixel_norm(h))
         return image
 
+    def weights_after(self, layer: int) -> dict[str, Tensor]:
+        """Weights and biases of the convolutions after `layer` and of ToRGB."""
+        self.check_layer(layer)
+        before = {f"layers.{n}" for n in range(layer)}
+        return {name: weight for name, weight in self.named_parameters() if name.rpartition(".")[0] not in before}
+
     def grouped_features(self, z: Tensor, layer: int, groups: Sequence[Tensor]) -> Tensor:
         """The base class's result, without computing the channels of the last convolution that no group keeps."""
         if layer == 0:
@@ -161,13 +167,25 @@ class PGGANDiscriminator(nn.Module):
         self.dense = nn.Linear(widths[-1] * 16, widths[-1])
         self.score = nn.Linear(widths[-1], 1)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Images (n, 3, r, r) in [-1, 1] to scores (n,), higher for more real."""
+    @property
+    def resolution(self) -> int:
+        """Side of the images in pixels."""
+        return 4 << (len(self.layers) // 2)
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Images (n, 3, r, r) in [-1, 1] to maps (n, c, h, w): a block's for every resolution from r to 8, and 4×4."""
         x = F.leaky_relu(self.from_rgb(image), SLOPE)
+        found = []
         for n, layer in enumerate(self.layers):
             x = F.leaky_relu(layer(x), SLOPE)
             if n % 2:
+                found.append(x)
                 x = F.avg_pool2d(x, 2)
+        return [*found, x]
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Images (n, 3, r, r) in [-1, 1] to scores (n,), higher for more real."""
+        x = self.features(image)[-1]
         x = F.leaky_relu(self.final(torch.cat([x, minibatch_stddev(x)], dim=1)), SLOPE)
         x = F.leaky_relu(self.dense(x.flatten(1)), SLOPE)
         score: Tensor = self.score(x)

@@ -63,6 +63,10 @@ class TunedGenerator(Generator):
         """G2: features (n, c, h, w) at `layer` to images (n, 3, r, r), about [-1, 1]."""
         return self._call("synthesize", h, layer)
 
+    def weights_after(self, layer: int) -> dict[str, Tensor]:
+        """The shared generator's."""
+        return self.generator.weights_after(layer)
+
     def grouped_features(self, z: Tensor, layer: int, groups: Sequence[Tensor]) -> Tensor:
         """What the shared generator does, with the changed weights."""
         return self._call("grouped_features", z, layer, groups)

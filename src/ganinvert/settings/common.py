@@ -77,6 +77,16 @@ def positive(name: str, value: float) -> None:
         raise UsageError(f"{name} cannot be {value:g}", hint="choose a number above 0 and not above 1e6")
 
 
+def not_negative(name: str, value: float) -> None:
+    """Refuse a number below 0.
+
+    Raises:
+        UsageError: It is negative, or above 1e6, or no number.
+    """
+    if not 0 <= value <= 1e6:
+        raise UsageError(f"{name} cannot be {value:g}", hint="choose a number from 0 to 1e6")
+
+
 HALVINGS = (4 / 15, 0.4, 0.6)
 """Shares of the steps after which the rate is halved: 800, 1200 and 1800 of 3000 in the program of Bau et al."""
 

@@ -15,6 +15,7 @@ from ganinvert.settings.common import (
     Schedule,
     Weighting,
     at_least,
+    not_negative,
     positive,
     scheduled_rate,
 )
@@ -167,8 +168,7 @@ class SingleCode:
         """
         at_least("candidates", self.candidates, 1)
         for name in ("prior", "clip"):
-            if not getattr(self, name) >= 0:
-                raise UsageError(f"{name} cannot be {getattr(self, name):g}", hint="choose 0 or a positive number")
+            not_negative(name, getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -217,21 +217,26 @@ class GenerativePrior:
         stages: In stage s of S, the first s/S of the layers are tuned, and z.
         weight_rate: Learning rate of the weights as a multiple of the code's.
         features: Weight of the mean absolute difference of the discriminator's features.
+        rank: Of the changes of convolutions; 0 leaves them whole.
     """
 
     candidates: int = 500
     stages: int = 5
     weight_rate: float = 0.025
     features: float = 1.0
+    rank: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
 
         Raises:
-            UsageError: There is no candidate or stage.
+            UsageError: There is no candidate or stage, or a rate, weight or rank is negative.
         """
         at_least("candidates", self.candidates, 1)
         at_least("stages", self.stages, 1)
+        at_least("rank", self.rank, 0)
+        for name in ("weight_rate", "features"):
+            not_negative(name, getattr(self, name))
 
 
 MethodSettings = PmSFC | SingleCode | LayerResiduals | Encoded | GenerativePrior
@@ -241,13 +246,48 @@ MethodSettings = PmSFC | SingleCode | LayerResiduals | Encoded | GenerativePrior
 class Tuning:
     """Fine-tuning of the generator's weights around a code that stays as it is, the pivot.
 
+    Near-perfect inversion is 1ₚ [objective + λ·local adversarial term] + global adversarial term; no source gives
+    weights, p, rates, steps or the pyramid's depth, and all that are here are ours.
+
     Attributes:
         kind: "near-perfect" (the slides) or "pti" (Roich et al. 2021).
+        optimization: Of the weights.
+        objective: Differences between measurement and image.
+        rank: Of the changes of convolutions; 0 leaves them whole.
+        adversarial: λ, weight of the local adversarial term.
+        cohesion: Weight of the global adversarial term.
+        probability: p, of the objective and the local term being on in a step; without a global term they always are.
+        batch: Images of a step of the discriminator, the photo's among them.
+        critic_lr: The discriminator's learning rate.
+        locality: Weight of what images near the pivot must not change (PTI).
+        stop: LPIPS to the measurement at which the tuning ends; 0 never.
     """
 
     kind: Refinement = "near-perfect"
     optimization: Optimization = Optimization(steps=300, lr=1e-3)
-    objective: Objective = Objective()
+    objective: Objective = Objective(pixel=0.0, laplacian=1.0, perceptual=0.0)
+    rank: int = 16
+    adversarial: float = 0.01
+    cohesion: float = 0.1
+    probability: float = 0.5
+    batch: int = 4
+    critic_lr: float = 1e-4
+    locality: float = 0.0
+    stop: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            UsageError: A negative weight, rank or bound, a batch without samples, or a probability that is none.
+        """
+        at_least("rank", self.rank, 0)
+        at_least("batch", self.batch, 2)
+        positive("critic_lr", self.critic_lr)
+        for name in ("adversarial", "cohesion", "locality", "stop"):
+            not_negative(name, getattr(self, name))
+        if not 0 < self.probability <= 1:
+            raise UsageError(f"probability cannot be {self.probability:g}", hint="choose one above 0, and not above 1")
 
 
 @dataclass(frozen=True)

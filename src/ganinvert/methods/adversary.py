@@ -1,0 +1,109 @@
+"""A discriminator that learns while a generator is tuned, and keeps it to real images."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from weakref import WeakKeyDictionary
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganinvert.errors import WeightsError
+from ganinvert.generators import Generator, PGGANDiscriminator, load_discriminator
+from ganinvert.generators.tuned import TunedGenerator
+from ganinvert.settings import Tuning
+
+_FOUND: WeakKeyDictionary[Generator, PGGANDiscriminator] = WeakKeyDictionary()
+
+
+def discriminator_of(generator: Generator, given: PGGANDiscriminator | None = None) -> PGGANDiscriminator:
+    """The discriminator that was trained with a generator, frozen, on the generator's device.
+
+    Args:
+        generator: Found by its name.
+        given: One to use instead.
+
+    Raises:
+        WeightsError: There is none, or it is for images of another size.
+    """
+    if given is None:
+        if generator not in _FOUND:
+            _FOUND[generator] = load_discriminator(generator.name)
+        given = _FOUND[generator]
+    if given.resolution != generator.resolution:
+        raise WeightsError(
+            f"the discriminator is for images of {given.resolution} pixels, not {generator.resolution}",
+            hint="use the one that was trained with the generator",
+        )
+    return given.to(next(generator.parameters()).device)
+
+
+class Adversary:
+    """The terms of near-perfect inversion that need a discriminator D.
+
+    Local: log D(x) + log(1 - D(x̂)), for the photo x and its image x̂; global: E log D(x) + E log(1 - D(G(z))). The
+    generator minimises -log D instead of log(1 - D), which has a gradient where D is sure (Goodfellow et al. 2014).
+    All images of a step share a batch, so that D's statistics of the minibatch are those it was trained with.
+
+    Args:
+        generator: The shared one.
+        discriminator: D's start; it is copied.
+        settings: Weights of the terms, rate and batch.
+        target: The photo, (1, 3, r, r) in [-1, 1].
+        reals: Real images (n, 3, r, r) uint8; None: samples of the shared generator stand in for them.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: PGGANDiscriminator,
+        settings: Tuning,
+        *,
+        target: Tensor,
+        reals: Tensor | None,
+    ) -> None:
+        self.generator, self.settings, self.target, self.reals = generator, settings, target, reals
+        self.critic = deepcopy(discriminator)
+        self.optimizer = torch.optim.Adam(self.critic.parameters(), lr=settings.critic_lr, betas=(0.0, 0.99))
+        self.z = torch.empty(0)
+
+    def learn(self, tuned: TunedGenerator, image: Tensor, *, local: bool, rng: torch.Generator) -> None:
+        """Draw a batch, and move D up the terms.
+
+        Args:
+            tuned: The generator as it is.
+            image: Of the photo, (1, 3, r, r).
+            local: Whether the local term is on.
+            rng: On the CPU.
+        """
+        self.z = self._codes(rng)
+        with torch.no_grad():
+            fake = torch.cat([tuned(self.z), image])
+            real = torch.cat([self._real(rng), self.target])
+        self.critic.requires_grad_(True)
+        loss = self._weighted(F.softplus(-self.critic(real)) + F.softplus(self.critic(fake)), local=local)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.critic.requires_grad_(False)
+
+    def penalty(self, tuned: TunedGenerator, image: Tensor, *, local: bool) -> Tensor:
+        """What the generator minimises on the batch of this step, (1,)."""
+        return self._weighted(F.softplus(-self.critic(torch.cat([tuned(self.z), image]))), local=local)[None]
+
+    def _weighted(self, losses: Tensor, *, local: bool) -> Tensor:
+        """The global term of all but the last, which is that of the photo."""
+        total = self.settings.cohesion * losses[:-1].mean()
+        return total + self.settings.adversarial * losses[-1] if local else total
+
+    def _codes(self, rng: torch.Generator) -> Tensor:
+        count = self.settings.batch - 1
+        return torch.randn(count, self.generator.latent_dim, generator=rng).to(self.target.device)
+
+    def _real(self, rng: torch.Generator) -> Tensor:
+        if self.reals is None:
+            sampled: Tensor = self.generator(self._codes(rng))
+            return sampled
+        picked = torch.randint(len(self.reals), (self.settings.batch - 1,), generator=rng)
+        return self.reals[picked.to(self.reals.device)].to(self.target.device).float() / 127.5 - 1

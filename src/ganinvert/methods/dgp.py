@@ -1,0 +1,145 @@
+"""Deep generative prior (Pan et al. 2020): the code and the generator's weights move together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganinvert.degradations import Degradation
+from ganinvert.errors import UsageError
+from ganinvert.generators import Generator, PGGANDiscriminator
+from ganinvert.generators.tuned import TunedGenerator
+from ganinvert.methods.adversary import discriminator_of
+from ganinvert.methods.base import Code
+from ganinvert.methods.weights import WeightChanges
+from ganinvert.settings import GenerativePrior
+
+_CANDIDATES_AT_ONCE = 50
+_COARSE = 3
+"""Candidates are compared by so many of the discriminator's last maps, as in the authors' program."""
+
+
+@dataclass(frozen=True)
+class DeepGenerativePrior:
+    """One code, and changes of all weights.
+
+    Attributes:
+        settings: Candidates, stages, rates and the features' weight.
+        discriminator: Whose features are compared; None: that which was trained with the generator.
+    """
+
+    settings: GenerativePrior
+    discriminator: PGGANDiscriminator | None = None
+
+    @torch.no_grad()
+    def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> PriorCode:
+        """The best of the candidates, and changes of 0.
+
+        Raises:
+            UsageError: More than one photo.
+            WeightsError: The generator has no discriminator.
+        """
+        if len(y) != 1:
+            raise UsageError(
+                f"a generator cannot be tuned for {len(y)} photos together", hint="tune it for one after another"
+            )
+        rng = torch.Generator().manual_seed(seed)
+        distance = FeatureDistance(discriminator_of(generator, self.discriminator), degradation, y)
+        z = torch.randn(self.settings.candidates, generator.latent_dim, generator=rng).to(y.device)
+        distances = [distance(generator(part), last=_COARSE) for part in z.split(_CANDIDATES_AT_ONCE)]
+        best = z[torch.cat(distances).argmin()][None].clone()
+        changes = WeightChanges(generator, after=0, rank=self.settings.rank, rng=rng)
+        return PriorCode(best, changes, self.settings, distance, layers=generator.num_layers)
+
+
+class FeatureDistance:
+    """Σ over maps of the discriminator of the mean absolute difference to those of a measurement.
+
+    Args:
+        discriminator: Frozen.
+        degradation: What made the measurement; it is shown to the discriminator as an image.
+        y: The measurement of one image.
+    """
+
+    def __init__(self, discriminator: PGGANDiscriminator, degradation: Degradation, y: Tensor) -> None:
+        self.discriminator, self.degradation = discriminator, degradation
+        with torch.no_grad():
+            self.target = self._features(y)
+
+    def __call__(self, image: Tensor, *, last: int | None = None) -> Tensor:
+        """Images (n, 3, r, r) to distances (n,), by the `last` maps or all."""
+        found = self._features(self.degradation(image.float()))
+        pairs = list(zip(found, self.target, strict=True))[-(last or len(found)) :]
+        return torch.stack([(a - b).abs().flatten(1).mean(dim=1) for a, b in pairs]).sum(dim=0)
+
+    def _features(self, measurement: Tensor) -> list[Tensor]:
+        return self.discriminator.features(self.degradation.guess(measurement).expand(-1, 3, -1, -1))
+
+
+class PriorCode(Code):
+    """A code z, and changes of all weights.
+
+    Args:
+        z: (1, z).
+        changes: Of the weights.
+        settings: Stages, rates and the features' weight.
+        distance: To the measurement.
+        layers: Convolutions of the generator.
+    """
+
+    layer = 0
+    alone = True
+
+    def __init__(
+        self,
+        z: Tensor,
+        changes: WeightChanges,
+        settings: GenerativePrior,
+        distance: FeatureDistance,
+        *,
+        layers: int,
+    ) -> None:
+        super().__init__()
+        self.z, self.changes = nn.Parameter(z), changes
+        self.settings, self._distance, self._layers = settings, distance, layers
+        self._fixed: int | None = None
+        """The weights after this layer are not tuned yet; None: all are."""
+
+    def compose(self, generator: Generator) -> Tensor:  # noqa: ARG002  (z is its own features)
+        """Z as features (1, z, 1, 1) of layer 0."""
+        return self.z[:, :, None, None]
+
+    def render(self, generator: Generator) -> Tensor:
+        """Images (1, 3, r, r) of the generator as far as it is tuned."""
+        fixed = generator.weights_after(self._fixed) if self._fixed is not None else {}
+        return TunedGenerator(generator, self.changes.named(but=fixed)).synthesize(self.compose(generator), 0)
+
+    def penalty(self, generator: Generator, x: Tensor) -> Tensor | None:  # noqa: ARG002  (x is what it made)
+        """The discriminator's features, (1,)."""
+        return self.settings.features * self._distance(x) if self.settings.features else None
+
+    def rates(self) -> Mapping[str, float]:
+        """The weights move at their own rate."""
+        return {name: 1.0 if name == "z" else self.settings.weight_rate for name, _ in self.named_parameters()}
+
+    def begin(self, index: int, steps: int) -> bool:
+        """In stage s of S, the first s/S of the layers are tuned; in the last, all, and what makes the image."""
+        stage = index * self.settings.stages // steps + 1
+        self._fixed = None if stage >= self.settings.stages else self._layers * stage // self.settings.stages
+        return False
+
+    def conclude(self, losses: Tensor) -> None:  # noqa: ARG002  (the last changes are kept)
+        """Round the changes as a bundle does."""
+        self.changes.round()
+        self._fixed = None
+
+    def tensors(self, image: int) -> dict[str, Tensor]:
+        """Z (z,)."""
+        return {"z": self.z[image].detach().cpu().clone()}
+
+    def deltas(self, image: int) -> dict[str, Tensor]:  # noqa: ARG002  (there is one)
+        """The changes by name, float16; those of low rank as factors."""
+        return self.changes.stored()

@@ -1,0 +1,195 @@
+"""Fine-tuning of the generator for one photo: near-perfect inversion (the slides) and pivotal tuning (PTI)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ganinvert.degradations import Degradation
+from ganinvert.errors import UsageError
+from ganinvert.generators import Generator, PGGANDiscriminator
+from ganinvert.generators.tuned import TunedGenerator
+from ganinvert.losses import LpipsLoss, pixel_loss
+from ganinvert.methods.adversary import Adversary, discriminator_of
+from ganinvert.methods.base import Code
+from ganinvert.methods.weights import WeightChanges
+from ganinvert.settings import Tuning
+
+LOCALITY_SHARE = 0.5
+"""How far towards a random code's features the locality term looks. PTI's step of 30 is one of StyleGAN's W."""
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """Tune the layers after the pivot's.
+
+    Attributes:
+        settings: Terms, their weights, and the size of the changes.
+        discriminator: To start from, when a term needs one; None: that which was trained with the generator.
+        reals: Real images (n, 3, r, r) uint8, for the global term.
+    """
+
+    settings: Tuning
+    discriminator: PGGANDiscriminator | None = None
+    reals: Tensor | None = None
+
+    @property
+    def cohesion(self) -> Literal["none", "images", "samples"]:
+        """What holds the rest of the generator: nothing, real images, or samples of the generator as it was."""
+        if not self.settings.cohesion:
+            return "none"
+        return "samples" if self.reals is None else "images"
+
+    def start(self, generator: Generator, pivot: Code, y: Tensor, degradation: Degradation, *, seed: int) -> TunedCode:
+        """The pivot, and changes of 0.
+
+        Raises:
+            UsageError: More than one photo, or real images of another size than the generator's.
+            WeightsError: A term needs a discriminator, and the generator has none.
+        """
+        if len(y) != 1:
+            raise UsageError(
+                f"a generator cannot be tuned for {len(y)} photos together", hint="tune it for one after another"
+            )
+        settings, adversary = self.settings, None
+        if self.reals is not None and self.reals.shape[1:] != (3, generator.resolution, generator.resolution):
+            raise UsageError(
+                f"real images of shape {tuple(self.reals.shape[1:])} are no images of the generator",
+                hint=f"bring them to (3, {generator.resolution}, {generator.resolution})",
+            )
+        if settings.adversarial or settings.cohesion:
+            adversary = Adversary(
+                generator,
+                discriminator_of(generator, self.discriminator),
+                settings,
+                target=degradation.guess(y).expand(-1, 3, -1, -1),
+                reals=self.reals,
+            )
+        changes = WeightChanges(
+            generator, after=pivot.layer, rank=settings.rank, rng=torch.Generator().manual_seed(seed)
+        )
+        stop = LpipsLoss(y) if settings.stop else None
+        with torch.no_grad():
+            features = pivot.compose(generator).float()
+        return TunedCode(pivot, features, changes, settings, adversary=adversary, stop=stop, seed=seed)
+
+
+class TunedCode(Code):
+    """A code that stays, and changes of the weights after its layer.
+
+    Args:
+        pivot: The code.
+        features: What it composes, (1, c, h, w).
+        changes: The variables.
+        settings: Terms and their weights.
+        adversary: For the terms with a discriminator.
+        stop: Distance to the measurement at which the tuning ends.
+        seed: Of everything that is drawn: every step draws what its number says, so that a run can be repeated.
+    """
+
+    alone = True
+    features: Tensor
+
+    def __init__(
+        self,
+        pivot: Code,
+        features: Tensor,
+        changes: WeightChanges,
+        settings: Tuning,
+        *,
+        adversary: Adversary | None = None,
+        stop: LpipsLoss | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.pivot, self.changes, self.layer = pivot.requires_grad_(False), changes, pivot.layer
+        self.settings, self.adversary, self.seed = settings, adversary, seed
+        self.register_buffer("features", features, persistent=False)
+        self._stop = stop
+        self._rng = torch.Generator()
+        self._local = True
+        self._ended: tuple[Tensor, dict[str, Tensor]] | None = None
+        """Image and changes when the tuning ended before its last step."""
+
+    def tuned(self, generator: Generator) -> TunedGenerator:
+        """The generator as it is tuned now, differentiable in the changes."""
+        return TunedGenerator(generator, self.changes.named())
+
+    def compose(self, generator: Generator) -> Tensor:  # noqa: ARG002  (the layers before are as they were)
+        """The pivot's features (1, c, h, w), which do not change."""
+        return self.features
+
+    def render(self, generator: Generator) -> Tensor:
+        """The image (1, 3, r, r); while the local terms are off, nothing flows back from it."""
+        if self._ended is not None:
+            return self._ended[0]
+        image = self.tuned(generator).synthesize(self.features, self.layer)
+        return image if self._local else image.detach()
+
+    def begin(self, index: int, steps: int) -> bool:  # noqa: ARG002  (no step is special)
+        """Draw what the step draws, and let the discriminator learn from it."""
+        # A generator's seed is 64 bits; steps of neighbouring seeds must not be the same ones.
+        self._rng.manual_seed((self.seed * 1_000_003 + index) % 2**63)
+        if self._ended is not None or self.adversary is None:
+            return False
+        on = torch.rand((), generator=self._rng) < self.settings.probability
+        self._local = bool(on) or not self.settings.cohesion
+        with torch.no_grad():
+            tuned = self.tuned(self.adversary.generator)
+            image = tuned.synthesize(self.features, self.layer)
+        self.adversary.learn(tuned, image, local=self._local, rng=self._rng)
+        return False
+
+    def penalty(self, generator: Generator, x: Tensor) -> Tensor | None:
+        """The terms with a discriminator, and PTI's locality, (1,)."""
+        if self._ended is not None:
+            return None
+        if self._stop is not None and bool(self._distance(x) <= self.settings.stop):
+            kept = {name: value.detach().clone() for name, value in self.changes.named_parameters()}
+            self._ended = x.detach().clone().requires_grad_(), kept
+            return None
+        terms = []
+        if self.adversary is not None:
+            terms.append(self.adversary.penalty(self.tuned(generator), x, local=self._local))
+        if self.settings.locality:
+            terms.append(self.settings.locality * self._locality(generator))
+        return torch.stack(terms).sum(dim=0) if terms else None
+
+    @torch.no_grad()
+    def retract(self) -> None:
+        """After the end, changes stay what they were."""
+        if self._ended is not None:
+            for name, value in self.changes.named_parameters():
+                value.copy_(self._ended[1][name])
+
+    def conclude(self, losses: Tensor) -> None:  # noqa: ARG002  (the last changes are kept)
+        """Round the changes as a bundle does."""
+        self.changes.round()
+        self._ended, self._local = None, True
+
+    def tensors(self, image: int) -> dict[str, Tensor]:
+        """The pivot's."""
+        return self.pivot.tensors(image)
+
+    def deltas(self, image: int) -> dict[str, Tensor]:  # noqa: ARG002  (there is one)
+        """The changes by name, float16; those of low rank as factors."""
+        return self.changes.stored()
+
+    @torch.no_grad()
+    def _distance(self, x: Tensor) -> Tensor:
+        assert self._stop is not None
+        distance: Tensor = self._stop(x)
+        return distance[0]
+
+    def _locality(self, generator: Generator) -> Tensor:
+        """How far images near the pivot have moved, L2 + LPIPS (Roich et al. 2021, eq. 4), (1,)."""
+        z = torch.randn(1, generator.latent_dim, generator=self._rng).to(self.features.device)
+        with torch.no_grad():
+            near = torch.lerp(self.features, generator.features(z, self.layer).float(), LOCALITY_SHARE)
+            before = generator.synthesize(near, self.layer).float()
+        now = self.tuned(generator).synthesize(near, self.layer).float()
+        perceptual: Tensor = LpipsLoss(before)(now)
+        return pixel_loss(now, before) + perceptual

@@ -1,0 +1,58 @@
+"""Changes of a generator's weights as variables of a code."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+import torch
+from torch import Tensor, nn
+
+from ganinvert.generators import Generator
+from ganinvert.generators.tuned import LEFT, RIGHT
+
+_DOT = ":"
+"""Stands for the dot in names, which modules reserve."""
+
+
+class WeightChanges(nn.Module):
+    """Changes of the weights after a layer, 0 at the start.
+
+    A convolution's change of rank k is a product (o, k)·(k, i·h·w), as in LoRA (Hu et al. 2021): the second factor
+    starts at random, with the length that makes a step move the product about as far as one of a whole change. Where
+    that saves nothing, and for biases, the change is whole.
+
+    Args:
+        generator: Whose weights.
+        after: The last layer that stays as it is; 0 changes all.
+        rank: Of the convolutions' changes; 0 leaves them whole.
+        rng: Of the start, on the CPU.
+    """
+
+    def __init__(self, generator: Generator, *, after: int, rank: int, rng: torch.Generator) -> None:
+        super().__init__()
+        for name, weight in generator.weights_after(after).items():
+            inputs = weight[0].numel()
+            if not rank or weight.ndim < 4 or rank * (len(weight) + inputs) >= weight.numel():
+                self._add(name, torch.zeros_like(weight, memory_format=torch.contiguous_format))
+                continue
+            right = torch.randn(rank, inputs, generator=rng) * rank**-0.5
+            self._add(name + LEFT, torch.zeros(len(weight), rank, device=weight.device))
+            self._add(name + RIGHT, right.to(weight.device))
+
+    def named(self, *, but: Container[str] = ()) -> dict[str, Tensor]:
+        """What `TunedGenerator` takes, differentiable, without the changes of some parameters."""
+        values = {name.replace(_DOT, "."): value for name, value in self.named_parameters()}
+        return {name: value for name, value in values.items() if name.removesuffix(LEFT).removesuffix(RIGHT) not in but}
+
+    @torch.no_grad()
+    def round(self) -> None:
+        """Round to float16, in place, so that a bundle renders the same bits."""
+        for value in self.parameters():
+            value.copy_(value.half())
+
+    def stored(self) -> dict[str, Tensor]:
+        """What a bundle keeps: float16 on the CPU."""
+        return {name: value.detach().half().cpu() for name, value in self.named().items()}
+
+    def _add(self, name: str, value: Tensor) -> None:
+        self.register_parameter(name.replace(".", _DOT), nn.Parameter(value))
