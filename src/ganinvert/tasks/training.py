@@ -106,7 +106,7 @@ class TrainingJob:
             samples=settings.evaluation_images,
             device=place,
         )
-        run = Run(trainer, evaluation, run_folder(output), images.sha256, head_start, str(init or ""), history)
+        run = Run(run_folder(output), images.sha256, history, trainer, evaluation, head_start, str(init or ""))
         return cls(run, images, output, name, folder.resolve().name)
 
     def finish(self, *, licence: str = "", credit: str = "", stored: StoredPrecision = "float32") -> TrainedGenerator:
