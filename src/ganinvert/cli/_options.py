@@ -14,7 +14,17 @@ from ganinvert.cli._console import output
 from ganinvert.cli._report import KIND as REPORT
 from ganinvert.cli._results import SUFFIXES
 from ganinvert.errors import UsageError
-from ganinvert.settings import DEFAULT_GENERATOR, Affinity, Align, FitMode, Invert, PmSFC, Precision, Preset
+from ganinvert.settings import (
+    DEFAULT_GENERATOR,
+    Affinity,
+    Align,
+    FitMode,
+    Invert,
+    PmSFC,
+    Precision,
+    Preset,
+    StoredPrecision,
+)
 from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS
 
 IO = "Input/Output"
@@ -279,6 +289,14 @@ PasteBack = Annotated[
     typer.Option("--paste-back", help="Put the result back into the photo, which keeps its size.", rich_help_panel=IO),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.", rich_help_panel=IO)]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.", rich_help_panel=IO)]
+Stored = Annotated[StoredPrecision, typer.Option("--store", help="Precision of the files.", rich_help_panel=IO)]
+Licence = Annotated[
+    str, typer.Option("--licence", metavar="TEXT", help="Of the weights, for the file's header.", rich_help_panel=IO)
+]
+Credit = Annotated[
+    str, typer.Option("--credit", metavar="TEXT", help="To whom the images are owed.", rich_help_panel=IO)
+]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first input that fails.", rich_help_panel=IO)]
 DryRun = Annotated[
     bool,
