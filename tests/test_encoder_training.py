@@ -17,10 +17,11 @@ import torch.nn.functional as F
 import ganinvert
 from ganinvert import EncoderStep, EncoderTraining, TrainedEncoder, images
 from ganinvert.errors import InputError, OutputError, TrainingError, UsageError, WeightsError
+from ganinvert.figures import draw_course
 from ganinvert.generators import PGGANGenerator, load_encoder, load_generator
 from ganinvert.metrics import to_unit
 from ganinvert.tasks import EncoderJob
-from ganinvert.training import CHECKPOINT, EncoderCheckpoint, EncoderTrainer, run_folder
+from ganinvert.training import CHECKPOINT, EncoderCheckpoint, EncoderTrainer, encoder_run, run_folder
 from ganinvert.weights import PGGANArchitecture, TensorFile
 
 from .commandline import run
@@ -49,6 +50,12 @@ def reals(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take longer than all the rest; one test draws them."""
+    monkeypatch.setattr(encoder_run, "draw_course", lambda *_arguments, **_names: None)
+
+
 def stop_at(shown: int) -> Callable[[EncoderStep], None]:
     def stop(step: EncoderStep) -> None:
         if step.images >= shown:
@@ -73,7 +80,10 @@ def test_an_encoder_recovers_z_far_better_than_chance() -> None:
     assert (features - truth).square().mean() < 0.95 * variance
 
 
-def test_the_result_is_complete_and_found_by_the_generators_name(toy: Path, reals: Path, tmp_path: Path) -> None:
+def test_the_result_is_complete_and_found_by_the_generators_name(
+    toy: Path, reals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoder_run, "draw_course", draw_course)
     settings = replace(TINY, perceptual=0.5)
     result = ganinvert.train_encoder(
         toy, tmp_path / "e.safetensors", settings=settings, reals=reals, licence="CC0", credit="me", device="cpu"
