@@ -382,10 +382,12 @@ def adjusted(base: Invert, *, steps: int | None, lr: float | None, **method: int
         **method: Fields of the method.
 
     Raises:
-        UsageError: The method has no such field, or there are no steps.
+        UsageError: The method has no such field, or makes no steps, or is to make none.
     """
     if steps is not None:
         at_least("steps", steps, 1)
+    if not base.optimization.steps and (steps, lr) != (None, None):
+        raise UsageError(f"the method {base.name} makes no steps", hint="leave --steps and --lr out")
     given = {name: value for name, value in method.items() if value is not None}
     for name in given:
         if not hasattr(base.method, name):

@@ -103,6 +103,8 @@ class Photos:
             init=self.init,
         )
         if refinement is not None:
+            if chosen.tuning is not None:
+                raise UsageError(f"{chosen.name} is fine-tuning already", hint="leave --refine out")
             chosen = replace(chosen, tuning=REFINEMENTS[refinement])
         if reals is not None and (chosen.tuning is None or chosen.tuning.kind != "near-perfect"):
             raise UsageError("--reals are for near-perfect fine-tuning", hint="add --refine near-perfect")

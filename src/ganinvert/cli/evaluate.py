@@ -128,7 +128,8 @@ def evaluate(
 
     def adjust(chosen: Invert) -> Invert:
         fields = options.applicable(chosen, subspaces=subspaces, codes=codes, layer=layer)
-        return options.adjusted(chosen, steps=steps, lr=lr, **fields)
+        moves = (steps, lr) if chosen.optimization.steps else (None, None)  # an encoder makes none
+        return options.adjusted(chosen, steps=moves[0], lr=moves[1], **fields)
 
     together = options.batch_size_of(batch_size)
     inputs = selected(expand(images or [], from_file=from_file, recursive=recursive), limit=limit, seed=sample_seed)

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from torch import Tensor
 
 from ganinvert.generators import Generator
+from ganinvert.methods.adversary import discriminator_of
 from ganinvert.methods.base import Code, Method
 from ganinvert.methods.composition import ComposedCode, Composition
 from ganinvert.methods.dgp import DeepGenerativePrior
@@ -15,7 +16,16 @@ from ganinvert.methods.encoded import Encoding, FeatureCode
 from ganinvert.methods.latent import Latent, LatentCode
 from ganinvert.methods.residuals import ResidualCode, Residuals
 from ganinvert.methods.starts import encoder_of
-from ganinvert.settings import Encoded, GenerativePrior, LayerResiduals, MethodSettings, PmSFC, SingleCode, Weighting
+from ganinvert.settings import (
+    Encoded,
+    GenerativePrior,
+    Invert,
+    LayerResiduals,
+    MethodSettings,
+    PmSFC,
+    SingleCode,
+    Weighting,
+)
 from ganinvert.subspaces import SubspaceMasks
 
 
@@ -37,6 +47,19 @@ def method_of(settings: MethodSettings, masks: SubspaceMasks) -> Method:
             return Encoding(settings)
         case GenerativePrior():
             return DeepGenerativePrior(settings)
+
+
+def require_parts(settings: Invert, generator: Generator) -> None:
+    """See that the generator has what its inversion is going to ask for, before there is any work to lose.
+
+    Raises:
+        WeightsError: It has no encoder, or no discriminator, and needs one.
+    """
+    method, tuning = settings.method, settings.tuning
+    if isinstance(method, Encoded) or getattr(method, "init", None) == "encoder":
+        encoder_of(generator)
+    if isinstance(method, GenerativePrior) or (tuning is not None and (tuning.adversarial or tuning.cohesion)):
+        discriminator_of(generator)
 
 
 def composing(settings: PmSFC, masks: SubspaceMasks) -> SubspaceMasks:

@@ -22,7 +22,7 @@ from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import InsufficientMemoryError, UsageError, WeightsError
 from ganinvert.faces import Alignment
 from ganinvert.generators import PGGANGenerator, load_generator
-from ganinvert.methods import FineTuning, editing_layer, method_of
+from ganinvert.methods import FineTuning, editing_layer, method_of, require_parts
 from ganinvert.metrics import to_unit
 from ganinvert.optimize import Outcome, Snapshot, Solution, Stage, Step, solve
 from ganinvert.settings import (
@@ -149,6 +149,7 @@ class Inverter:
             )
         place = resolve_device(device)
         loaded = load_generator(generator)
+        require_parts(settings, loaded)
         method = settings.method
         layer = editing_layer(method, loaded)
         if masks is None:
