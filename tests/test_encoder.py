@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ganinvert.errors import WeightsError
+from ganinvert.errors import UsageError, WeightsError
 from ganinvert.generators import Encoder, PGGANGenerator, load_encoder
 from ganinvert.weights import EncoderArchitecture, EncoderWeights, PGGANArchitecture, registry
 
@@ -54,7 +54,7 @@ def test_an_encoder_of_the_default_width_takes_no_more_than_4_mb() -> None:
 
 def test_a_layer_that_is_nearly_the_image_is_refused() -> None:
     EncoderArchitecture.compact(64, latent_dim=8, layer=8, channels=8)
-    with pytest.raises(WeightsError, match="layer 9") as caught:
+    with pytest.raises(UsageError, match="layer 9") as caught:
         EncoderArchitecture.compact(64, latent_dim=8, layer=9, channels=8)
     assert "0 to 8" in caught.value.hint
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         UsageError,
         WeightsError,
     )
-    from ganinvert.generators import Generator, load_generator
+    from ganinvert.generators import Encoder, Generator, load_encoder, load_generator
     from ganinvert.optimize import Outcome, Step
     from ganinvert.settings import (
         COLORIZE,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         INVERT,
         UPSCALE,
         Discovery,
+        EncoderTraining,
         Invert,
         Objective,
         Optimization,
@@ -56,9 +57,10 @@ if TYPE_CHECKING:
         swap,
         swap_grid,
         train,
+        train_encoder,
         upscale,
     )
-    from ganinvert.training import TrainedGenerator, TrainingStep
+    from ganinvert.training import EncoderStep, TrainedEncoder, TrainedGenerator, TrainingStep
 
 __version__ = version("ganinvert")
 
@@ -74,7 +76,7 @@ _HOMES = {
         "UsageError",
         "WeightsError",
     ],
-    "generators": ["Generator", "load_generator"],
+    "generators": ["Encoder", "Generator", "load_encoder", "load_generator"],
     "optimize": ["Outcome", "Step"],
     "settings": [
         "COLORIZE",
@@ -84,6 +86,7 @@ _HOMES = {
         "INVERT",
         "UPSCALE",
         "Discovery",
+        "EncoderTraining",
         "Invert",
         "Objective",
         "Optimization",
@@ -109,9 +112,10 @@ _HOMES = {
         "swap",
         "swap_grid",
         "train",
+        "train_encoder",
         "upscale",
     ],
-    "training": ["TrainedGenerator", "TrainingStep"],
+    "training": ["EncoderStep", "TrainedEncoder", "TrainedGenerator", "TrainingStep"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -127,6 +131,9 @@ __all__ = [
     "DiscoveredSubspaces",
     "Discovery",
     "Edit",
+    "Encoder",
+    "EncoderStep",
+    "EncoderTraining",
     "GanInvertError",
     "Generator",
     "ImageError",
@@ -145,6 +152,7 @@ __all__ = [
     "SelfExpressionStep",
     "Step",
     "SubspaceMasks",
+    "TrainedEncoder",
     "TrainedGenerator",
     "Training",
     "TrainingError",
@@ -158,11 +166,13 @@ __all__ = [
     "inpaint",
     "interpolate",
     "invert",
+    "load_encoder",
     "load_generator",
     "render",
     "swap",
     "swap_grid",
     "train",
+    "train_encoder",
     "upscale",
 ]
 

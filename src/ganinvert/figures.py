@@ -128,13 +128,24 @@ def draw_walks(walks: Mapping[str, Sequence[Sequence[float]]], path: Path) -> No
     _write(figure, path)
 
 
-def draw_training(losses: Sequence[Sequence[float]], evaluations: Sequence[Mapping[str, float]], path: Path) -> None:
-    """How a training went: losses and augmentation above, Fréchet distances below, over the images shown.
+def draw_course(
+    losses: Sequence[Sequence[float]],
+    evaluations: Sequence[Mapping[str, float]],
+    path: Path,
+    *,
+    curves: Sequence[str],
+    measures: Mapping[str, str],
+    title: str,
+) -> None:
+    """How a training went: losses above, measures below, over the images shown.
 
     Args:
-        losses: Rows of images shown, generator's loss, discriminator's loss, probability of augmentation.
-        evaluations: Rows with "images", "frechet_training" and "frechet_held_out".
+        losses: Rows of images shown and one number per curve.
+        evaluations: Rows with "images" and the measures.
         path: A PNG file, written atomically.
+        curves: What the losses are called.
+        measures: Keys of evaluations, and what they are called; drawn logarithmically.
+        title: Of all measures together.
 
     Raises:
         OutputError: The file cannot be written.
@@ -142,16 +153,16 @@ def draw_training(losses: Sequence[Sequence[float]], evaluations: Sequence[Mappi
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 6), layout="constrained")
-    curves, distances = figure.subplots(2, 1, sharex=True)
-    table = np.array(losses).reshape(-1, 4)
-    for column, name in enumerate(("generator", "discriminator", "augmentation probability"), start=1):
-        curves.plot(table[:, 0], table[:, column], label=name, linewidth=0.9)
-    curves.set(title="losses")
+    above, below = figure.subplots(2, 1, sharex=True)
+    table = np.array(losses).reshape(-1, 1 + len(curves))
+    for column, name in enumerate(curves, start=1):
+        above.plot(table[:, 0], table[:, column], label=name, linewidth=0.9)
+    above.set(title="losses")
     shown = [row["images"] for row in evaluations]
-    for key, name in (("frechet_training", "training images"), ("frechet_held_out", "held-out images")):
-        distances.plot(shown, [row[key] for row in evaluations], "o-", label=f"to {name}", markersize=3)
-    distances.set(title="Fréchet distance (AlexNet)", xlabel="images shown", yscale="log")
-    for axes in (curves, distances):
+    for key, name in measures.items():
+        below.plot(shown, [row[key] for row in evaluations], "o-", label=name, markersize=3)
+    below.set(title=title, xlabel="images shown", yscale="log")
+    for axes in (above, below):
         axes.grid(alpha=0.3)
         axes.legend()
     _write(figure, path)

@@ -21,6 +21,7 @@ from ganinvert.cli.invert import invert
 from ganinvert.cli.render import render
 from ganinvert.cli.swap import swap
 from ganinvert.cli.train import train
+from ganinvert.cli.train_encoder import train_encoder
 from ganinvert.cli.upscale import upscale
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ app.command()(render)
 app.command()(discover)
 app.command()(evaluate)
 app.command()(train)
+app.command()(train_encoder)
 app.command()(fetch_weights)
 app.command()(config)
 app.command()(doctor)

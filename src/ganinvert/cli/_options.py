@@ -19,6 +19,7 @@ from ganinvert.settings import (
     METHODS,
     Affinity,
     Align,
+    DiscoveryPreset,
     FitMode,
     Init,
     Invert,
@@ -26,6 +27,7 @@ from ganinvert.settings import (
     PmSFC,
     Precision,
     Preset,
+    StoredPrecision,
     at_least,
 )
 from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS
@@ -143,6 +145,16 @@ PresetName = Annotated[
     typer.Option(
         "--preset",
         help="Fast defaults, or the settings of the paper or of its authors' program.",
+        envvar="GANINVERT_PRESET",
+        show_envvar=False,
+        rich_help_panel=METHOD,
+    ),
+]
+DiscoveryPresetName = Annotated[
+    DiscoveryPreset,
+    typer.Option(
+        "--preset",
+        help="Fast defaults, or the paper's settings.",
         envvar="GANINVERT_PRESET",
         show_envvar=False,
         rich_help_panel=METHOD,
@@ -315,6 +327,14 @@ PasteBack = Annotated[
     typer.Option("--paste-back", help="Put the result back into the photo, which keeps its size.", rich_help_panel=IO),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.", rich_help_panel=IO)]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.", rich_help_panel=IO)]
+Stored = Annotated[StoredPrecision, typer.Option("--store", help="Precision of the files.", rich_help_panel=IO)]
+Licence = Annotated[
+    str, typer.Option("--licence", metavar="TEXT", help="Of the weights, for the file's header.", rich_help_panel=IO)
+]
+Credit = Annotated[
+    str, typer.Option("--credit", metavar="TEXT", help="To whom the images are owed.", rich_help_panel=IO)
+]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first input that fails.", rich_help_panel=IO)]
 DryRun = Annotated[
     bool,

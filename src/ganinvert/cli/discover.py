@@ -25,7 +25,7 @@ def discover(
     subspaces: options.Subspaces = None,
     layer: options.Layer = None,
     affinity: options.AffinityKind = None,
-    preset: options.PresetName = "default",
+    preset: options.DiscoveryPresetName = "default",
     steps: Annotated[
         int | None,
         typer.Option(

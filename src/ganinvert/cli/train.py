@@ -12,28 +12,23 @@ import typer
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
 from ganinvert.cli._signals import between_steps
+from ganinvert.cli._training import number, tell_of_images
 from ganinvert.errors import GanInvertError, UsageError
 from ganinvert.settings import (
     DISCOVERY,
     AdversarialLoss,
     Augmentation,
     GrayImages,
-    StoredPrecision,
     Training,
 )
 
 if TYPE_CHECKING:
     from ganinvert.subspaces import SelfExpressionStep
-    from ganinvert.training import ImageFolder, TrainedGenerator, TrainingStep
+    from ganinvert.training import TrainedGenerator, TrainingStep
 
 DEFAULT = Training()
-LISTED = 5
 REPEATS = 0.6
 FEW_IMAGES = 500
-
-
-def _number(help: str, default: object, panel: str, *names: str, metavar: str = "N") -> Any:  # noqa: A002  (typer's word)
-    return typer.Option(*names, metavar=metavar, help=help, show_default=str(default), rich_help_panel=panel)
 
 
 def train(
@@ -48,19 +43,11 @@ def train(
             "--name", help="What `invert -g` shall call it.", show_default="NAME of -o", rich_help_panel=options.IO
         ),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last checkpoint.", rich_help_panel=options.IO)
-    ] = False,
+    resume: options.Resume = False,
     overwrite: options.Overwrite = False,
-    stored: Annotated[
-        StoredPrecision, typer.Option("--store", help="Precision of the files.", rich_help_panel=options.IO)
-    ] = "float32",
-    licence: Annotated[
-        str, typer.Option(metavar="TEXT", help="Of the weights, for the file's header.", rich_help_panel=options.IO)
-    ] = "",
-    credit: Annotated[
-        str, typer.Option(metavar="TEXT", help="To whom the images are owed.", rich_help_panel=options.IO)
-    ] = "",
+    stored: options.Stored = "float32",
+    licence: options.Licence = "",
+    credit: options.Credit = "",
     discover: Annotated[
         bool,
         typer.Option("--discover/--no-discover", help="Discover subspaces at the end.", rich_help_panel=options.IO),
@@ -79,22 +66,22 @@ def train(
         ),
     ] = None,
     resolution: Annotated[
-        int | None, _number("Pixels: 16, 32, … 1024.", DEFAULT.resolution, options.METHOD, "--resolution")
+        int | None, number("Pixels: 16, 32, … 1024.", DEFAULT.resolution, options.METHOD, "--resolution")
     ] = None,
-    latent: Annotated[int | None, _number("Length of z.", DEFAULT.latent_dim, options.METHOD, "--latent")] = None,
+    latent: Annotated[int | None, number("Length of z.", DEFAULT.latent_dim, options.METHOD, "--latent")] = None,
     base: Annotated[
-        int | None, _number("Channels at r pixels: min(base / r, cap).", DEFAULT.base, options.METHOD, "--base")
+        int | None, number("Channels at r pixels: min(base / r, cap).", DEFAULT.base, options.METHOD, "--base")
     ] = None,
     cap: Annotated[
-        int | None, _number("The official networks have 16384 and 512.", DEFAULT.cap, options.METHOD, "--cap")
+        int | None, number("The official networks have 16384 and 512.", DEFAULT.cap, options.METHOD, "--cap")
     ] = None,
     images: Annotated[
         int | None,
-        _number("Images to show in all, counting repetitions.", DEFAULT.images, options.OPTIMISATION, "--images"),
+        number("Images to show in all, counting repetitions.", DEFAULT.images, options.OPTIMISATION, "--images"),
     ] = None,
     phase: Annotated[
         int | None,
-        _number(
+        number(
             "Of these, to fade in each resolution, and as many to settle; 0: do not grow.",
             DEFAULT.phase_images,
             options.OPTIMISATION,
@@ -102,10 +89,10 @@ def train(
         ),
     ] = None,
     batch_size: Annotated[
-        int | None, _number("Images per step.", DEFAULT.batch, options.OPTIMISATION, "--batch-size")
+        int | None, number("Images per step.", DEFAULT.batch, options.OPTIMISATION, "--batch-size")
     ] = None,
     lr: Annotated[
-        float | None, _number("Adam's learning rate.", DEFAULT.lr, options.OPTIMISATION, "--lr", metavar="RATE")
+        float | None, number("Adam's learning rate.", DEFAULT.lr, options.OPTIMISATION, "--lr", metavar="RATE")
     ] = None,
     loss: Annotated[
         AdversarialLoss | None,
@@ -124,7 +111,7 @@ def train(
     ] = None,
     features: Annotated[
         float | None,
-        _number(
+        number(
             "Weight of discriminators on AlexNet's features; 0 for none.",
             DEFAULT.features,
             options.OPTIMISATION,
@@ -141,7 +128,7 @@ def train(
             rich_help_panel=options.OPTIMISATION,
         ),
     ] = None,
-    seed: Annotated[int | None, _number("Of everything random.", DEFAULT.seed, options.OPTIMISATION, "--seed")] = None,
+    seed: Annotated[int | None, number("Of everything random.", DEFAULT.seed, options.OPTIMISATION, "--seed")] = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     compiled: Annotated[
@@ -193,7 +180,9 @@ def train(
         device=device,
         dtype=dtype,
     )
-    _tell(job.images)
+    tell_of_images(job.images)
+    if len(job.images.training) < FEW_IMAGES:
+        output.say(f"note: {len(job.images.training)} images are few: expect little variety, and repeated images")
     trainer = job.run.trainer
     if compiled:
         trainer.compile()
@@ -223,21 +212,6 @@ def _settings(given: Mapping[str, Any], target: Path, *, resume: bool) -> Traini
     from ganinvert import tasks
 
     return replace(tasks.saved_settings(target), **given)
-
-
-def _tell(images: ImageFolder) -> None:
-    for note in images.notes:
-        output.say(f"note: {note}")
-    if images.skipped:
-        count = len(images.skipped)
-        output.say(f"{count} file{'s' * (count != 1)} skipped:", style="yellow")
-        shown = len(images.skipped) if output.verbosity > 0 else LISTED
-        for line in images.skipped[:shown]:
-            output.say(f"  {line}")
-        if len(images.skipped) > shown:
-            output.say(f"  … and {len(images.skipped) - shown} more: -v lists all")
-    if len(images.training) < FEW_IMAGES:
-        output.say(f"note: {len(images.training)} images are few: expect little variety, and repeated images")
 
 
 def _state(step: TrainingStep) -> str:

@@ -3,16 +3,20 @@
 from ganinvert.methods.base import Code, Method, Refiner
 from ganinvert.methods.choice import editing_layer, method_of, rebuilt
 from ganinvert.methods.composition import ComposedCode, Composition
+from ganinvert.methods.dgp import DeepGenerativePrior
 from ganinvert.methods.encoded import Encoding, FeatureCode
 from ganinvert.methods.latent import Latent, LatentCode
 from ganinvert.methods.residuals import ResidualCode, Residuals
+from ganinvert.methods.tuning import FineTuning
 
 __all__ = [
     "Code",
     "ComposedCode",
     "Composition",
+    "DeepGenerativePrior",
     "Encoding",
     "FeatureCode",
+    "FineTuning",
     "Latent",
     "LatentCode",
     "Method",

@@ -10,11 +10,12 @@ from torch import Tensor
 from ganinvert.generators import Generator
 from ganinvert.methods.base import Code, Method
 from ganinvert.methods.composition import ComposedCode, Composition
+from ganinvert.methods.dgp import DeepGenerativePrior
 from ganinvert.methods.encoded import Encoding, FeatureCode
 from ganinvert.methods.latent import Latent, LatentCode
 from ganinvert.methods.residuals import ResidualCode, Residuals
 from ganinvert.methods.starts import encoder_of
-from ganinvert.settings import Encoded, LayerResiduals, MethodSettings, PmSFC, SingleCode, Weighting
+from ganinvert.settings import Encoded, GenerativePrior, LayerResiduals, MethodSettings, PmSFC, SingleCode, Weighting
 from ganinvert.subspaces import SubspaceMasks
 
 
@@ -34,8 +35,8 @@ def method_of(settings: MethodSettings, masks: SubspaceMasks) -> Method:
             return Residuals(settings)
         case Encoded():
             return Encoding(settings)
-        case _:
-            raise NotImplementedError
+        case GenerativePrior():
+            return DeepGenerativePrior(settings)
 
 
 def composing(settings: PmSFC, masks: SubspaceMasks) -> SubspaceMasks:

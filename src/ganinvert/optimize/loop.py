@@ -117,7 +117,7 @@ class _Problem:
         losses = torch.empty(optimization.steps, len(self.y), device=self.y.device)
         if resume is not None:
             losses[: resume.done] = resume.losses.to(self.y.device)
-            mover.restore(resume)
+            mover.restore(resume, moved=resume.done % optimization.run_steps or resume.done)
             evaluate.restore(resume.tensors)
 
         def snapshot(done: int) -> Snapshot:

@@ -17,6 +17,8 @@ _MOMENTS: Mapping[Optimizer, Mapping[str, str]] = {
     "sgd": {},
 }
 """What each keeps of a parameter, which are (b, …) as it is; L-BFGS keeps what cannot be told apart by images."""
+_LBFGS_SCALE = 1000.0
+"""What torch's L-BFGS takes for no curvature does not depend on the scale of the objective, and ours are small."""
 
 
 class Mover:
@@ -38,7 +40,7 @@ class Mover:
 
         def closure() -> Tensor:
             self.optimizer.zero_grad(set_to_none=False)
-            loss = objective()
+            loss = _LBFGS_SCALE * objective() if self.kind == "lbfgs" else objective()
             loss.backward()
             return loss
 
@@ -73,13 +75,18 @@ class Mover:
         return state
 
     @torch.no_grad()
-    def restore(self, snapshot: Snapshot) -> None:
-        """Go back to a snapshot, in place, because a captured step knows its tensors by their addresses."""
+    def restore(self, snapshot: Snapshot, *, moved: int) -> None:
+        """Go back to a snapshot, in place, because a captured step knows its tensors by their addresses.
+
+        Args:
+            snapshot: Of the same loop.
+            moved: Steps since the moments were zero.
+        """
         for name, live in self.state().items():
             live.copy_(snapshot.tensors[name])
         for moments in self.optimizer.state.values():
             if "step" in moments:
-                moments["step"].fill_(snapshot.done)
+                moments["step"].fill_(moved)
 
     def _moments(self, parameter: Tensor) -> dict[str, Tensor]:
         """Those of a parameter; before the first step, as that would make them."""
@@ -96,7 +103,16 @@ def _made(kind: Optimizer, code: Code, device: torch.device) -> torch.optim.Opti
     for parameter in parameters:
         parameter.grad = torch.zeros_like(parameter)
     if kind == "lbfgs":
-        return torch.optim.LBFGS(parameters, max_iter=1, history_size=20, line_search_fn="strong_wolfe")
+        # One iteration a call, each with a whole line search.
+        return torch.optim.LBFGS(
+            parameters,
+            max_iter=1,
+            max_eval=25,
+            tolerance_grad=0,
+            tolerance_change=0,
+            history_size=20,
+            line_search_fn="strong_wolfe",
+        )
     rates, captured = code.rates(), kind == "adam" and device.type == "cuda"
     groups = [
         {

@@ -41,6 +41,7 @@ MethodName = Literal[
 Optimizer = Literal["adam", "rmsprop", "sgd", "lbfgs"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Preset = Literal["default", "paper", "official"]
+DiscoveryPreset = Literal["default", "paper"]
 Refinement = Literal["near-perfect", "pti"]
 Schedule = Literal["constant", "cosine", "halving"]
 StoredPrecision = Literal["float32", "float16"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ganinvert.settings.common import Preset, Schedule, at_least, positive, require_seed, scheduled_rate
+from ganinvert.settings.common import DiscoveryPreset, Schedule, at_least, positive, require_seed, scheduled_rate
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Discovery:
         return scheduled_rate(index, self.steps, lr=self.lr, schedule=self.schedule)
 
 
-DISCOVERY: Mapping[Preset, Discovery] = {
+DISCOVERY: Mapping[DiscoveryPreset, Discovery] = {
     "default": Discovery(),
     "paper": Discovery(steps=3000, lr=1e-4, schedule="constant", batch=4, moment_codes=0),
 }

@@ -25,22 +25,24 @@ class EncoderTraining:
         perceptual: Of the mean squared difference of AlexNet's features, brought to unit length at every position.
         noise: Standard deviation of what is added to the images that the encoder sees.
         flip: Show mirrored real images too. Samples are not mirrored: their codes would be others.
-        evaluations: How often the encoder is measured on the way.
+        evaluation_images: Samples, and held-out real images, with which the encoder is measured.
+        evaluations: How often it is measured on the way.
         seed: Of everything random.
     """
 
     layer: int = 3
     base: int = 1536
     cap: int = 128
-    images: int = 40_000
-    batch: int = 16
-    lr: float = 1.5e-3
+    images: int = 50_000
+    batch: int = 8
+    lr: float = 1e-3
     code: float = 1.0
     features: float = 1.0
     pixel: float = 5.0
     perceptual: float = 0.5
     noise: float = 0.02
     flip: bool = True
+    evaluation_images: int = 64
     evaluations: int = 10
     seed: int = 0
 
@@ -55,6 +57,7 @@ class EncoderTraining:
         at_least("cap", self.cap, 1)
         at_least("images", self.images, 1)
         at_least("batch", self.batch, 4)
+        at_least("evaluation images", self.evaluation_images, 1)
         at_least("evaluations", self.evaluations, 1)
         require_seed(self.seed)
         positive("lr", self.lr)

@@ -52,10 +52,16 @@ class Optimization:
         at_least("runs", self.runs, 1)
         positive("lr", self.lr)
 
+    @property
+    def run_steps(self) -> int:
+        """Steps of each run, but for the last one when they do not divide."""
+        return max(-(-self.steps // self.runs), 1)
+
     def rate(self, index: int) -> float:
         """Learning rate of step `index`."""
-        steps = -(-self.steps // self.runs)
-        return scheduled_rate(index % steps, steps, lr=self.lr, schedule=self.schedule, warmup=self.warmup)
+        return scheduled_rate(
+            index % self.run_steps, self.run_steps, lr=self.lr, schedule=self.schedule, warmup=self.warmup
+        )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from ganinvert.tasks.discovery import DiscoveredSubspaces, discover
 from ganinvert.tasks.editing import Edit, interpolate, render, swap, swap_grid
+from ganinvert.tasks.encoding import EncoderJob, encoder_path, saved_encoder_settings, train_encoder
 from ganinvert.tasks.inversion import Inversion, Inverter
 from ganinvert.tasks.measuring import Colorizing, Inpainting, Inverting, Target, Task, Upscaling, holed
 from ganinvert.tasks.single import colorize, inpaint, invert, upscale
@@ -11,6 +12,7 @@ __all__ = [
     "Colorizing",
     "DiscoveredSubspaces",
     "Edit",
+    "EncoderJob",
     "Inpainting",
     "Inversion",
     "Inverter",
@@ -21,14 +23,17 @@ __all__ = [
     "Upscaling",
     "colorize",
     "discover",
+    "encoder_path",
     "holed",
     "inpaint",
     "interpolate",
     "invert",
     "render",
+    "saved_encoder_settings",
     "saved_settings",
     "swap",
     "swap_grid",
     "train",
+    "train_encoder",
     "upscale",
 ]

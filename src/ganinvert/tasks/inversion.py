@@ -22,9 +22,9 @@ from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import InsufficientMemoryError, UsageError, WeightsError
 from ganinvert.faces import Alignment
 from ganinvert.generators import PGGANGenerator, load_generator
-from ganinvert.methods import editing_layer, method_of
+from ganinvert.methods import FineTuning, editing_layer, method_of
 from ganinvert.metrics import to_unit
-from ganinvert.optimize import Outcome, Snapshot, Solution, Step, solve
+from ganinvert.optimize import Outcome, Snapshot, Solution, Stage, Step, solve
 from ganinvert.settings import (
     DEFAULT_GENERATOR,
     INVERT,
@@ -39,6 +39,7 @@ from ganinvert.settings import (
 )
 from ganinvert.subspaces import SubspaceMasks, find_masks
 from ganinvert.tasks.measuring import Inverting, Target, Task, deviation, explained
+from ganinvert.training import ImageFolder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -86,6 +87,7 @@ class Inverter:
         fit_mode: How pictures that are not square become so.
         alignment: What to do about faces that are not where the generator expects them.
         paste_back: Whether results are also put back into their pictures.
+        reals: (n, 3, r, r) uint8, what near-perfect fine-tuning takes for real images; None: the generator's own.
     """
 
     generator: PGGANGenerator
@@ -99,6 +101,7 @@ class Inverter:
     fit_mode: FitMode
     alignment: Alignment
     paste_back: bool
+    reals: torch.Tensor | None = None
 
     @classmethod
     def load(
@@ -154,7 +157,10 @@ class Inverter:
             settings = replace(settings, method=replace(method, subspaces=masks.subspaces))
         task.check(loaded.resolution)
         precision = resolve_precision(dtype, place)
-        return cls(loaded.to(place), layer, masks, settings, task, place, precision, seed, fit, alignment, paste_back)
+        real = None if reals is None else ImageFolder.load(reals, loaded.resolution).pixels
+        return cls(
+            loaded.to(place), layer, masks, settings, task, place, precision, seed, fit, alignment, paste_back, real
+        )
 
     def prepare(self, picture: str | Path | Image | images.Picture) -> Target:
         """Read a picture, or take a Pillow image, and measure it.
@@ -182,6 +188,7 @@ class Inverter:
             "settings": asdict(self.settings),
             "masks": self.masks.labels.tolist(),
             "generator": self.generator.digest,
+            "reals": self._reals,
             "dtype": str(self.dtype),
             "seed": self.seed,
             **self._framing(),
@@ -263,6 +270,9 @@ class Inverter:
         self, measurements: Sequence[Measurement], resume: Snapshot | None, callback: Callable[[Step], None]
     ) -> Solution:
         y, degradation = stack(measurements, self.generator.resolution)
+        refinement = None
+        if (tuning := self.settings.tuning) is not None:
+            refinement = Stage(FineTuning(tuning, reals=self.reals), tuning.optimization, tuning.objective)
         return solve(
             self.generator,
             y.to(self.device),
@@ -270,6 +280,7 @@ class Inverter:
             method=method_of(self.settings.method, self.masks),
             objective=self.settings.objective,
             optimization=self.settings.optimization,
+            refinement=refinement,
             dtype=self.dtype,
             seed=self.seed,
             resume=resume,
@@ -330,6 +341,13 @@ class Inverter:
             whole,
         )
 
+    @property
+    def _reals(self) -> str:
+        """What fine-tuning takes for real images: "samples" of the generator, or the hash of images; "" for none."""
+        if self.settings.tuning is None or not self.settings.tuning.cohesion:
+            return ""
+        return "samples" if self.reals is None else hashlib.sha256(self.reals.numpy().tobytes()).hexdigest()
+
     def _framing(self) -> dict[str, Any]:
         faces = {"align": self.alignment.mode, "face": self.alignment.face}
         return {"fit": self.fit_mode, **faces, "paste_back": self.paste_back}
@@ -344,6 +362,7 @@ class Inverter:
             "seed": self.seed,
             "device": str(self.device),
             "dtype": str(self.dtype).removeprefix("torch."),
+            "reals": self._reals,
             **self._framing(),
             **self.task.options(),
             "licence": self.generator.about.get("licence", ""),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ganinvert.devices import resolve_device, resolve_precision
-from ganinvert.errors import OutputError, UsageError, WeightsError
+from ganinvert.errors import UsageError, WeightsError
 from ganinvert.generators import PGGANGenerator, load_discriminator, load_generator
 from ganinvert.settings import Precision, StoredPrecision, Training
+from ganinvert.tasks.resuming import require_free, require_weights_name, resumed_settings
 from ganinvert.training import (
     CHECKPOINT,
     Checkpoint,
@@ -72,7 +73,11 @@ class TrainingJob:
         place = resolve_device(device)
         precision = resolve_precision(dtype, place)
         name = output.stem if name is None else name
-        _require_free(output, name, allowed=resume or overwrite)
+        require_weights_name(output)
+        registry.require_name(name)
+        if not (resume or overwrite):
+            hint = "choose another -o or --name, or replace it with --overwrite"
+            require_free(output, [registry.find(name)], hint=hint)
         saved = Checkpoint.load(run_folder(output) / CHECKPOINT) if resume else None
         start = load_generator(init) if init is not None and saved is None else None
         if saved is not None:
@@ -106,7 +111,7 @@ class TrainingJob:
             samples=settings.evaluation_images,
             device=place,
         )
-        run = Run(trainer, evaluation, run_folder(output), images.sha256, head_start, str(init or ""), history)
+        run = Run(run_folder(output), images.sha256, history, trainer, evaluation, head_start, str(init or ""))
         return cls(run, images, output, name, folder.resolve().name)
 
     def finish(self, *, licence: str = "", credit: str = "", stored: StoredPrecision = "float32") -> TrainedGenerator:
@@ -191,42 +196,13 @@ def saved_settings(output: Path) -> Training:
     return Checkpoint.load(run_folder(output) / CHECKPOINT).settings
 
 
-def _require_free(output: Path, name: str, *, allowed: bool) -> None:
-    if output.suffix != ".safetensors":
-        raise UsageError(f"{output} is not the name of a .safetensors file", hint=f"try -o {output.stem}.safetensors")
-    registry.require_name(name)
-    if allowed:
-        return
-    checkpoint = run_folder(output) / CHECKPOINT
-    if checkpoint.exists():
-        raise OutputError(
-            f"{checkpoint}: a training for {output} was begun already",
-            hint="continue it with --resume, or start anew with --overwrite",
-        )
-    for taken in (output, registry.find(name)):
-        if taken is not None and taken.exists():
-            raise OutputError(
-                f"{taken} exists already", hint="choose another -o or --name, or replace it with --overwrite"
-            )
-
-
 def _resumed(settings: Training | None, saved: Checkpoint, init: str | Path | None) -> Training:
     if init is not None and str(init) != saved.init:
         raise UsageError(
             f"the training began from {saved.init or 'noise'}, not from {init}",
             hint="leave out --init, or start anew with --overwrite",
         )
-    if settings is None:
-        return saved.settings
-    now, then = asdict(settings), asdict(saved.settings)
-    # More images may be shown than was planned; anything else would be another training.
-    changed = [f"{key} was {then[key]}, now {now[key]}" for key in then if key != "images" and now[key] != then[key]]
-    if changed:
-        raise UsageError(
-            f"the training began with other settings: {'; '.join(changed)}",
-            hint="leave them out to go on as it began, or start anew with --overwrite",
-        )
-    return settings
+    return resumed_settings(settings, saved.settings)
 
 
 def _architecture(settings: Training) -> PGGANArchitecture:

@@ -39,6 +39,11 @@ class ImageFolder:
     notes: tuple[str, ...]
 
     @property
+    def pixels(self) -> Tensor:
+        """All of them, (n + m, 3, r, r) uint8."""
+        return torch.cat([self.training, self.held_out])
+
+    @property
     def sha256(self) -> str:
         """Of the pixels, in order: a training can only go on with the same images."""
         return hashlib.sha256(self.training.numpy().data).hexdigest()
@@ -71,7 +76,7 @@ class ImageFolder:
             raise InputError(
                 f"{folder}: holds {len(loaded) or 'no'} image{'s' * (len(loaded) != 1)} that can be used"
                 + (f", and {len(skipped)} files that cannot, such as {skipped[0]}" if skipped else ""),
-                hint=f"training needs at least {MIN_IMAGES} images, and some hundreds to be any good",
+                hint=f"at least {MIN_IMAGES} images are needed, and some hundreds to be any good",
             )
         notes = _notes(loaded, resolution, colourless if gray == "keep" else 0)
         pixels = torch.from_numpy(np.stack([image.pixels for image in loaded]))

@@ -16,11 +16,19 @@ from ganinvert.errors import TrainingError, WeightsError
 from ganinvert.figures import draw_memorisation
 from ganinvert.generators import PGGANGenerator
 from ganinvert.generators.selfcheck import check_render
-from ganinvert.settings import StoredPrecision
+from ganinvert.settings import DEFAULT_GENERATOR, StoredPrecision
 from ganinvert.training.data import ImageFolder
+from ganinvert.training.encoder_run import EncoderRun
 from ganinvert.training.evaluation import memorisation
 from ganinvert.training.run import Run
-from ganinvert.weights import DiscriminatorWeights, GeneratorWeights, digest, registry, rounded
+from ganinvert.weights import (
+    DiscriminatorWeights,
+    EncoderWeights,
+    GeneratorWeights,
+    digest,
+    registry,
+    rounded,
+)
 
 MEMORISATION_SAMPLES = 24
 
@@ -42,6 +50,28 @@ class TrainedGenerator:
     name: str
     path: Path
     discriminator: Path
+    folder: Path
+    metrics: Mapping[str, float]
+    images: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrainedEncoder:
+    """What `train_encoder` made.
+
+    Attributes:
+        generator: Name of the generator under which the encoder is found; empty for the embedded generator, whose
+            encoder is embedded too: then it is found by its file.
+        path: The encoder's file.
+        folder: Checkpoint, pictures, plots and log of the training.
+        metrics: See `EncoderEvaluation`.
+        images: Samples shown in all.
+        seconds: Spent in all sessions.
+    """
+
+    generator: str
+    path: Path
     folder: Path
     metrics: Mapping[str, float]
     images: int
@@ -123,27 +153,82 @@ def _repetition(run: Run, images: ImageFolder, generator: PGGANGenerator) -> flo
     return found.ratio
 
 
+def deliver_encoder(
+    run: EncoderRun,
+    reals: ImageFolder | None,
+    output: Path,
+    source: str,
+    *,
+    licence: str = "",
+    credit: str = "",
+    stored: StoredPrecision = "float16",
+) -> TrainedEncoder:
+    """Write the encoder, and register it under the name of its generator unless that is the embedded one.
+
+    Args:
+        run: A training that has ended.
+        reals: Real images it learned from too.
+        output: The encoder's file.
+        source: Name of the folder of real images.
+        licence: Of the weights, as their header shall state it.
+        credit: To whom the real images are owed.
+        stored: Precision of the file.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    trainer, metrics = run.trainer, dict(run.history.evaluations[-1])
+    shown = int(metrics.pop("images"))
+    generator = trainer.generator
+    data = {} if reals is None else _data_card(reals, source, run.data)
+    photos = "" if reals is None else f", and {len(reals.training)} images of {source}"
+    about = {
+        "name": generator.name,
+        "origin": f"trained by `ganinvert train-encoder` on {shown} samples of {generator.name}{photos}",
+        "data": json.dumps(data),
+        "training": json.dumps(asdict(trainer.settings)),
+        **_course_card(run, trainer.dtype, metrics),
+        "licence": licence or "not stated by who trained it",
+        "credit": credit,
+    }
+    encoder = trainer.encoder
+    state = {key: tensor.cpu() for key, tensor in encoder.state_dict().items()}
+    EncoderWeights(state, encoder.architecture, generator.digest, about).save(output, stored=stored)
+    name = "" if generator.name == DEFAULT_GENERATOR else generator.name
+    if name:
+        registry.register_encoder(name, output)
+    return TrainedEncoder(name, output, run.folder, metrics, shown, run.history.seconds)
+
+
 def _model_card(run: Run, images: ImageFolder, source: str, metrics: Mapping[str, float]) -> dict[str, str]:
-    trainer = run.trainer
-    data = {
+    start = f", from {run.init}" if run.init else ""
+    return {
+        "origin": f"trained by `ganinvert train` on {len(images.training)} images of {source}{start}",
+        "data": json.dumps(_data_card(images, source, run.data)),
+        "training": json.dumps(asdict(run.trainer.settings)),
+        **_course_card(run, run.trainer.dtype, metrics),
+    }
+
+
+def _data_card(images: ImageFolder, source: str, sha256: str) -> dict[str, str | int]:
+    return {
         "folder": source,
         "training": len(images.training),
         "held_out": len(images.held_out),
         "skipped": len(images.skipped),
-        "sha256": run.data,
+        "sha256": sha256,
     }
+
+
+def _course_card(run: Run | EncoderRun, dtype: torch.dtype, metrics: Mapping[str, float]) -> dict[str, str]:
     made = {
-        "device": torch.cuda.get_device_name(trainer.device) if trainer.device.type == "cuda" else "CPU",
-        "dtype": str(trainer.dtype).removeprefix("torch."),
+        "device": torch.cuda.get_device_name(run.device) if run.device.type == "cuda" else "CPU",
+        "dtype": str(dtype).removeprefix("torch."),
         "seconds": round(run.history.seconds),
         "python": platform.python_version(),
         **{package: version(package) for package in ("ganinvert", "torch")},
     }
-    start = f", from {run.init}" if run.init else ""
     return {
-        "origin": f"trained by `ganinvert train` on {len(images.training)} images of {source}{start}",
-        "data": json.dumps(data),
-        "training": json.dumps(asdict(trainer.settings)),
         "metrics": json.dumps(dict(metrics)),
         "made": json.dumps(made),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -9,7 +9,7 @@ from math import log2
 
 from torch import Tensor
 
-from ganinvert.errors import WeightsError
+from ganinvert.errors import UsageError, WeightsError
 
 
 @dataclass(frozen=True)
@@ -105,22 +105,17 @@ class EncoderArchitecture:
         """Refuse shapes that no encoder has.
 
         Raises:
-            WeightsError: Numbers that contradict each other, or a layer whose features are finer than what it sees.
+            WeightsError: Numbers that contradict each other, or that no encoder has.
         """
         sides = {2**power for power in range(4, 11)}
         numbers = (self.latent_dim, self.channels, *self.widths)
         if (
             self.resolution not in sides
             or min(numbers) < 1
-            or not 0 <= self.layer <= 18
+            or not 0 <= self.layer <= 2 * len(self.widths)
             or 4 << len(self.widths) != self.side
         ):
             raise WeightsError("these numbers do not make an encoder", hint="the file is damaged: fetch it again")
-        if self.size > self.side // 2:
-            raise WeightsError(
-                f"an encoder cannot tell the features of layer {self.layer}, which are nearly the image",
-                hint=f"choose a layer from 0 to {2 * len(self.widths)}",
-            )
 
     @property
     def side(self) -> int:
@@ -136,8 +131,17 @@ class EncoderArchitecture:
     def compact(
         cls, resolution: int, *, latent_dim: int, layer: int, channels: int, base: int = 1536, cap: int = 128
     ) -> EncoderArchitecture:
-        """The channel rule of the generators with a floor: min(max(base / r, 16), cap) at side r."""
+        """The channel rule of the generators with a floor: min(max(base / r, 16), cap) at side r.
+
+        Raises:
+            UsageError: The features of the layer are finer than an encoder's own.
+        """
         sides = [2**power for power in range(2, int(log2(min(resolution, LARGEST_SEEN))))]
+        if layer > 2 * len(sides):
+            raise UsageError(
+                f"an encoder cannot tell the features of layer {layer}, which are nearly the image",
+                hint=f"choose a layer from 0 to {2 * len(sides)}",
+            )
         return cls(resolution, latent_dim, layer, channels, tuple(min(max(base // side, 16), cap) for side in sides))
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
