@@ -95,9 +95,7 @@ def test_a_changed_generator_is_one_with_the_sum_of_the_weights(small: PGGANGene
     with torch.no_grad():
         expected.layers[3].weight.add_((left @ right).view(7, 8, 3, 3))
         expected.layers[4].bias.add_(bias)
-    tuned = TunedGenerator(
-        small, {"layers.3.weight.left": left, "layers.3.weight.right": right, "layers.4.bias": bias}
-    )
+    tuned = TunedGenerator(small, {"layers.3.weight.left": left, "layers.3.weight.right": right, "layers.4.bias": bias})
     z = torch.randn(2, 12, generator=rng)
     assert torch.allclose(tuned(z), expected(z), atol=1e-5)
     assert (tuned(z) - small(z)).abs().max() > 0.1
@@ -259,7 +257,7 @@ def test_the_adversary_learns_to_see_what_tuning_changes(
 
 
 def test_real_images_are_taken_for_real(
-    small: PGGANGenerator, critic: PGGANDiscriminator, tune: Callable[..., tuple[TunedCode, Solution]]
+    critic: PGGANDiscriminator, tune: Callable[..., tuple[TunedCode, Solution]]
 ) -> None:
     reals = torch.randint(0, 256, (5, 3, 16, 16), generator=torch.Generator().manual_seed(3), dtype=torch.uint8)
     assert FineTuning(ADVERSE, critic, reals).cohesion == "images"
@@ -300,8 +298,8 @@ def test_what_cannot_be_tuned_is_refused(
         FineTuning(ALONE).start(small, METHOD.start(small, two, Identity(), seed=0), two, Identity(), seed=0)
     with pytest.raises(UsageError, match="2 photos together"):
         DeepGenerativePrior(GenerativePrior(), critic).start(small, two, Identity(), seed=0)
+    reals = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
     with pytest.raises(UsageError, match="no images of the generator"):
-        reals = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
         FineTuning(ADVERSE, critic, reals).start(small, pivot, photo, Identity(), seed=0)
 
 
