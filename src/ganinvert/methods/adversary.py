@@ -65,6 +65,11 @@ class Adversary:
     ) -> None:
         self.generator, self.settings, self.target, self.reals = generator, settings, target, reals
         self.critic = deepcopy(discriminator)
+        # A trained D tells samples from photos before anything is tuned, and would drive all samples away from where
+        # they are. With a last layer of 0 it starts impartial, and learns of what the tuning changes.
+        with torch.no_grad():
+            for value in self.critic.score.parameters():
+                value.zero_()
         self.optimizer = torch.optim.Adam(self.critic.parameters(), lr=settings.critic_lr, betas=(0.0, 0.99))
         self.z = torch.empty(0)
 
@@ -80,7 +85,7 @@ class Adversary:
         self.z = self._codes(rng)
         with torch.no_grad():
             fake = torch.cat([tuned(self.z), image])
-            real = torch.cat([self._real(rng), self.target])
+            real = torch.cat([self._real(rng), self.target])  # of the same codes, when samples stand in
         self.critic.requires_grad_(True)
         loss = self._weighted(F.softplus(-self.critic(real)) + F.softplus(self.critic(fake)), local=local)
         self.optimizer.zero_grad()
@@ -103,7 +108,7 @@ class Adversary:
 
     def _real(self, rng: torch.Generator) -> Tensor:
         if self.reals is None:
-            sampled: Tensor = self.generator(self._codes(rng))
+            sampled: Tensor = self.generator(self.z)
             return sampled
         picked = torch.randint(len(self.reals), (self.settings.batch - 1,), generator=rng)
         return self.reals[picked.to(self.reals.device)].to(self.target.device).float() / 127.5 - 1

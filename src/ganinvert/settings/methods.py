@@ -184,12 +184,12 @@ class Tuning:
     """
 
     kind: Refinement = "near-perfect"
-    optimization: Optimization = Optimization(steps=300, lr=1e-3)
+    optimization: Optimization = Optimization(steps=120, lr=3e-3)
     objective: Objective = Objective(pixel=0.0, laplacian=1.0, perceptual=0.0)
     rank: int = 16
-    adversarial: float = 0.01
-    cohesion: float = 0.1
-    probability: float = 0.5
+    adversarial: float = 5e-4
+    cohesion: float = 0.02
+    probability: float = 0.9
     batch: int = 4
     critic_lr: float = 1e-4
     locality: float = 0.0

@@ -104,6 +104,16 @@ def _on_all_tasks(**presets: Invert) -> Mapping[EvaluatedTask, Presets]:
     return {"invert": inverting, "colorize": restoring, "upscale": restoring, "inpaint": restoring}
 
 
+_PTI = Tuning(
+    "pti",
+    Optimization(350, 3e-4, "constant", warmup=0.0),
+    Objective(perceptual=0.0, lpips=1.0, perceptual_every=1),
+    rank=0,
+    adversarial=0.0,
+    cohesion=0.0,
+    locality=0.1,
+)
+_PTI_PAPER = replace(_PTI, stop=0.06)
 _DESCENT = Objective(perceptual=0.0)
 _SINGLE = Invert(SingleCode(), Optimization(lr=0.3), name="single")
 
@@ -203,16 +213,16 @@ METHODS: Mapping[MethodName, Recipe] = {
         "one code, then fine-tuning around it (Roich et al. 2021)",
         {
             "invert": {
-                "default": replace(_SINGLE, tuning=Tuning("pti"), name="pti"),
+                "default": replace(_SINGLE, tuning=_PTI, name="pti"),
                 "paper": replace(
-                    _SINGLE, optimization=replace(_SINGLE.optimization, steps=450), tuning=Tuning("pti"), name="pti"
+                    _SINGLE, optimization=replace(_SINGLE.optimization, steps=450), tuning=_PTI_PAPER, name="pti"
                 ),
             }
         },
     ),
 }
 
-REFINEMENTS: Mapping[Refinement, Tuning] = {"near-perfect": Tuning("near-perfect"), "pti": Tuning("pti")}
+REFINEMENTS: Mapping[Refinement, Tuning] = {"near-perfect": Tuning(), "pti": _PTI}
 """What can follow any inversion."""
 
 
