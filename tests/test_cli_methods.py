@@ -29,7 +29,7 @@ def known(generator: list[str], small: PGGANGenerator, data_dir: Path) -> list[s
     Path(generator[1]).rename(folder / "small.safetensors")
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        discriminator, encoder = PGGANDiscriminator(small.architecture), _encoder(small)
+        discriminator, encoder = PGGANDiscriminator(small.architecture), _encoder()
     DiscriminatorWeights(discriminator.state_dict(), small.architecture).save(
         folder / "small.discriminator.safetensors"
     )
@@ -40,7 +40,7 @@ def known(generator: list[str], small: PGGANGenerator, data_dir: Path) -> list[s
     return ["-g", "small"]
 
 
-def _encoder(small: PGGANGenerator) -> Encoder:
+def _encoder() -> Encoder:
     return Encoder(EncoderArchitecture.compact(16, latent_dim=12, layer=3, channels=8))
 
 
