@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from torch import Tensor
 
+from ganinvert.errors import UsageError, WeightsError
 from ganinvert.generators import Generator
 from ganinvert.methods.adversary import discriminator_of
 from ganinvert.methods.base import Code, Method
@@ -26,7 +27,7 @@ from ganinvert.settings import (
     SingleCode,
     Weighting,
 )
-from ganinvert.subspaces import SubspaceMasks
+from ganinvert.subspaces import SubspaceMasks, find_masks
 
 
 def method_of(settings: MethodSettings, masks: SubspaceMasks) -> Method:
@@ -119,3 +120,18 @@ def editing_layer(settings: MethodSettings, generator: Generator) -> int:
             return max(settings.layer, PmSFC().layer)
         case _:
             return min(PmSFC().layer, generator.num_layers)
+
+
+def editing_masks(generator: Generator, layer: int, method: MethodSettings) -> SubspaceMasks:
+    """The subspaces that a method composes by; for one that does without, those of PmSFC if they were discovered.
+
+    Raises:
+        UsageError: The layer does not exist, or has fewer channels than there are to be subspaces.
+        WeightsError: The method needs subspaces, and none were discovered for this generator and layer.
+    """
+    if isinstance(method, PmSFC) and method.subspaces > 1:
+        return find_masks(generator, layer, method.subspaces, affinity=method.affinity)
+    try:
+        return find_masks(generator, layer, PmSFC().subspaces, affinity=PmSFC().affinity)
+    except (UsageError, WeightsError):
+        return find_masks(generator, layer, 1, affinity=PmSFC().affinity)

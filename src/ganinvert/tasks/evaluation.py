@@ -18,7 +18,7 @@ from ganinvert.degradations import Downsample, Grayscale
 from ganinvert.errors import ImageError, UsageError
 from ganinvert.generators import Generator
 from ganinvert.losses import has_lpips
-from ganinvert.methods import editing_layer, require_parts
+from ganinvert.methods import editing_layer, editing_masks, require_parts
 from ganinvert.metrics import (
     alexnet_moments,
     color_auc,
@@ -33,7 +33,7 @@ from ganinvert.settings import Invert, PmSFC
 from ganinvert.subspaces import SubspaceMasks
 from ganinvert.tasks.comparison import INPUT, METRICS
 from ganinvert.tasks.editing import interpolate
-from ganinvert.tasks.inversion import Inverter, editing_masks
+from ganinvert.tasks.inversion import Inverter
 from ganinvert.tasks.measuring import Colorizing, Inpainting, Inverting, Target, Task, Upscaling, is_gray
 from ganinvert.tasks.records import Result
 
