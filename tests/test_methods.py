@@ -51,6 +51,9 @@ class Expansive(Generator):
     def carry(self, h: Tensor, start: int, stop: int) -> Tensor:
         return h
 
+    def weights_after(self, layer: int) -> dict[str, Tensor]:
+        return dict(self.named_parameters())
+
     def synthesize(self, h: Tensor, layer: int) -> Tensor:
         hidden = self.activation(h.flatten(1) @ self.first.T)
         return (self.activation(hidden @ self.second.T) * 8).unflatten(1, (3, 8, 8))
