@@ -169,7 +169,7 @@ def test_photos_are_chosen_by_the_seed_alone(generator: list[str], folder: Path,
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--method", "pmsfc,pti"], "'pti' is unknown"),
+        (["--method", "pmsfc,vae"], "'vae' is unknown"),
         (["--sweep", "R=1,two"], "lists no whole numbers"),
         (["--sweep", "R=3..1"], "lists no whole numbers"),
         (["--sweep", "width=3"], "nothing that can be swept"),

@@ -132,6 +132,23 @@ def test_only_the_encoder_learns(toy: Path, tmp_path: Path) -> None:
     assert all(torch.equal(before[key], tensor) for key, tensor in generator.state_dict().items())
 
 
+def test_features_are_normalised_by_the_channels_own_statistics() -> None:
+    trainer = EncoderTrainer(TINY, TOY, None, device=CPU, dtype=torch.float32)
+    features = TOY.features(torch.randn(512, 8, generator=torch.Generator().manual_seed(2018)), 3)
+    deviation, mean = torch.std_mean(features, dim=(0, 2, 3))
+    assert torch.allclose(trainer.encoder.mean, mean, atol=1e-5)
+    assert torch.allclose(trainer.encoder.scale, deviation, rtol=1e-3)
+
+
+def test_half_precision_trains_too() -> None:
+    trainer = EncoderTrainer(replace(TINY, perceptual=0.5), TOY, None, device=CPU, dtype=torch.bfloat16)
+    for _ in range(2):
+        losses = trainer.step()
+    assert all(torch.isfinite(loss) for loss in vars(losses).values())
+    assert trainer.is_finite()
+    assert {parameter.dtype for parameter in trainer.encoder.parameters()} == {torch.float32}
+
+
 def test_layer_0_has_no_features_but_z(toy: Path, tmp_path: Path) -> None:
     result = ganinvert.train_encoder(
         toy, tmp_path / "e.safetensors", settings=replace(TINY, layer=0, images=16), device="cpu"

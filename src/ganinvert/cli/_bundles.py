@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import Show
 from ganinvert.cli._inputs import STDIN, Input, expand
@@ -58,14 +59,14 @@ class Pair:
     dry_run: options.DryRun = False
     as_json: options.AsJson = False
     no_metadata: options.NoMetadata = False
-    generator: options.Generator = None
+    generator: methods.Generator = None
     count: SubspaceCount = None
-    codes: options.Codes = None
-    layer: options.Layer = None
-    preset: options.PresetName = "default"
-    steps: options.Steps = None
-    lr: options.LearningRate = None
-    seed: options.Seed = 0
+    codes: methods.Codes = None
+    layer: methods.Layer = None
+    preset: methods.PresetName = "default"
+    steps: methods.Steps = None
+    lr: methods.LearningRate = None
+    seed: methods.Seed = 0
     device: options.Device = "auto"
     dtype: options.Dtype = "auto"
     offline: options.Offline = False
@@ -100,7 +101,7 @@ class Pair:
         from ganinvert.bundle import LatentBundle
         from ganinvert.tasks import Inverter
 
-        chosen = options.adjusted(
+        chosen = methods.adjusted(
             EDIT[self.preset], steps=self.steps, lr=self.lr, subspaces=self.count, codes=self.codes, layer=self.layer
         )
         bundle = None

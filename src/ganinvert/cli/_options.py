@@ -1,9 +1,8 @@
-"""Options that several commands share. Their defaults are those of `settings`, which the help quotes."""
+"""Options that several commands share, but for those of methods. The help quotes the defaults of `settings`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,22 +14,11 @@ from ganinvert.cli._report import KIND as REPORT
 from ganinvert.cli._results import SUFFIXES
 from ganinvert.errors import UsageError
 from ganinvert.settings import (
-    DEFAULT_GENERATOR,
-    METHODS,
-    Affinity,
     Align,
-    DiscoveryPreset,
     FitMode,
-    Init,
-    Invert,
-    MethodName,
-    PmSFC,
     Precision,
-    Preset,
     StoredPrecision,
-    at_least,
 )
-from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS
 
 IO = "Input/Output"
 METHOD = "Method"
@@ -38,10 +26,8 @@ OPTIMISATION = "Optimisation"
 COMPUTE = "Compute"
 GENERAL = "General"
 
-GENERATORS = tuple(name for name, entry in CATALOG.items() if entry.network not in CONVOLUTIONS)
 
-
-def _completing(*words: str) -> Callable[[str], list[str]]:
+def completing(*words: str) -> Callable[[str], list[str]]:
     """Completion of one of these words."""
     return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
@@ -52,183 +38,16 @@ def _kinds(incomplete: str) -> list[str]:
     return [",".join([*before, kind]) for kind in (*SUFFIXES, REPORT) if kind.startswith(last) and kind not in before]
 
 
-Generator = Annotated[
-    str | None,
-    typer.Option(
-        "--generator",
-        "-g",
-        metavar="NAME|FILE",
-        autocompletion=_completing(DEFAULT_GENERATOR, *GENERATORS),
-        help="A network of `fetch-weights --list`, fetched when first used, or a weights file.",
-        show_default=f"best face generator in the cache, else {DEFAULT_GENERATOR}",
-        envvar="GANINVERT_GENERATOR",
-        show_envvar=False,
-        rich_help_panel=METHOD,
-    ),
-]
-BundleGenerator = Annotated[
-    str | None,
-    typer.Option(
-        "--generator",
-        "-g",
-        metavar="NAME|FILE",
-        help="The generator of the bundles.",
-        show_default="the one that a bundle names",
-        rich_help_panel=METHOD,
-    ),
-]
 Offline = Annotated[
     bool,
     typer.Option("--offline", help="Never use the network; so does GANINVERT_OFFLINE=1.", rich_help_panel=GENERAL),
-]
-Subspaces = Annotated[
-    int | None,
-    typer.Option(
-        "--subspaces",
-        "-R",
-        metavar="R",
-        help="Subspaces; 1 composes all channels together.",
-        show_default=str(PmSFC().subspaces),
-        envvar="GANINVERT_SUBSPACES",
-        show_envvar=False,
-        rich_help_panel=METHOD,
-    ),
-]
-Layer = Annotated[
-    int | None,
-    typer.Option(
-        "--layer",
-        metavar="L",
-        help="Compose features after this many convolutions.",
-        show_default=str(PmSFC().layer),
-        envvar="GANINVERT_LAYER",
-        show_envvar=False,
-        rich_help_panel=METHOD,
-    ),
-]
-AffinityKind = Annotated[
-    Affinity | None,
-    typer.Option(
-        "--affinity",
-        help="How channels are compared: the authors' program (more repeatable), or the paper.",
-        show_default=PmSFC().affinity,
-        envvar="GANINVERT_AFFINITY",
-        show_envvar=False,
-        rich_help_panel=METHOD,
-    ),
-]
-Method = Annotated[
-    MethodName,
-    typer.Option(
-        "--method",
-        metavar="NAME",
-        autocompletion=_completing(*METHODS),
-        help=f"What is optimised: {', '.join(METHODS)}.",
-        envvar="GANINVERT_METHOD",
-        show_envvar=False,
-        rich_help_panel=METHOD,
-    ),
-]
-InitKind = Annotated[
-    Init | None,
-    typer.Option(
-        "--init",
-        help="Where codes start: the nearest of some random ones, random ones, or an encoder's.",
-        show_default="by method",
-        envvar="GANINVERT_INIT",
-        show_envvar=False,
-        rich_help_panel=METHOD,
-    ),
-]
-PresetName = Annotated[
-    Preset,
-    typer.Option(
-        "--preset",
-        help="Fast defaults, or the settings of the paper or of its authors' program.",
-        envvar="GANINVERT_PRESET",
-        show_envvar=False,
-        rich_help_panel=METHOD,
-    ),
-]
-DiscoveryPresetName = Annotated[
-    DiscoveryPreset,
-    typer.Option(
-        "--preset",
-        help="Fast defaults, or the paper's settings.",
-        envvar="GANINVERT_PRESET",
-        show_envvar=False,
-        rich_help_panel=METHOD,
-    ),
-]
-Steps = Annotated[
-    int | None,
-    typer.Option(
-        "--steps",
-        metavar="N",
-        help="Optimisation steps.",
-        show_default="by preset",
-        envvar="GANINVERT_STEPS",
-        show_envvar=False,
-        rich_help_panel=OPTIMISATION,
-    ),
-]
-Codes = Annotated[
-    int | None,
-    typer.Option(
-        "--codes",
-        "-K",
-        metavar="K",
-        help="Latent codes per subspace.",
-        show_default=str(PmSFC().codes),
-        envvar="GANINVERT_CODES",
-        show_envvar=False,
-        rich_help_panel=METHOD,
-    ),
-]
-CheckpointEvery = Annotated[
-    int,
-    typer.Option(
-        "--checkpoint-every",
-        metavar="N",
-        min=0,
-        help="Keep the unfinished optimisation beside the results every so many steps, to go on from after a stop.",
-        show_default="off",
-        envvar="GANINVERT_CHECKPOINT_EVERY",
-        show_envvar=False,
-        rich_help_panel=OPTIMISATION,
-    ),
-]
-LearningRate = Annotated[
-    float | None,
-    typer.Option(
-        "--lr",
-        metavar="RATE",
-        help="Adam's learning rate.",
-        show_default="by preset",
-        envvar="GANINVERT_LR",
-        show_envvar=False,
-        rich_help_panel=OPTIMISATION,
-    ),
-]
-Seed = Annotated[
-    int,
-    typer.Option(
-        "--seed",
-        metavar="N",
-        min=0,
-        max=2**63 - 1,
-        help="Of the random start.",
-        envvar="GANINVERT_SEED",
-        show_envvar=False,
-        rich_help_panel=OPTIMISATION,
-    ),
 ]
 Device = Annotated[
     str,
     typer.Option(
         "--device",
         metavar="auto|cpu|cuda[:N]|mps",
-        autocompletion=_completing("auto", "cpu", "cuda", "mps"),
+        autocompletion=completing("auto", "cpu", "cuda", "mps"),
         help="Where to compute; auto takes CUDA when there.",
         envvar="GANINVERT_DEVICE",
         show_envvar=False,
@@ -370,37 +189,6 @@ Config = Annotated[
         rich_help_panel=GENERAL,
     ),
 ]
-
-
-def adjusted(base: Invert, *, steps: int | None, lr: float | None, **method: int | str | None) -> Invert:
-    """A preset with what the user chose; None leaves the preset's.
-
-    Args:
-        base: The preset.
-        steps: Of the optimisation.
-        lr: Of the optimisation.
-        **method: Fields of the method.
-
-    Raises:
-        UsageError: The method has no such field, or there are no steps.
-    """
-    if steps is not None:
-        at_least("steps", steps, 1)
-    given = {name: value for name, value in method.items() if value is not None}
-    for name in given:
-        if not hasattr(base.method, name):
-            raise UsageError(f"the method {base.name} has no {name}", hint="leave it out, or choose another --method")
-    moves = {name: value for name, value in (("steps", steps), ("lr", lr)) if value is not None}
-    return replace(
-        base,
-        method=replace(base.method, **given),  # type: ignore[arg-type]  # names and types are those of the options
-        optimization=replace(base.optimization, **moves),  # type: ignore[arg-type]
-    )
-
-
-def applicable(base: Invert, **method: int | None) -> dict[str, int]:
-    """Those of the fields that the method has and the user chose."""
-    return {name: value for name, value in method.items() if value is not None and hasattr(base.method, name)}
 
 
 def batch_size_of(text: str) -> int | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganinvert import files
+from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._batch import treat
 from ganinvert.cli._console import Show, output
@@ -52,18 +53,18 @@ class Photos:
     dry_run: options.DryRun = False
     as_json: options.AsJson = False
     no_metadata: options.NoMetadata = False
-    generator: options.Generator = None
-    method: options.Method = "pmsfc"
-    init: options.InitKind = None
-    subspaces: options.Subspaces = None
-    codes: options.Codes = None
-    layer: options.Layer = None
-    affinity: options.AffinityKind = None
-    preset: options.PresetName = "default"
-    steps: options.Steps = None
-    lr: options.LearningRate = None
-    seed: options.Seed = 0
-    checkpoint_every: options.CheckpointEvery = 0
+    generator: methods.Generator = None
+    method: methods.Method = "pmsfc"
+    init: methods.InitKind = None
+    subspaces: methods.Subspaces = None
+    codes: methods.Codes = None
+    layer: methods.Layer = None
+    affinity: methods.AffinityKind = None
+    preset: methods.PresetName = "default"
+    steps: methods.Steps = None
+    lr: methods.LearningRate = None
+    seed: methods.Seed = 0
+    checkpoint_every: methods.CheckpointEvery = 0
     device: options.Device = "auto"
     dtype: options.Dtype = "auto"
     batch_size: options.BatchSize = "auto"
@@ -92,7 +93,7 @@ class Photos:
             reals: Folder of photos for it.
             preparing: Given the loaded inverter and all inputs, makes the function that reads an item.
         """
-        chosen = options.adjusted(
+        chosen = methods.adjusted(
             preset_of(self.method, command, self.preset),
             steps=self.steps,
             lr=self.lr,
@@ -103,6 +104,8 @@ class Photos:
             init=self.init,
         )
         if refinement is not None:
+            if chosen.tuning is not None:
+                raise UsageError(f"{chosen.name} is fine-tuning already", hint="leave --refine out")
             chosen = replace(chosen, tuning=REFINEMENTS[refinement])
         if reals is not None and (chosen.tuning is None or chosen.tuning.kind != "near-perfect"):
             raise UsageError("--reals are for near-perfect fine-tuning", hint="add --refine near-perfect")

@@ -147,8 +147,7 @@ def _recorded(inverter: Inverter, prepare: Callable[[Item], Target], *, batch_si
     def run(batch: Sequence[tuple[Item, Target]], show: Show) -> list[Done]:
         nonlocal recorder
         if recorder is None:  # what is loaded and rendered once for all photos is not a cost of the first
-            shortest = replace(inverter.settings, optimization=replace(inverter.settings.optimization, steps=1))
-            replace(inverter, settings=shortest).run([batch[0][1]])
+            replace(inverter, settings=inverter.settings.shortest).run([batch[0][1]])
         recorder = Recorder(inverter.device)
         results = work.run(batch, show)
         records = recorder.records(len(batch))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
 from ganinvert.cli._transfers import ready_generator
@@ -21,11 +22,11 @@ LOW_STABILITY = 0.65
 
 
 def discover(
-    generator: options.Generator = None,
-    subspaces: options.Subspaces = None,
-    layer: options.Layer = None,
-    affinity: options.AffinityKind = None,
-    preset: options.DiscoveryPresetName = "default",
+    generator: methods.Generator = None,
+    subspaces: methods.Subspaces = None,
+    layer: methods.Layer = None,
+    affinity: methods.AffinityKind = None,
+    preset: methods.DiscoveryPresetName = "default",
     steps: Annotated[
         int | None,
         typer.Option(
@@ -42,7 +43,7 @@ def discover(
             rich_help_panel=options.OPTIMISATION,
         ),
     ] = None,
-    seed: options.Seed = 0,
+    seed: methods.Seed = 0,
     folder: Annotated[
         Path | None,
         typer.Option(

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._inputs import expand
 from ganinvert.cli._study import Study, selected
@@ -94,13 +95,13 @@ def evaluate(
     fit: options.Fit = "crop",
     align: options.AlignFaces = "auto",
     overwrite: options.Overwrite = False,
-    generator: options.Generator = None,
-    subspaces: options.Subspaces = None,
-    codes: options.Codes = None,
-    layer: options.Layer = None,
-    steps: options.Steps = None,
-    lr: options.LearningRate = None,
-    seed: options.Seed = 0,
+    generator: methods.Generator = None,
+    subspaces: methods.Subspaces = None,
+    codes: methods.Codes = None,
+    layer: methods.Layer = None,
+    steps: methods.Steps = None,
+    lr: methods.LearningRate = None,
+    seed: methods.Seed = 0,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     batch_size: options.BatchSize = "auto",
@@ -127,8 +128,9 @@ def evaluate(
         raise UsageError(f"{target} is not a folder", hint="give a folder with -o; it is created if it does not exist")
 
     def adjust(chosen: Invert) -> Invert:
-        fields = options.applicable(chosen, subspaces=subspaces, codes=codes, layer=layer)
-        return options.adjusted(chosen, steps=steps, lr=lr, **fields)
+        fields = methods.applicable(chosen, subspaces=subspaces, codes=codes, layer=layer)
+        moves = (steps, lr) if chosen.optimization.steps else (None, None)  # an encoder makes none
+        return methods.adjusted(chosen, steps=moves[0], lr=moves[1], **fields)
 
     together = options.batch_size_of(batch_size)
     inputs = selected(expand(images or [], from_file=from_file, recursive=recursive), limit=limit, seed=sample_seed)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._batch import treat
 from ganinvert.cli._bundles import BUNDLES, Read, dated, named_by, read
@@ -61,7 +62,7 @@ def render(
             rich_help_panel=options.METHOD,
         ),
     ] = None,
-    generator: options.BundleGenerator = None,
+    generator: methods.BundleGenerator = None,
     offline: options.Offline = False,
     config: options.Config = None,
     quiet: options.Quiet = False,

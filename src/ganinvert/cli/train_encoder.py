@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
 from ganinvert.cli._signals import between_steps
@@ -23,7 +24,7 @@ DEFAULT = EncoderTraining()
 
 
 def train_encoder(
-    generator: options.Generator = None,
+    generator: methods.Generator = None,
     reals: Annotated[
         Path | None,
         typer.Option(

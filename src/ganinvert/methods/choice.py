@@ -7,7 +7,9 @@ from typing import Any, get_args
 
 from torch import Tensor
 
+from ganinvert.errors import UsageError, WeightsError
 from ganinvert.generators import Generator
+from ganinvert.methods.adversary import discriminator_of
 from ganinvert.methods.base import Code, Method
 from ganinvert.methods.composition import ComposedCode, Composition
 from ganinvert.methods.dgp import DeepGenerativePrior
@@ -15,8 +17,17 @@ from ganinvert.methods.encoded import Encoding, FeatureCode
 from ganinvert.methods.latent import Latent, LatentCode
 from ganinvert.methods.residuals import ResidualCode, Residuals
 from ganinvert.methods.starts import encoder_of
-from ganinvert.settings import Encoded, GenerativePrior, LayerResiduals, MethodSettings, PmSFC, SingleCode, Weighting
-from ganinvert.subspaces import SubspaceMasks
+from ganinvert.settings import (
+    Encoded,
+    GenerativePrior,
+    Invert,
+    LayerResiduals,
+    MethodSettings,
+    PmSFC,
+    SingleCode,
+    Weighting,
+)
+from ganinvert.subspaces import SubspaceMasks, find_masks
 
 
 def method_of(settings: MethodSettings, masks: SubspaceMasks) -> Method:
@@ -37,6 +48,19 @@ def method_of(settings: MethodSettings, masks: SubspaceMasks) -> Method:
             return Encoding(settings)
         case GenerativePrior():
             return DeepGenerativePrior(settings)
+
+
+def require_parts(settings: Invert, generator: Generator) -> None:
+    """See that the generator has what its inversion is going to ask for, before there is any work to lose.
+
+    Raises:
+        WeightsError: It has no encoder, or no discriminator, and needs one.
+    """
+    method, tuning = settings.method, settings.tuning
+    if isinstance(method, Encoded) or getattr(method, "init", None) == "encoder":
+        encoder_of(generator)
+    if isinstance(method, GenerativePrior) or (tuning is not None and (tuning.adversarial or tuning.cohesion)):
+        discriminator_of(generator)
 
 
 def composing(settings: PmSFC, masks: SubspaceMasks) -> SubspaceMasks:
@@ -96,3 +120,18 @@ def editing_layer(settings: MethodSettings, generator: Generator) -> int:
             return max(settings.layer, PmSFC().layer)
         case _:
             return min(PmSFC().layer, generator.num_layers)
+
+
+def editing_masks(generator: Generator, layer: int, method: MethodSettings) -> SubspaceMasks:
+    """The subspaces that a method composes by; for one that does without, those of PmSFC if they were discovered.
+
+    Raises:
+        UsageError: The layer does not exist, or has fewer channels than there are to be subspaces.
+        WeightsError: The method needs subspaces, and none were discovered for this generator and layer.
+    """
+    if isinstance(method, PmSFC) and method.subspaces > 1:
+        return find_masks(generator, layer, method.subspaces, affinity=method.affinity)
+    try:
+        return find_masks(generator, layer, PmSFC().subspaces, affinity=PmSFC().affinity)
+    except (UsageError, WeightsError):
+        return find_masks(generator, layer, 1, affinity=PmSFC().affinity)

@@ -110,6 +110,8 @@ class _Problem:
         resume: Snapshot | None = None,
     ) -> Tensor:
         """Move a code; returns the objective before every step, (steps, b), on the CPU."""
+        if not optimization.steps:
+            return torch.zeros(0, len(self.y))
         with autocast(self.y.device, self.dtype):
             evaluate = Evaluation(self.generator, self.y, self.degradation, objective)
         mover = Mover(optimization.optimizer, code, self.y.device)

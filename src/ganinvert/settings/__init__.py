@@ -37,12 +37,11 @@ from ganinvert.settings.methods import (
     Invert,
     LayerResiduals,
     MethodSettings,
-    Objective,
-    Optimization,
     PmSFC,
     SingleCode,
     Tuning,
 )
+from ganinvert.settings.optimization import Objective, Optimization
 from ganinvert.settings.presets import (
     COLORIZE,
     EDIT,

@@ -13,12 +13,11 @@ from ganinvert.settings.methods import (
     GenerativePrior,
     Invert,
     LayerResiduals,
-    Objective,
-    Optimization,
     PmSFC,
     SingleCode,
     Tuning,
 )
+from ganinvert.settings.optimization import Objective, Optimization
 
 Presets = Mapping[Preset, Invert]
 

@@ -3,8 +3,9 @@
 from ganinvert.tasks.discovery import DiscoveredSubspaces, discover
 from ganinvert.tasks.editing import Edit, interpolate, render, swap, swap_grid
 from ganinvert.tasks.encoding import EncoderJob, encoder_path, saved_encoder_settings, train_encoder
-from ganinvert.tasks.inversion import Inversion, Inverter
+from ganinvert.tasks.inversion import Inverter
 from ganinvert.tasks.measuring import Colorizing, Inpainting, Inverting, Target, Task, Upscaling, holed
+from ganinvert.tasks.results import Inversion
 from ganinvert.tasks.single import colorize, inpaint, invert, upscale
 from ganinvert.tasks.training import TrainingJob, saved_settings, train
 

@@ -18,7 +18,7 @@ from ganinvert.degradations import Downsample, Grayscale
 from ganinvert.errors import ImageError, UsageError
 from ganinvert.generators import Generator
 from ganinvert.losses import has_lpips
-from ganinvert.methods import editing_layer
+from ganinvert.methods import editing_layer, editing_masks, require_parts
 from ganinvert.metrics import (
     alexnet_moments,
     color_auc,
@@ -33,7 +33,7 @@ from ganinvert.settings import Invert, PmSFC
 from ganinvert.subspaces import SubspaceMasks
 from ganinvert.tasks.comparison import INPUT, METRICS
 from ganinvert.tasks.editing import interpolate
-from ganinvert.tasks.inversion import Inverter, editing_masks
+from ganinvert.tasks.inversion import Inverter
 from ganinvert.tasks.measuring import Colorizing, Inpainting, Inverting, Target, Task, Upscaling, is_gray
 from ganinvert.tasks.records import Result
 
@@ -110,20 +110,21 @@ def contenders(
     Raises:
         UsageError: There is no such layer, or there are fewer channels than subspaces, or a method has not what is
             swept, or cannot do the task.
-        WeightsError: No subspaces were discovered for this generator and layer.
+        WeightsError: No subspaces were discovered for this generator and layer, or it lacks another network.
     """
     found = []
     for name, values in product(names, product(*sweep.values())):
         point = dict(zip(sweep, values, strict=True))
         settings = CONTESTANTS[name].settings(base.task.name, adjust)
         changes = {SWEPT[key]: value for key, value in point.items()}
-        if (steps := changes.pop("steps", None)) is not None:
+        if (steps := changes.pop("steps", None)) is not None and settings.optimization.steps:
             settings = replace(settings, optimization=replace(settings.optimization, steps=steps))
         if lacking := [key for key in point if key != "steps" and not hasattr(settings.method, SWEPT[key])]:
             raise UsageError(
                 f"{name} has no {lacking[0]} that could be swept", hint="leave the method or the sweep out"
             )
         method = replace(settings.method, **changes)  # type: ignore[arg-type]  # they are integers
+        require_parts(settings, base.generator)
         layer = editing_layer(method, base.generator)
         if "layer" in point and isinstance(method, PmSFC) and method.subspaces > 1:
             masks = SubspaceMasks.random(base.generator.layer_info(layer).channels, method.subspaces)

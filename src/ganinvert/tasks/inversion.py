@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,11 +19,10 @@ from ganinvert.bundle import LatentBundle
 from ganinvert.checkpoint import Checkpoints
 from ganinvert.degradations import Measurement, stack
 from ganinvert.devices import resolve_device, resolve_precision
-from ganinvert.errors import InsufficientMemoryError, UsageError, WeightsError
+from ganinvert.errors import InsufficientMemoryError, UsageError
 from ganinvert.faces import Alignment
 from ganinvert.generators import PGGANGenerator, load_generator
-from ganinvert.methods import FineTuning, editing_layer, method_of
-from ganinvert.metrics import to_unit
+from ganinvert.methods import FineTuning, editing_layer, editing_masks, method_of, require_parts
 from ganinvert.optimize import Outcome, Snapshot, Solution, Stage, Step, solve
 from ganinvert.settings import (
     DEFAULT_GENERATOR,
@@ -31,44 +30,18 @@ from ganinvert.settings import (
     Align,
     FitMode,
     Invert,
-    MethodSettings,
     PmSFC,
     Precision,
     divergences,
     require_seed,
 )
-from ganinvert.subspaces import SubspaceMasks, find_masks
-from ganinvert.tasks.measuring import Inverting, Target, Task, deviation, explained
+from ganinvert.subspaces import SubspaceMasks
+from ganinvert.tasks.measuring import Inverting, Target, Task
+from ganinvert.tasks.results import Inversion
 from ganinvert.training import ImageFolder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-
-@dataclass(frozen=True)
-class Inversion:
-    """The result of a task on one picture.
-
-    Attributes:
-        image: The wanted image, 8 bits. For `invert`, the generator's, with the input's transparency if it had any;
-            for the other tasks it agrees with the measurement.
-        target: What was given, as large as the image: the input in the generator's square, gray, small or holed.
-        metrics: "psnr" in dB, "ssim" and "lpips" (AlexNet) of what the generator explains of the measurement; for
-            tasks other than `invert` also "deviation", the largest difference between the measurement and that of
-            the image, in 8-bit steps.
-        outcome: How the optimisation ended.
-        notes: What was done to the input.
-        bundle: Everything needed to render the image again.
-        whole: The picture at its own size with the image in its place, when `paste_back` asked for it.
-    """
-
-    image: Image
-    target: Image
-    metrics: Mapping[str, float]
-    outcome: Outcome
-    notes: tuple[str, ...]
-    bundle: LatentBundle
-    whole: Image | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +122,7 @@ class Inverter:
             )
         place = resolve_device(device)
         loaded = load_generator(generator)
+        require_parts(settings, loaded)
         method = settings.method
         layer = editing_layer(method, loaded)
         if masks is None:
@@ -262,7 +236,11 @@ class Inverter:
         # Rendered from the bundle, on the CPU and one by one: the picture is exactly what the bundle gives again.
         generator = self.generator.cpu()
         try:
-            return [(target, self._inversion(generator, target, solution, n)) for n, target in enumerate(targets)]
+            drafts = [self._draft(target, solution, n) for n, target in enumerate(targets)]
+            return [
+                (target, Inversion.made(draft, generator, target, self.task))
+                for target, draft in zip(targets, drafts, strict=True)
+            ]
         finally:
             self.generator.to(self.device)
 
@@ -287,13 +265,13 @@ class Inverter:
             callback=callback,
         )
 
-    def _inversion(self, generator: PGGANGenerator, target: Target, solution: Solution, n: int) -> Inversion:
+    def _draft(self, target: Target, solution: Solution, n: int) -> LatentBundle:
         measured = target.measurement
-        draft = LatentBundle(
+        return LatentBundle(
             task=self.task.name,
             method=self.settings.label,
-            generator=generator.name,
-            digest=generator.digest,
+            generator=self.generator.name,
+            digest=self.generator.digest,
             composition=asdict(self.settings.method),
             layer=self.layer,
             tensors=solution.code.tensors(n),
@@ -302,17 +280,9 @@ class Inverter:
             losses=solution.losses[:, n].clone(),
             metrics={},
             settings=asdict(self.settings),
-            provenance={},
+            provenance=self._provenance(target, solution.outcomes[n]),
             measurement=None if measured.kind == "identity" else measured,
         )
-        features = draft.features(generator)
-        degradation = measured.degradation(generator.resolution)
-        image = _shown(draft.render(generator, features=features), target)
-        metrics = explained(degradation, measured, draft.decode(generator, features))
-        if draft.measurement is not None:
-            metrics["deviation"] = deviation(degradation, measured, images.to_array(image))
-        bundle = replace(draft, metrics=metrics, provenance=self._provenance(target, solution.outcomes[n]))
-        return self._around(target, bundle, image)
 
     def recall(self, target: Target, bundle: LatentBundle) -> Inversion:
         """The result again, from the bundle that an earlier run with the same settings made of the same picture.
@@ -324,22 +294,7 @@ class Inverter:
         Raises:
             BundleError: The bundle was made with another generator.
         """
-        return self._around(target, bundle, _shown(bundle.render(self.generator), target))
-
-    def _around(self, target: Target, bundle: LatentBundle, image: Image) -> Inversion:
-        degradation = target.measurement.degradation(self.generator.resolution)
-        whole = None
-        if target.picture is not None:
-            whole = self.task.put_back(image, target.picture, target.fit.placement)
-        return Inversion(
-            image,
-            _shown(degradation.guess(target.measurement.y), target),
-            bundle.metrics,
-            Outcome[bundle.provenance["outcome"]],
-            target.notes,
-            bundle,
-            whole,
-        )
+        return Inversion.recalled(bundle, self.generator, target, self.task)
 
     @property
     def _reals(self) -> str:
@@ -370,24 +325,3 @@ class Inverter:
             "python": platform.python_version(),
             **{package: version(package) for package in ("ganinvert", "torch")},
         }
-
-
-def editing_masks(generator: PGGANGenerator, layer: int, method: MethodSettings) -> SubspaceMasks:
-    """The subspaces that a method composes by; for one that does without, those of PmSFC if they were discovered.
-
-    Raises:
-        UsageError: The layer does not exist, or has fewer channels than there are to be subspaces.
-        WeightsError: The method needs subspaces, and none were discovered for this generator and layer.
-    """
-    if isinstance(method, PmSFC) and method.subspaces > 1:
-        return find_masks(generator, layer, method.subspaces, affinity=method.affinity)
-    try:
-        return find_masks(generator, layer, PmSFC().subspaces, affinity=PmSFC().affinity)
-    except (UsageError, WeightsError):
-        return find_masks(generator, layer, 1, affinity=PmSFC().affinity)
-
-
-def _shown(x: torch.Tensor, target: Target) -> Image:
-    """An image (1, 3, r, r) in the generator's range as people see it; transparency that marks a hole is none."""
-    alpha = target.fit.alpha if target.measurement.known is None else None
-    return images.to_pil(to_unit(x)[0].cpu().numpy(), alpha)

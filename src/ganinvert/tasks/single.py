@@ -25,8 +25,9 @@ from ganinvert.settings import (
     Precision,
 )
 from ganinvert.subspaces import SubspaceMasks
-from ganinvert.tasks.inversion import Inversion, Inverter
+from ganinvert.tasks.inversion import Inverter
 from ganinvert.tasks.measuring import Colorizing, Inpainting, Upscaling, holed
+from ganinvert.tasks.results import Inversion
 
 if TYPE_CHECKING:
     from PIL.Image import Image

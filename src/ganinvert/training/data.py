@@ -156,5 +156,5 @@ def _notes(loaded: Sequence[_Image], resolution: int, colourless: int) -> list[s
     if small := sum(min(image.size) < resolution for image in loaded):
         notes.append(f"{small} of {len(loaded)} images are smaller than {resolution} pixels and were enlarged")
     if 0 < colourless < len(loaded):
-        notes.append(f"{colourless} of {len(loaded)} images are gray, and the generator will learn that: see --gray")
+        notes.append(f"{colourless} of {len(loaded)} images are gray, and so will be some of what is learned")
     return notes

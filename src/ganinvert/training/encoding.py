@@ -18,8 +18,8 @@ from ganinvert.training.data import Batches
 from ganinvert.training.features import AlexNetFeatures
 from ganinvert.weights import EncoderArchitecture
 
-STATISTICS = 512
-"""Samples from which mean and standard deviation of the feature channels are taken."""
+STATISTICS, STATISTICS_BATCH = 512, 16
+"""Samples from which mean and standard deviation of the feature channels are taken, and how many at once."""
 
 SMALLEST, LARGEST = 64, 224
 """Sides in pixels that AlexNet is shown."""
@@ -164,12 +164,14 @@ class EncoderTrainer:
     def _measure_features(self) -> None:
         """Give the encoder the scale of the features, so that what it has to learn is about N(0, 1)."""
         codes = torch.randn(STATISTICS, self.generator.latent_dim, generator=torch.Generator().manual_seed(2018))
-        features = torch.cat(
-            [self.generator.features(part.to(self.device), self.settings.layer) for part in codes.split(64)]
-        )
-        deviation, mean = torch.std_mean(features, dim=(0, 2, 3))
+        # Part by part: features near the image would not fit into memory together.
+        moments = []
+        for part in codes.split(STATISTICS_BATCH):
+            features = self.generator.features(part.to(self.device), self.settings.layer)
+            moments.append(torch.stack([features.mean(dim=(0, 2, 3)), features.square().mean(dim=(0, 2, 3))]))
+        mean, square = torch.stack(moments).mean(dim=0)
         self.encoder.mean.copy_(mean)
-        self.encoder.scale.copy_(deviation.clamp(min=1e-6))
+        self.encoder.scale.copy_((square - mean.square()).clamp(min=1e-12).sqrt())
 
     def _random(self, *size: int) -> Tensor:
         return torch.randn(size, generator=self.rng, device=self.device)

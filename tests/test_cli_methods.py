@@ -1,0 +1,165 @@
+"""Every method on the command line, from the photo to an edited result."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganinvert import LatentBundle, load_generator
+from ganinvert.generators import Encoder, PGGANDiscriminator, PGGANGenerator
+from ganinvert.metrics import to_unit
+from ganinvert.settings import METHODS
+from ganinvert.weights import DiscriminatorWeights, EncoderArchitecture, EncoderWeights, registry
+
+from .commandline import names, photo, run
+
+FEW = ["--steps", "3", "--device", "cpu"]
+
+
+@pytest.fixture
+def known(generator: list[str], small: PGGANGenerator, data_dir: Path) -> list[str]:
+    """Options that name a generator which has everything that methods ask for: subspaces, encoder, discriminator."""
+    folder = data_dir / "generators"
+    folder.mkdir(parents=True)
+    Path(generator[1]).rename(folder / "small.safetensors")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        discriminator, encoder = PGGANDiscriminator(small.architecture), _encoder()
+    DiscriminatorWeights(discriminator.state_dict(), small.architecture).save(
+        folder / "small.discriminator.safetensors"
+    )
+    EncoderWeights(encoder.state_dict(), encoder.architecture, load_generator("small").digest).save(
+        folder / "small.encoder.safetensors"
+    )
+    assert registry.names() == ["small"]
+    return ["-g", "small"]
+
+
+def _encoder() -> Encoder:
+    return Encoder(EncoderArchitecture.compact(16, latent_dim=12, layer=3, channels=8))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_inverts_and_its_results_can_be_rendered_and_swapped(
+    method: str, known: list[str], tmp_path: Path
+) -> None:
+    pictures = photo(tmp_path / "a.png", (16, 16)), tmp_path / "b.png"
+    with Image.open(pictures[0]) as image:
+        image.rotate(90).save(pictures[1])
+    steps = [] if method == "encoder" else FEW
+    result = run("invert", *pictures, "--method", method, "-o", tmp_path / "out", *known, *steps, "--json")
+    assert result.exit_code == 0, result.output
+    bundle = LatentBundle.load(tmp_path / "out" / "a.invert.pt")
+    assert bundle.method == method
+    assert bundle.layer == 3
+    generator = load_generator("small")
+    before = {name: weight.clone() for name, weight in generator.state_dict().items()}
+    levels = (to_unit(bundle.render(generator))[0] * 255).round()
+    with Image.open(tmp_path / "out" / "a.invert.png") as image:
+        shown = torch.from_numpy(np.asarray(image.convert("RGB")).copy()).permute(2, 0, 1)
+    assert torch.equal(levels, shown.float())
+    assert all(torch.equal(weight, before[name]) for name, weight in generator.state_dict().items())
+    bundles = [tmp_path / "out" / f"{name}.invert.pt" for name in "ab"]
+    swapped = run("swap", *bundles, "--subspaces", "1,2,3,4,5,6", "-o", tmp_path / "swapped", *known)
+    assert swapped.exit_code == 0, swapped.output
+    walked = run("interpolate", *bundles, "--frames", "3", "-o", tmp_path / "walked", *known)
+    assert walked.exit_code == 0, walked.output
+
+
+def test_methods_exchange_subspaces(known: list[str], tmp_path: Path) -> None:
+    picture = photo(tmp_path / "a.png", (16, 16))
+    for method in ("pmsfc", "single"):
+        arguments = ["--method", method, "-o", tmp_path / method, *known, *FEW]
+        assert run("invert", picture, *arguments).exit_code == 0
+    result = run(
+        "swap",
+        *(tmp_path / method / "a.invert.pt" for method in ("pmsfc", "single")),
+        *("--subspaces", "2", "-o", tmp_path / "out", *known),
+    )
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("refinement", ["near-perfect", "pti"])
+def test_refining_keeps_only_what_changed(refinement: str, known: list[str], tmp_path: Path) -> None:
+    picture = photo(tmp_path / "a.png", (16, 16))
+    command = ["invert", picture, "-o", tmp_path / "out", *known, *FEW]
+    assert run(*command).exit_code == 0
+    plain = LatentBundle.load(tmp_path / "out" / "a.invert.pt")
+    result = run(*command, "--refine", refinement, "--overwrite")
+    assert result.exit_code == 0, result.output
+    refined = LatentBundle.load(tmp_path / "out" / "a.invert.pt")
+    assert refined.method == f"pmsfc+{refinement}"
+    assert torch.equal(refined.tensors["z"], plain.tensors["z"])
+    assert refined.deltas
+    assert not any(name.startswith(("layers.0.", "layers.1.", "layers.2.")) for name in refined.deltas)
+    assert refined.metrics["psnr"] > plain.metrics["psnr"]
+    assert refined.provenance["reals"] == ("samples" if refinement == "near-perfect" else "")
+    assert len(refined.losses) > len(plain.losses)
+    assert run(*command, "--refine", refinement).stderr.count("up to date") == 1
+
+
+def test_real_images_are_what_near_perfect_refinement_asks_for(known: list[str], tmp_path: Path) -> None:
+    picture = photo(tmp_path / "a.png", (16, 16))
+    for n in range(10):
+        Image.new("RGB", (16, 16), (20 * n, 90, 200)).save(photo(tmp_path / "reals" / f"{n}.png"))
+    command = ["invert", picture, "-o", tmp_path / "out", *known, *FEW, "--reals", tmp_path / "reals"]
+    refused = run(*command)
+    assert refused.exit_code == 2
+    assert "--reals are for near-perfect" in refused.stderr
+    result = run(*command, "--refine", "near-perfect")
+    assert result.exit_code == 0, result.output
+    assert len(LatentBundle.load(tmp_path / "out" / "a.invert.pt").provenance["reals"]) == 64
+    missing = run(*command[:-1], tmp_path / "nowhere", "--refine", "near-perfect", "--overwrite")
+    assert missing.exit_code == 1
+    assert "no such folder" in missing.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--method", "single", "-K", "3"], "the method single has no codes"),
+        (["--method", "encoder", "--init", "random"], "the method encoder has no init"),
+        (["--method", "mganprior", "--preset", "paper"], "mganprior has no preset paper"),
+        (["--method", "nonsense"], "nonsense"),
+        (["--method", "pti", "--refine", "near-perfect"], "pti is fine-tuning already"),
+    ],
+)
+def test_what_a_method_has_not_is_refused(options: list[str], words: str, known: list[str], tmp_path: Path) -> None:
+    result = run("invert", photo(tmp_path / "a.png"), "-o", tmp_path / "out", *known, *options)
+    assert result.exit_code == 2
+    assert words in " ".join(result.stderr.split())
+    assert names(tmp_path / "out") == []
+
+
+def test_only_some_methods_restore(known: list[str], tmp_path: Path) -> None:
+    picture = photo(tmp_path / "a.png", (16, 16))
+    command = ["colorize", picture, "-o", tmp_path / "out", *known]
+    assert run(*command, *FEW, "--method", "near-perfect").exit_code == 2
+    for method in ("dgp", "encoder", "genvismani", "invertlayers", "clipping"):
+        steps = [] if method == "encoder" else FEW
+        result = run(*command, *steps, "--method", method, "--overwrite", "--json")
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout.splitlines()[0])["metrics"]["deviation"] <= 1
+
+
+def test_what_is_missing_for_a_method_is_said_with_how_to_get_it(generator: list[str], tmp_path: Path) -> None:
+    for method, words in (("genvismani", "train-encoder"), ("dgp", "discriminator"), ("near-perfect", "discriminator")):
+        result = run("invert", photo(tmp_path / "a.png"), "--method", method, "-o", tmp_path / "out", *generator, *FEW)
+        assert result.exit_code in (1, 3), result.output
+        assert words in " ".join(result.stderr.split())
+    assert names(tmp_path / "out") == []
+
+
+def test_codes_can_start_at_the_encoders(known: list[str], tmp_path: Path) -> None:
+    picture = photo(tmp_path / "a.png", (16, 16))
+    for init in ("encoder", "nearest"):
+        result = run("invert", picture, "--init", init, "-o", tmp_path / init, *known, *FEW)
+        assert result.exit_code == 0, result.output
+    first, second = (LatentBundle.load(tmp_path / init / "a.invert.pt") for init in ("encoder", "nearest"))
+    assert not torch.equal(first.tensors["z"], second.tensors["z"])
+    assert first.provenance["diverges"].count("init") == 2 or "method.init: encoder" in first.provenance["diverges"]
