@@ -203,7 +203,11 @@ METHODS: Mapping[MethodName, Recipe] = {
     ),
     "dgp": Recipe(
         "one code and the generator's weights, layer by layer (Pan et al. 2020)",
-        _on_all_tasks(default=Invert(GenerativePrior(), Optimization(500, 0.01), _DESCENT, name="dgp")),
+        _on_all_tasks(
+            default=Invert(GenerativePrior(weight_rate=0.03, rank=16), Optimization(200, 0.1), _DESCENT, name="dgp"),
+            # The authors lower both rates by hand in every stage.
+            paper=Invert(GenerativePrior(), Optimization(1500, 2e-3, "cosine", 0.0), _DESCENT, name="dgp"),
+        ),
     ),
     "near-perfect": Recipe(
         "PmSFC, then fine-tuning with an adversary",
