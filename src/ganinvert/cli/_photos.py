@@ -104,7 +104,7 @@ class Photos:
             init=self.init,
         )
         if refinement is not None:
-            if chosen.tuning is not None:
+            if chosen.tuning is not None or chosen.name == "dgp":
                 raise UsageError(f"{chosen.name} is fine-tuning already", hint="leave --refine out")
             chosen = replace(chosen, tuning=REFINEMENTS[refinement])
         if reals is not None and (chosen.tuning is None or chosen.tuning.kind != "near-perfect"):

@@ -28,6 +28,7 @@ from ganinvert.settings import (
     Weighting,
 )
 from ganinvert.subspaces import SubspaceMasks, find_masks
+from ganinvert.weights import digest
 
 
 def method_of(settings: MethodSettings, masks: SubspaceMasks) -> Method:
@@ -50,17 +51,19 @@ def method_of(settings: MethodSettings, masks: SubspaceMasks) -> Method:
             return DeepGenerativePrior(settings)
 
 
-def require_parts(settings: Invert, generator: Generator) -> None:
-    """See that the generator has what its inversion is going to ask for, before there is any work to lose.
+def helpers(settings: Invert, generator: Generator) -> dict[str, str]:
+    """The other networks that an inversion is going to ask for: kind to digest of their weights.
 
     Raises:
-        WeightsError: It has no encoder, or no discriminator, and needs one.
+        WeightsError: The generator has no encoder, or no discriminator, and needs one.
     """
     method, tuning = settings.method, settings.tuning
+    found = {}
     if isinstance(method, Encoded) or getattr(method, "init", None) == "encoder":
-        encoder_of(generator)
+        found["encoder"] = digest(encoder_of(generator).state_dict())
     if isinstance(method, GenerativePrior) or (tuning is not None and (tuning.adversarial or tuning.cohesion)):
-        discriminator_of(generator)
+        found["discriminator"] = digest(discriminator_of(generator).state_dict())
+    return found
 
 
 def composing(settings: PmSFC, masks: SubspaceMasks) -> SubspaceMasks:

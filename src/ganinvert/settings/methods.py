@@ -228,6 +228,28 @@ class Invert:
     tuning: Tuning | None = None
     name: MethodName = "pmsfc"
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            UsageError: Fine-tuning is to follow a method that tunes the generator itself.
+        """
+        if self.tuning is not None and isinstance(self.method, GenerativePrior):
+            raise UsageError(f"{self.name} is fine-tuning already", hint="leave the refinement out")
+
+    def of(self, method: MethodSettings) -> Invert:
+        """The same with another method, under its name."""
+        names: dict[type[MethodSettings], MethodName] = {
+            SingleCode: "single",
+            LayerResiduals: "invertlayers",
+            Encoded: "encoder",
+            GenerativePrior: "dgp",
+        }
+        changed = replace(self, method=method, name=names.get(type(method), "pmsfc"))
+        if isinstance(method, Encoded):  # there is nothing to move
+            return replace(changed, optimization=replace(self.optimization, steps=0))
+        return changed
+
     @property
     def label(self) -> str:
         """The method, and the fine-tuning that follows when that is not its own."""

@@ -18,7 +18,7 @@ from ganinvert.degradations import Downsample, Grayscale
 from ganinvert.errors import ImageError, UsageError
 from ganinvert.generators import Generator
 from ganinvert.losses import has_lpips
-from ganinvert.methods import editing_layer, editing_masks, require_parts
+from ganinvert.methods import editing_layer, editing_masks, helpers
 from ganinvert.metrics import (
     alexnet_moments,
     color_auc,
@@ -124,7 +124,6 @@ def contenders(
                 f"{name} has no {lacking[0]} that could be swept", hint="leave the method or the sweep out"
             )
         method = replace(settings.method, **changes)  # type: ignore[arg-type]  # they are integers
-        require_parts(settings, base.generator)
         layer = editing_layer(method, base.generator)
         if "layer" in point and isinstance(method, PmSFC) and method.subspaces > 1:
             masks = SubspaceMasks.random(base.generator.layer_info(layer).channels, method.subspaces)
@@ -132,7 +131,8 @@ def contenders(
             masks = editing_masks(base.generator, layer, method)
         if CONTESTANTS[name].random_masks and masks.subspaces > 1:
             masks = masks.shuffled()
-        inverter = replace(base, settings=replace(settings, method=method), layer=layer, masks=masks)
+        chosen = replace(settings, method=method)
+        inverter = replace(base, settings=chosen, layer=layer, masks=masks, helpers=helpers(chosen, base.generator))
         found.append(Contender(name, inverter, point))
     return found
 

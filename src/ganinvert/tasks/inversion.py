@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,7 +22,7 @@ from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import InsufficientMemoryError, UsageError
 from ganinvert.faces import Alignment
 from ganinvert.generators import PGGANGenerator, load_generator
-from ganinvert.methods import FineTuning, editing_layer, editing_masks, method_of, require_parts
+from ganinvert.methods import FineTuning, editing_layer, editing_masks, helpers, method_of
 from ganinvert.optimize import Outcome, Snapshot, Solution, Stage, Step, solve
 from ganinvert.settings import (
     DEFAULT_GENERATOR,
@@ -60,6 +60,7 @@ class Inverter:
         fit_mode: How pictures that are not square become so.
         alignment: What to do about faces that are not where the generator expects them.
         paste_back: Whether results are also put back into their pictures.
+        helpers: Digests of the other networks that the method asks for.
         reals: (n, 3, r, r) uint8, what near-perfect fine-tuning takes for real images; None: the generator's own.
     """
 
@@ -74,6 +75,7 @@ class Inverter:
     fit_mode: FitMode
     alignment: Alignment
     paste_back: bool
+    helpers: Mapping[str, str]
     reals: torch.Tensor | None = None
 
     @classmethod
@@ -122,7 +124,6 @@ class Inverter:
             )
         place = resolve_device(device)
         loaded = load_generator(generator)
-        require_parts(settings, loaded)
         method = settings.method
         layer = editing_layer(method, loaded)
         if masks is None:
@@ -133,7 +134,19 @@ class Inverter:
         precision = resolve_precision(dtype, place)
         real = None if reals is None else ImageFolder.load(reals, loaded.resolution).pixels
         return cls(
-            loaded.to(place), layer, masks, settings, task, place, precision, seed, fit, alignment, paste_back, real
+            generator=loaded.to(place),
+            layer=layer,
+            masks=masks,
+            settings=settings,
+            task=task,
+            device=place,
+            dtype=precision,
+            seed=seed,
+            fit_mode=fit,
+            alignment=alignment,
+            paste_back=paste_back,
+            helpers=helpers(settings, loaded),
+            reals=real,
         )
 
     def prepare(self, picture: str | Path | Image | images.Picture) -> Target:
@@ -162,6 +175,7 @@ class Inverter:
             "settings": asdict(self.settings),
             "masks": self.masks.labels.tolist(),
             "generator": self.generator.digest,
+            "helpers": dict(self.helpers),
             "reals": self._reals,
             "dtype": str(self.dtype),
             "seed": self.seed,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +20,10 @@ from ganinvert.settings import (
     Invert,
     Kernel,
     Luma,
-    PmSFC,
+    MethodName,
+    MethodSettings,
     Precision,
+    preset_of,
 )
 from ganinvert.subspaces import SubspaceMasks
 from ganinvert.tasks.inversion import Inverter
@@ -38,12 +39,13 @@ def invert(
     *,
     generator: str | Path = DEFAULT_GENERATOR,
     settings: Invert = INVERT["default"],
-    method: PmSFC | None = None,
+    method: MethodSettings | MethodName | None = None,
     masks: SubspaceMasks | None = None,
     fit: FitMode = "crop",
     align: Align = "auto",
     face: int = 1,
     paste_back: bool = False,
+    reals: Path | None = None,
     device: str = "auto",
     dtype: Precision = "auto",
     seed: int = 0,
@@ -55,13 +57,15 @@ def invert(
         picture: A file or a Pillow image, of any size and mode.
         generator: `portraits-64` or a generator file.
         settings: Method, optimisation and objective; `settings.INVERT["paper"]` is the paper's.
-        method: Replaces `settings.method`, for instance `PmSFC(subspaces=6, codes=5)`.
+        method: The name of one, whose default preset replaces `settings`; or what replaces `settings.method`, for
+            instance `PmSFC(subspaces=6, codes=5)`.
         masks: Subspaces to use instead of the discovered ones.
         fit: How a picture that is not square becomes so: "crop", "pad" or "squash".
         align: "auto" moves a face to where a face generator expects it, unless it is there; "force" always; "off"
             never, and says when it should.
         face: Which face, counted from the largest.
         paste_back: Also put the result back into the picture, at its own size: `Inversion.whole`.
+        reals: Folder of photos that near-perfect fine-tuning takes for real, instead of the generator's samples.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         dtype: What convolutions compute in: "auto", "float32" or "bfloat16".
         seed: Of the codes' start.
@@ -72,8 +76,10 @@ def invert(
         UsageError: A setting cannot be.
         WeightsError: The generator is unknown or damaged, or no subspaces were discovered for it.
     """
-    if method is not None:
-        settings = replace(settings, method=method)
+    if isinstance(method, str):
+        settings = preset_of(method, "invert")
+    elif method is not None:
+        settings = settings.of(method)
     inverter = Inverter.load(
         generator,
         settings,
@@ -82,6 +88,7 @@ def invert(
         align=align,
         face=face,
         paste_back=paste_back,
+        reals=reals,
         device=device,
         dtype=dtype,
         seed=seed,
