@@ -36,22 +36,27 @@ def manifold(generator: Generator, *, seed: int) -> Tensor:
     return torch.cat([lpips_features(to_unit(generator(part))).half() for part in z.split(50)])
 
 
-def nearest(x: Tensor, samples: Tensor) -> float:
-    """LPIPS of an image (1, 3, r, r) to the nearest sample."""
-    vector = lpips_features(to_unit(x))
-    return min(float((part.float() - vector).square().sum(dim=1).min()) for part in samples.split(500))
+def nearest(images: list[Tensor], samples: Tensor) -> float:
+    """LPIPS of images (1, 3, r, r) to the nearest sample of each, mean."""
+    vectors = torch.cat([lpips_features(to_unit(image)) for image in images])
+    squares = vectors.square().sum(dim=1, keepdim=True)
+    distances = []
+    for part in samples.split(250):
+        known = part.float()
+        distances.append(squares + known.square().sum(dim=1) - 2 * vectors @ known.T)
+    return float(torch.cat(distances, dim=1).min(dim=1).values.mean())
 
 
 def editability(bundles: list[LatentBundle], generator: Generator, samples: Tensor) -> dict[str, float]:
     """Mean distances to the samples, of the inversions and after a swap."""
-    own, swapped = [], []
+    swapped = []
     for n, a in enumerate(bundles):
         b = bundles[(n + 1) % len(bundles)]
-        own.append(nearest(a.decode(generator, a.features(generator)), samples))
         for subspace in range(1, a.masks.subspaces + 1):
             edit = swap(a, b, generator, subspaces=[subspace])[0].bundle
-            swapped.append(nearest(edit.decode(generator, edit.features(generator)), samples))
-    return {"own": sum(own) / len(own), "swapped": sum(swapped) / len(swapped)}
+            swapped.append(edit.decode(generator, edit.features(generator)))
+    own = [bundle.decode(generator, bundle.features(generator)) for bundle in bundles]
+    return {"own": nearest(own, samples), "swapped": nearest(swapped, samples)}
 
 
 def measured(name: str, paths: list[Path], samples: Tensor) -> dict[str, object]:
@@ -87,7 +92,7 @@ def main() -> None:
     samples = manifold(generator, seed=0)
     z = torch.randn(50, generator.latent_dim, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        scale = sum(nearest(generator(one[None]), samples) for one in z) / len(z)
+        scale = nearest([generator(one[None]) for one in z], samples)
     print(f"fresh samples of the generator are {scale:.3f} from the nearest of {SAMPLES} others", flush=True)
     for name in arguments.method:
         row = measured(name, paths[: arguments.photos], samples)
