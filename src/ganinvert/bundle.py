@@ -18,6 +18,7 @@ from ganinvert.errors import BundleError, UsageError
 from ganinvert.files import write_atomically
 from ganinvert.generators import Generator, TunedGenerator
 from ganinvert.methods import rebuilt
+from ganinvert.settings import PmSFC
 from ganinvert.subspaces import SubspaceMasks
 
 FORMAT = "ganinvert-bundle"
@@ -81,16 +82,30 @@ class LatentBundle:
         own = self.own(generator)
         device = next(generator.parameters()).device
         tensors = {name: tensor.to(device) for name, tensor in self.tensors.items()}
-        code = rebuilt(self.composition, tensors, self.masks, layer=self.layer)
-        with torch.no_grad():
-            return own.carry(code.compose(own), code.layer, self.layer)
+        try:
+            code = rebuilt(self.composition, tensors, self.masks, layer=self.layer)
+            with torch.no_grad():
+                features = own.carry(code.compose(own), code.layer, self.layer)
+        except (*_ODD, UsageError) as error:
+            raise BundleError("the bundle's code is none of this generator", hint=_DAMAGED) from error
+        info = generator.layer_info(self.layer)
+        if features.shape[1:] != (info.channels, info.size, info.size):
+            raise BundleError("the bundle's features are none of this generator's", hint=_DAMAGED)
+        return features
 
     def own(self, generator: Generator) -> Generator:
-        """The generator as it was tuned for this image; the given one when it was not."""
+        """The generator as it was tuned for this image; the given one when it was not.
+
+        Raises:
+            BundleError: The changes do not fit the generator.
+        """
         if not self.deltas:
             return generator
         device = next(generator.parameters()).device
-        return TunedGenerator(generator, {name: delta.float().to(device) for name, delta in self.deltas.items()})
+        try:
+            return TunedGenerator(generator, {name: delta.float().to(device) for name, delta in self.deltas.items()})
+        except ValueError as error:
+            raise BundleError("the bundle's changes are none of this generator's weights", hint=_DAMAGED) from error
 
     def render(self, generator: Generator, *, features: Tensor | None = None) -> Tensor:
         """The result, (1, 3, r, r) about [-1, 1]; bit-exact on the CPU.
@@ -206,7 +221,9 @@ def _is_sound(bundle: LatentBundle) -> bool:
         return bool(
             all(tensor.dtype == torch.float32 for tensor in (*bundle.tensors.values(), bundle.losses))
             and all(isinstance(number, int | float) for number in numbers)
-            and all(delta.dtype == torch.float16 for delta in bundle.deltas.values())
+            and all(isinstance(name, str) for name in (*bundle.deltas, *bundle.tensors))
+            and all(delta.dtype == torch.float16 and delta.ndim for delta in bundle.deltas.values())
+            and all(bool(value.isfinite().all()) for value in (*bundle.deltas.values(), *bundle.tensors.values()))
             and 0 <= bundle.layer <= MOST_LAYERS
             and bundle.losses.ndim == 1
             and labels.dtype == torch.int64
@@ -222,6 +239,11 @@ def _is_sound(bundle: LatentBundle) -> bool:
 def _migrated(content: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of this version. Version 1 knew inversions only, version 2 compositions by subspaces only."""
     older: dict[str, Any] = {"task": "invert", "measurement": None} if content["version"] == 1 else {}
+    fields = {key: value for key, value in content.items() if key not in ("format", "version")}
     if content["version"] <= 2:
-        older |= {"layer": content["composition"]["layer"], "deltas": {}}
-    return {**older, **{key: value for key, value in content.items() if key not in ("format", "version")}}
+        composition = dict(content["composition"])
+        if composition.get("candidates") == 0:  # a random start was none of candidates
+            composition |= {"init": "random", "candidates": PmSFC().candidates}
+        fields["composition"] = composition
+        older |= {"layer": composition["layer"], "deltas": {}}
+    return {**older, **fields}

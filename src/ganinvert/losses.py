@@ -110,10 +110,7 @@ class AlexNetLoss(nn.Module):
         return pixel_loss(self._features(image), self.target)
 
     def _features(self, image: Tensor) -> Tensor:
-        network = lpips_network("alex", image.device)
-        maps = network.net(network.scaling_layer(enlarged(image).expand(-1, 3, -1, -1)))  # type: ignore[operator]
-        fourth: Tensor = maps[3]
-        return fourth.float()
+        return _alexnet_maps(image)[3].float()
 
 
 class LaplacianLoss(nn.Module):
@@ -136,10 +133,15 @@ class LaplacianLoss(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Images (b, c, h, w) to losses (b,)."""
-        found = self._levels(image.float())
+        found = self._levels(image)
         return torch.stack([(a - b).abs().flatten(1).mean(1) for a, b in zip(found, self.target, strict=True)]).sum(0)
 
     def _levels(self, x: Tensor) -> list[Tensor]:
+        # Half precision would lose just the fine detail that this is for.
+        with torch.autocast(x.device.type, enabled=False):
+            return self._split(x.float())
+
+    def _split(self, x: Tensor) -> list[Tensor]:
         levels = []
         while min(x.shape[-2:]) >= 2 * COARSEST:
             smaller = self._blur(x)[..., ::2, ::2]
@@ -179,16 +181,21 @@ def lpips_vectors(image: Tensor) -> Tensor:
     Args:
         image: (b, 3, h, w) in [-1, 1], or gray (b, 1, h, w); under 32 pixels it is enlarged.
     """
-    network = lpips_network("alex", image.device)
-    image = enlarged(image).expand(-1, 3, -1, -1)
-    maps = network.net(network.scaling_layer(image))  # type: ignore[operator]  # nn.Module's attributes are modules
-    weights = [layer.model[-1].weight for layer in network.lins]  # type: ignore[union-attr]
+    maps, heads = _alexnet_maps(image), lpips_network("alex", image.device).lins
+    weights = [layer.model[-1].weight for layer in heads]  # type: ignore[union-attr]  # nn.Module's attributes are modules
     parts = []
     for found, weight in zip(maps, weights, strict=True):
         # Not by the root of the squared length, whose gradient is infinite where all channels are 0.
         inverse = torch.rsqrt(found.float().square().sum(dim=1, keepdim=True) + 1e-20)
         parts.append(found * inverse * weight.sqrt() / (found.shape[-1] * found.shape[-2]) ** 0.5)
     return torch.cat([part.flatten(1) for part in parts], dim=1)
+
+
+def _alexnet_maps(image: Tensor) -> list[Tensor]:
+    """The outputs of AlexNet's five ReLUs after convolutions for images (b, 3 or 1, h, w) in [-1, 1]."""
+    network = lpips_network("alex", image.device)
+    maps: list[Tensor] = network.net(network.scaling_layer(enlarged(image).expand(-1, 3, -1, -1)))  # type: ignore[operator]
+    return maps
 
 
 def enlarged(image: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Every method on the same photos: the table of docs/methods/index.md.
 
-Usage: python tests/benchmarks/methods.py PHOTOS [--photos 20] [--method NAME …] [--output methods.jsonl]
+Usage: python tests/benchmarks/methods.py PHOTOS [--photos 20] [--skip 0] [--method NAME …] [--output methods.jsonl]
 
 The first photos of the folder, in sorted order, are inverted one after another with seed 0, on one thread. "seconds"
 are the process's own, of one photo. Editability: for each photo and each subspace, the photo's subspace is replaced by
@@ -83,6 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--photos", type=int, default=20)
+    parser.add_argument("--skip", type=int, default=0, help="photos before the first one")
     parser.add_argument("--method", nargs="+", default=[*CONTESTANTS], choices=[*CONTESTANTS])
     parser.add_argument("--output", type=Path, default=Path("methods.jsonl"))
     arguments = parser.parse_args()
@@ -95,7 +96,7 @@ def main() -> None:
         scale = nearest([generator(one[None]) for one in z], samples)
     print(f"fresh samples of the generator are {scale:.3f} from the nearest of {SAMPLES} others", flush=True)
     for name in arguments.method:
-        row = measured(name, paths[: arguments.photos], samples)
+        row = measured(name, paths[arguments.skip : arguments.skip + arguments.photos], samples)
         with arguments.output.open("a") as file:
             file.write(json.dumps(row) + "\n")
         cells = [f"{row[key]:.{digits}f}" for key, digits in (("psnr", 2), ("ssim", 3), ("lpips", 3), ("seconds", 1))]

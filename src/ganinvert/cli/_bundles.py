@@ -131,7 +131,7 @@ def as_made(chosen: Invert, bundle: LatentBundle) -> Invert:
     """The settings with the composition of a bundle; features that were not composed go with any."""
     try:
         return replace(chosen, method=PmSFC(**bundle.composition))
-    except TypeError:
+    except (TypeError, UsageError):
         return replace(chosen, method=PmSFC(layer=bundle.layer))
 
 

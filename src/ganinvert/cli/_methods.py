@@ -134,7 +134,7 @@ Steps = Annotated[
     typer.Option(
         "--steps",
         metavar="N",
-        help="Optimisation steps.",
+        help="Optimisation steps; fine-tuning has its own.",
         show_default="by preset",
         envvar="GANINVERT_STEPS",
         show_envvar=False,
@@ -172,7 +172,7 @@ LearningRate = Annotated[
     typer.Option(
         "--lr",
         metavar="RATE",
-        help="Adam's learning rate.",
+        help="Learning rate of the codes.",
         show_default="by preset",
         envvar="GANINVERT_LR",
         show_envvar=False,
@@ -214,6 +214,8 @@ def adjusted(base: Invert, *, steps: int | None, lr: float | None, **method: int
     for name in given:
         if not hasattr(base.method, name):
             raise UsageError(f"the method {base.name} has no {name}", hint="leave it out, or choose another --method")
+    if base.name == "mganprior" and given.get("subspaces", 1) != 1:
+        raise UsageError("mganprior has one subspace", hint="leave -R out, or choose --method pmsfc")
     moves = {name: value for name, value in (("steps", steps), ("lr", lr)) if value is not None}
     return replace(
         base,

@@ -167,7 +167,7 @@ def photo_work(
         inverter: Loaded for the task.
         prepare: Reads an item, when more is needed than its photo; `Inverter.prepare` by default.
         batch_size: Photos optimised together on an accelerator; None for as many as fit. The CPU takes one after
-            another, so that every result is written as soon as it is there.
+            another, as do methods that cannot do otherwise: every result is written as soon as it is there.
         checkpoint_every: Steps between keeping an unfinished optimisation beside the results; 0 does not.
         metadata: Keep what made it in the PNG files.
         done: The word for it in the summary.
@@ -212,7 +212,7 @@ def photo_work(
         recall=recall,
         identity=lambda target: (inverter.settings_hash, target.sha256),
         run=run,
-        batch_size=lambda: 1 if inverter.device.type == "cpu" else batch_size or fitting,
+        batch_size=lambda: 1 if inverter.device.type == "cpu" or inverter.settings.alone else batch_size or fitting,
         done=done,
     )
 

@@ -18,8 +18,7 @@ LEFT, RIGHT = ".left", ".right"
 class TunedGenerator(Generator):
     """Another generator with changes of its weights: W + Δ, in every call.
 
-    Name and digest are the generator's, because its subspaces and bundles hold for the tuned one, too; it has the
-    same place, so `to` moves both.
+    Name and digest are the generator's, because its subspaces and bundles hold for the tuned one, too.
 
     Args:
         generator: The shared one, whose parameters are never written to.
@@ -42,7 +41,7 @@ class TunedGenerator(Generator):
             if name not in parameters:
                 raise ValueError(f"{name}: the generator has no such parameter")
             weight = parameters[name]
-            if delta.numel() != weight.numel() or len(delta) != len(weight):
+            if not delta.ndim or delta.numel() != weight.numel() or len(delta) != len(weight):
                 raise ValueError(f"{name}: a change of shape {tuple(delta.shape)}, not {tuple(weight.shape)}")
             self._changed[name] = weight + delta.view(weight.shape).to(weight)
 
@@ -94,7 +93,9 @@ def blended(a: Mapping[str, Tensor], b: Mapping[str, Tensor], share: float) -> d
         ]
         ends = [(weight, parts) for weight, parts in ends if parts]
         if any(name in parts for _, parts in ends):
-            found[name] = sum((weight * _multiplied(parts)[name] for weight, parts in ends), torch.zeros(())).half()
+            shape = next(parts[name].shape for _, parts in ends if name in parts)
+            whole = [weight * _multiplied(parts)[name].reshape(shape) for weight, parts in ends]
+            found[name] = torch.stack(whole).sum(dim=0).half()
         else:  # the sum of two products is the product of the factors side by side
             found[name + LEFT] = torch.cat([weight * parts[name + LEFT].float() for weight, parts in ends], 1).half()
             found[name + RIGHT] = torch.cat([parts[name + RIGHT] for _, parts in ends])
@@ -125,7 +126,12 @@ def _multiplied(deltas: Mapping[str, Tensor]) -> dict[str, Tensor]:
             made[name] = delta.float()
             continue
         pair = deltas.get(name + LEFT), deltas.get(name + RIGHT)
-        if pair[0] is None or pair[1] is None or pair[0].ndim != 2 or pair[0].shape[1:] != pair[1].shape[:1]:
+        if (
+            pair[0] is None
+            or pair[1] is None
+            or (pair[0].ndim, pair[1].ndim) != (2, 2)
+            or len(pair[1]) != pair[0].shape[1]
+        ):
             raise ValueError(f"{name}: the two factors of its change do not fit together")
         if name not in made:
             with torch.autocast(delta.device.type, enabled=False):

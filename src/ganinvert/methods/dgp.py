@@ -128,8 +128,10 @@ class PriorCode(Code):
     def begin(self, index: int, steps: int) -> bool:
         """In stage s of S, the first s/S of the layers are tuned; in the last, all, and what makes the image."""
         stage = index * self.settings.stages // steps + 1
-        self._fixed = None if stage >= self.settings.stages else self._layers * stage // self.settings.stages
-        return False
+        fixed = None if stage >= self.settings.stages else self._layers * stage // self.settings.stages
+        # Moments that have counted steps without a gradient would let the first ones that have it run.
+        changed, self._fixed = index > 0 and fixed != self._fixed, fixed
+        return changed
 
     def conclude(self, losses: Tensor) -> None:  # noqa: ARG002  (the last changes are kept)
         """Round the changes as a bundle does."""

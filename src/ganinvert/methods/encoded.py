@@ -35,7 +35,7 @@ class Encoding:
         encoder = encoder_of(generator)
         z, h = encoder(degradation.guess(y).expand(-1, 3, -1, -1))
         if self.settings.into == "code":
-            return LatentCode(z, SingleCode(init="encoder"), seed=seed)
+            return LatentCode(z.float(), SingleCode(init="encoder"), seed=seed)
         return FeatureCode(h.float(), encoder.layer)
 
 

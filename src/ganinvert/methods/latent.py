@@ -49,14 +49,18 @@ class LatentCode(Code):
     """
 
     layer = 0
+    drawn: Tensor
     kept: Tensor
 
     def __init__(self, z: Tensor, settings: SingleCode, *, seed: int = 0) -> None:
         super().__init__()
         self.z = nn.Parameter(z)
-        self.settings, self.seed, self.index = settings, seed, 0
-        # The end of the first descent of a restart.
+        self.settings, self.seed = settings, seed
+        # What clipping puts into the place of entries, and the end of the first descent of a restart.
+        self.register_buffer("drawn", torch.zeros_like(z))
         self.register_buffer("kept", z.detach().clone())
+        if settings.clip:
+            self.drawn.copy_(self._draw(-1))
 
     def compose(self, generator: Generator) -> Tensor:  # noqa: ARG002  (z is its own features)
         """Z as features (b, z, 1, 1) of layer 0."""
@@ -74,7 +78,8 @@ class LatentCode(Code):
         G(−z) is far from G(z), and gradient descent on networks with ReLU has one spurious minimum near a negative
         multiple of the code that is sought (Ma et al. 2018).
         """
-        self.index = index
+        if self.settings.clip:
+            self.drawn.copy_(self._draw(index))
         if not self.settings.restart or index != (steps + 1) // 2:
             return False
         with torch.no_grad():
@@ -87,15 +92,16 @@ class LatentCode(Code):
         """Draw anew what stochastic clipping does not allow, and put z back on the sphere of radius √z, in place."""
         settings, z = self.settings, self.z
         if settings.clip:
-            seed = self.seed + 7919 * (self.index + 1)  # others in every step, the same for every image
-            if settings.distribution == "uniform":
-                drawn = _uniform(z.shape[1], seed)
-            else:
-                drawn = torch.randn(z.shape[1], generator=torch.Generator().manual_seed(seed))
-                drawn = drawn.clamp(-settings.clip, settings.clip)
-            z.copy_(torch.where(z.abs() > settings.clip, drawn.to(z.device), z))
+            z.copy_(torch.where(z.abs() > settings.clip, self.drawn, z))
         if settings.sphere:
             z.mul_(z.shape[1] ** 0.5 / z.norm(dim=1, keepdim=True))
+
+    def _draw(self, index: int) -> Tensor:
+        """What clipping draws in a step: the same for every image, (z,)."""
+        seed, size, bound = self.seed + 7919 * (index + 1), self.z.shape[1], self.settings.clip
+        if self.settings.distribution == "uniform":
+            return _uniform(size, seed)
+        return torch.randn(size, generator=torch.Generator().manual_seed(seed)).clamp(-bound, bound)
 
     @torch.no_grad()
     def conclude(self, losses: Tensor) -> None:

@@ -49,7 +49,7 @@ def start_codes(
         return z.expand(len(y), -1, -1).clone()
     if init == "nearest":
         return nearest_codes(generator, y, degradation, count=count, candidates=candidates, rng=rng)
-    seen: Tensor = encoder_of(generator)(degradation.guess(y).expand(-1, 3, -1, -1))[0]
+    seen: Tensor = encoder_of(generator)(degradation.guess(y).expand(-1, 3, -1, -1))[0].float()
     if count == 1:
         return seen[:, None]
     rest = nearest_codes(generator, y, degradation, count=count - 1, candidates=candidates, rng=rng)

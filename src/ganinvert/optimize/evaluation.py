@@ -67,7 +67,8 @@ class Evaluation:
         if refresh:
             self._refresh(shown)
         loss = surrogate.detach() + self.value
-        return surrogate + (shown * self.slope).flatten(1).sum(dim=1), loss, pixel.detach()
+        expansion = ((shown - shown.detach()) * self.slope).flatten(1).sum(dim=1) + self.value
+        return surrogate + expansion, loss, pixel.detach()
 
     def state(self) -> dict[str, Tensor]:
         """What one step hands to the next, as it lives on the device."""

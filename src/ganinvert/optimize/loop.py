@@ -16,7 +16,7 @@ from ganinvert.losses import pixel_loss
 from ganinvert.methods import Code, Method, Refiner
 from ganinvert.optimize.capture import StepFunction, captured
 from ganinvert.optimize.evaluation import Evaluation
-from ganinvert.optimize.optimizers import Mover
+from ganinvert.optimize.optimizers import Mover, is_captured
 from ganinvert.optimize.records import Snapshot, Solution, Step, judge
 from ganinvert.settings import Objective, Optimization
 
@@ -157,6 +157,7 @@ class _Problem:
             code.retract()
             return told[0]
 
-        if self.y.device.type == "cuda" and mover.kind == "adam" and not code.alone:
+        if is_captured(mover.kind, code, self.y.device):
+            mover.set_rate(0.0)
             return captured(step, code, mover.optimizer, self.y.device)
         return step

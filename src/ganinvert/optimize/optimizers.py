@@ -98,6 +98,11 @@ class Mover:
         return state
 
 
+def is_captured(kind: Optimizer, code: Code, device: torch.device) -> bool:
+    """Whether steps run as a CUDA graph, if they can."""
+    return kind == "adam" and device.type == "cuda" and not code.alone
+
+
 def _made(kind: Optimizer, code: Code, device: torch.device) -> torch.optim.Optimizer:
     parameters = [parameter for parameter in code.parameters() if parameter.requires_grad]
     for parameter in parameters:
@@ -113,7 +118,7 @@ def _made(kind: Optimizer, code: Code, device: torch.device) -> torch.optim.Opti
             history_size=20,
             line_search_fn="strong_wolfe",
         )
-    rates, captured = code.rates(), kind == "adam" and device.type == "cuda"
+    rates, captured = code.rates(), is_captured(kind, code, device)
     groups = [
         {
             "params": [parameter],

@@ -236,6 +236,14 @@ class Invert:
         """
         if self.tuning is not None and isinstance(self.method, GenerativePrior):
             raise UsageError(f"{self.name} is fine-tuning already", hint="leave the refinement out")
+        if isinstance(self.method, Encoded) and self.optimization.steps:
+            raise UsageError("an encoder's result is not optimised", hint="take Optimization(steps=0)")
+        restarts = isinstance(self.method, SingleCode) and self.method.restart
+        if self.optimization.runs != 1 + restarts:
+            raise UsageError(
+                f"{self.optimization.runs} runs do not go with {1 + restarts} descents",
+                hint="a restart has 2 runs, everything else 1",
+            )
 
     def of(self, method: MethodSettings) -> Invert:
         """The same with another method, under its name."""
@@ -245,10 +253,11 @@ class Invert:
             Encoded: "encoder",
             GenerativePrior: "dgp",
         }
-        changed = replace(self, method=method, name=names.get(type(method), "pmsfc"))
-        if isinstance(method, Encoded):  # there is nothing to move
-            return replace(changed, optimization=replace(self.optimization, steps=0))
-        return changed
+        runs = 2 if isinstance(method, SingleCode) and method.restart else 1
+        moves = replace(
+            self.optimization, steps=0 if isinstance(method, Encoded) else self.optimization.steps, runs=runs
+        )
+        return replace(self, method=method, optimization=moves, name=names.get(type(method), "pmsfc"))
 
     @property
     def label(self) -> str:

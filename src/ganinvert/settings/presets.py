@@ -250,10 +250,20 @@ def preset_of(method: MethodName, task: EvaluatedTask, preset: Preset = "default
 
 def divergences(chosen: Invert, task: EvaluatedTask) -> dict[str, str]:
     """What differs from the publication: setting to "chosen instead of published"; empty for one without a preset."""
-    presets = METHODS[chosen.name].presets.get(task, {})
-    published = presets.get("paper") or presets.get("official")
-    if published is None:
-        return {}
+    published = _published(chosen.name, task)
+    found = {} if published is None else _differences(replace(chosen, tuning=None), replace(published, tuning=None))
+    if chosen.tuning is not None and (tuned := _published(chosen.tuning.kind, "invert")) is not None:
+        assert tuned.tuning is not None
+        found |= {f"tuning.{key}": text for key, text in _differences(chosen.tuning, tuned.tuning).items()}
+    return found
+
+
+def _published(method: MethodName, task: EvaluatedTask) -> Invert | None:
+    presets = METHODS[method].presets.get(task, {})
+    return presets.get("paper") or presets.get("official")
+
+
+def _differences(chosen: Invert | Tuning, published: Invert | Tuning) -> dict[str, str]:
     ours, theirs = _flat(asdict(chosen)), _flat(asdict(published))
     return {
         key: f"{ours.get(key)} instead of {theirs.get(key)}"

@@ -186,7 +186,7 @@ def _between_codes(a: LatentBundle, b: LatentBundle, generator: Generator, share
     tensors = {name: torch.lerp(tensor, b.tensors[name], share) for name, tensor in a.tensors.items()}
     z = tensors["z"]
     tensors["z"] = z * (torch.lerp(next(lengths), next(lengths), share) / z.norm(dim=-1, keepdim=True).clamp(min=1e-8))
-    return replace(a, tensors=tensors).features(generator)
+    return replace(a, tensors=tensors, deltas=blended(a.deltas, b.deltas, share)).features(generator)
 
 
 def _edited(bundle: LatentBundle, features: Tensor, task: str, settings: dict[str, Any]) -> LatentBundle:

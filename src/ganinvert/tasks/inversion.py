@@ -61,7 +61,7 @@ class Inverter:
         alignment: What to do about faces that are not where the generator expects them.
         paste_back: Whether results are also put back into their pictures.
         helpers: Digests of the other networks that the method asks for.
-        reals: (n, 3, r, r) uint8, what near-perfect fine-tuning takes for real images; None: the generator's own.
+        reals: What near-perfect fine-tuning takes for real images; None: the generator's own.
     """
 
     generator: PGGANGenerator
@@ -76,7 +76,7 @@ class Inverter:
     alignment: Alignment
     paste_back: bool
     helpers: Mapping[str, str]
-    reals: torch.Tensor | None = None
+    reals: ImageFolder | None = None
 
     @classmethod
     def load(
@@ -132,7 +132,6 @@ class Inverter:
             settings = replace(settings, method=replace(method, subspaces=masks.subspaces))
         task.check(loaded.resolution)
         precision = resolve_precision(dtype, place)
-        real = None if reals is None else ImageFolder.load(reals, loaded.resolution).pixels
         return cls(
             generator=loaded.to(place),
             layer=layer,
@@ -146,7 +145,7 @@ class Inverter:
             alignment=alignment,
             paste_back=paste_back,
             helpers=helpers(settings, loaded),
-            reals=real,
+            reals=None if reals is None else ImageFolder.load(reals, loaded.resolution),
         )
 
     def prepare(self, picture: str | Path | Image | images.Picture) -> Target:
@@ -264,7 +263,8 @@ class Inverter:
         y, degradation = stack(measurements, self.generator.resolution)
         refinement = None
         if (tuning := self.settings.tuning) is not None:
-            refinement = Stage(FineTuning(tuning, reals=self.reals), tuning.optimization, tuning.objective)
+            reals = None if self.reals is None else self.reals.training
+            refinement = Stage(FineTuning(tuning, reals=reals), tuning.optimization, tuning.objective)
         return solve(
             self.generator,
             y.to(self.device),
@@ -315,7 +315,7 @@ class Inverter:
         """What fine-tuning takes for real images: "samples" of the generator, or the hash of images; "" for none."""
         if self.settings.tuning is None or not self.settings.tuning.cohesion:
             return ""
-        return "samples" if self.reals is None else hashlib.sha256(self.reals.numpy().tobytes()).hexdigest()
+        return "samples" if self.reals is None else self.reals.sha256
 
     def _framing(self) -> dict[str, Any]:
         faces = {"align": self.alignment.mode, "face": self.alignment.face}

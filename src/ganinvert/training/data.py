@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +39,7 @@ class ImageFolder:
     skipped: tuple[str, ...]
     notes: tuple[str, ...]
 
-    @property
-    def pixels(self) -> Tensor:
-        """All of them, (n + m, 3, r, r) uint8."""
-        return torch.cat([self.training, self.held_out])
-
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Of the pixels, in order: a training can only go on with the same images."""
         return hashlib.sha256(self.training.numpy().data).hexdigest()
