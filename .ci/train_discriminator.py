@@ -55,6 +55,7 @@ def main() -> None:
         "origin": f"trained against the fixed generator {DEFAULT_GENERATOR} on {len(images.training)} portraits of"
         f" public officials, {trainer.shown} images shown; it knows these samples, and is no measure of realism"
         " elsewhere",
+        "generator": generator.digest,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     weights = DiscriminatorWeights(rounded(trainer.discriminator.export(), "float16"), generator.architecture, about)

@@ -135,7 +135,12 @@ def ready_inverter(photos: Photos, chosen: Invert, task: Task, *, reals: Path | 
     """Load the generator that the options name, for a task."""
     from ganinvert.tasks import Inverter
 
-    found = ready_generator(photos.generator, offline=photos.offline or photos.dry_run, layer=chosen.discovery_layer)
+    found = ready_generator(
+        photos.generator,
+        offline=photos.offline or photos.dry_run,
+        layer=chosen.discovery_layer,
+        networks=chosen.networks,
+    )
     return Inverter.load(
         found,
         chosen,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -13,6 +13,7 @@ from rich.progress import Progress as Bars
 from ganinvert.cli._console import PLAIN_SECONDS, output
 from ganinvert.errors import UsageError
 from ganinvert.settings import DEFAULT_GENERATOR, Discovery
+from ganinvert.weights import registry
 from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS, FACES
 from ganinvert.weights.store import Store
 from ganinvert.weights.transfer import Note, Progress, Watch
@@ -62,13 +63,16 @@ def _lines() -> Watch:
     return tell
 
 
-def ready_generator(wanted: str | None, *, offline: bool, layer: int | None = None) -> str:
+def ready_generator(
+    wanted: str | None, *, offline: bool, layer: int | None = None, networks: Sequence[str] = ()
+) -> str:
     """The generator to load, fetched first when it is one of the catalogue's and not in the cache.
 
     Args:
         wanted: What the user named; None chooses the best face generator in the cache, else the embedded one.
         offline: Do not use the network.
         layer: Choose only among those whose subspaces have been discovered at this layer; None takes any.
+        networks: Choose only among those that have these, of "encoder" and "discriminator".
 
     Raises:
         WeightsError: It is not there and cannot be fetched.
@@ -76,7 +80,7 @@ def ready_generator(wanted: str | None, *, offline: bool, layer: int | None = No
     """
     store = Store()
     if wanted is None:
-        return _best(store, layer)
+        return _best(store, layer, networks)
     entry = CATALOG.get(wanted)
     if entry is not None and entry.network in CONVOLUTIONS:
         raise UsageError(f"{wanted} is not a generator", hint="it is a network that compares images")
@@ -88,8 +92,10 @@ def ready_generator(wanted: str | None, *, offline: bool, layer: int | None = No
     return wanted
 
 
-def _best(store: Store, layer: int | None) -> str:
-    cached = [name for name in FACES if store.has(CATALOG[name])]
+def _best(store: Store, layer: int | None, networks: Sequence[str]) -> str:
+    cached = [
+        name for name in FACES if store.has(CATALOG[name]) and all(registry.find(f"{name}.{kind}") for kind in networks)
+    ]
     usable = [name for name in cached if layer is None or _is_discovered(store, name, layer)]
     larger = cached[0] if cached else FACES[0]
     discovering = (
@@ -97,6 +103,8 @@ def _best(store: Store, layer: int | None) -> str:
     )
     if usable:
         output.say(f"generator: {usable[0]} (from the cache, {CATALOG[usable[0]].resolution} px); choose with -g")
+    elif networks:
+        output.say(f"generator: {DEFAULT_GENERATOR} (embedded): its {' and '.join(networks)} is there")
     elif cached:
         output.say(
             f"generator: {DEFAULT_GENERATOR} (embedded); {larger} is in the cache and larger:"

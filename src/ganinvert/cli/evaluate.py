@@ -134,9 +134,11 @@ def evaluate(
 
     together = options.batch_size_of(batch_size)
     inputs = selected(expand(images or [], from_file=from_file, recursive=recursive), limit=limit, seed=sample_seed)
-    layers = {CONTESTANTS[each].settings(task, adjust).discovery_layer for each in names} - {None}
+    settings = [CONTESTANTS[each].settings(task, adjust) for each in names]
+    layers = {each.discovery_layer for each in settings} - {None}
     needed = min(layers) if layers and "layer" not in points else None  # type: ignore[type-var]  # no None is in it
-    name = ready_generator(generator, offline=offline, layer=needed)
+    networks = sorted({network for each in settings for network in each.networks})
+    name = ready_generator(generator, offline=offline, layer=needed, networks=networks)
     from ganinvert.tasks import Inverter
     from ganinvert.tasks.evaluation import contenders, task_of
 

@@ -169,4 +169,4 @@ def _report(result: TrainedEncoder) -> None:
     if result.generator:
         output.say(f"found by the name of its generator, {result.generator}")
     else:
-        output.say("the embedded generator keeps its embedded encoder: name this one by its file")
+        output.say("the embedded generator keeps its embedded encoder; `ganinvert.load_encoder` reads this one")

@@ -80,7 +80,8 @@ def load_discriminator(name: str | Path = DEFAULT_GENERATOR) -> PGGANDiscriminat
     path = embedded or registry.find(f"{name}.discriminator") or Path(name)
     if not path.is_file():
         raise WeightsError(
-            f"{name} has no discriminator", hint="`ganinvert train` makes one; or name a discriminator's file"
+            f"{name} has no discriminator",
+            hint=f"`ganinvert train` makes one with its generators, and {DEFAULT_GENERATOR} has one",
         )
     weights = read_discriminator(path)
     discriminator = PGGANDiscriminator(weights.architecture)
@@ -88,6 +89,7 @@ def load_discriminator(name: str | Path = DEFAULT_GENERATOR) -> PGGANDiscriminat
         discriminator.load_state_dict(dict(weights.state))
     except RuntimeError as error:
         raise WeightsError(f"{name}: its tensors do not fit together", hint="the file is damaged") from error
+    discriminator.digest = weights.about.get("generator", "")
     return discriminator.requires_grad_(False).eval()
 
 
@@ -107,7 +109,8 @@ def load_encoder(name: str | Path = DEFAULT_GENERATOR, *, generator: Generator |
     path = embedded or registry.find(f"{name}.encoder") or Path(name)
     if not path.is_file():
         raise WeightsError(
-            f"{name} has no encoder", hint=f"`ganinvert train-encoder -g {name}` makes one; or name an encoder's file"
+            f"{name} has no encoder",
+            hint=f"`ganinvert train-encoder -g {name}` makes one, and {DEFAULT_GENERATOR} has one",
         )
     encoder = Encoder(read_encoder(path))
     if generator is not None and encoder.digest != generator.digest:

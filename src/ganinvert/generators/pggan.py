@@ -155,7 +155,12 @@ class PGGANDiscriminator(nn.Module):
 
     Args:
         architecture: That of the generator; the channels are used in reverse.
+
+    Attributes:
+        digest: Of the generator that it was trained with; empty when it is not known.
     """
+
+    digest: str = ""
 
     def __init__(self, architecture: PGGANArchitecture) -> None:
         super().__init__()

@@ -25,7 +25,7 @@ def discriminator_of(generator: Generator, given: PGGANDiscriminator | None = No
         given: One to use instead.
 
     Raises:
-        WeightsError: There is none, or it is for images of another size.
+        WeightsError: There is none, or it is for images of another size, or belongs to another generator.
     """
     if given is None:
         if generator not in _FOUND:
@@ -35,6 +35,11 @@ def discriminator_of(generator: Generator, given: PGGANDiscriminator | None = No
         raise WeightsError(
             f"the discriminator is for images of {given.resolution} pixels, not {generator.resolution}",
             hint="use the one that was trained with the generator",
+        )
+    if given.digest not in ("", generator.digest):
+        raise WeightsError(
+            f"the discriminator of that name belongs to another generator than {generator.name}",
+            hint="give the generator's file another name",
         )
     return given.to(next(generator.parameters()).device)
 

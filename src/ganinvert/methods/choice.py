@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganinvert.errors import UsageError, WeightsError
 from ganinvert.generators import Generator
@@ -57,13 +57,11 @@ def helpers(settings: Invert, generator: Generator) -> dict[str, str]:
     Raises:
         WeightsError: The generator has no encoder, or no discriminator, and needs one.
     """
-    method, tuning = settings.method, settings.tuning
-    found = {}
-    if isinstance(method, Encoded) or getattr(method, "init", None) == "encoder":
-        found["encoder"] = digest(encoder_of(generator).state_dict())
-    if isinstance(method, GenerativePrior) or (tuning is not None and (tuning.adversarial or tuning.cohesion)):
-        found["discriminator"] = digest(discriminator_of(generator).state_dict())
-    return found
+    found: Mapping[str, Callable[[Generator], nn.Module]] = {
+        "encoder": encoder_of,
+        "discriminator": discriminator_of,
+    }
+    return {kind: digest(found[kind](generator).state_dict()) for kind in settings.networks}
 
 
 def composing(settings: PmSFC, masks: SubspaceMasks) -> SubspaceMasks:

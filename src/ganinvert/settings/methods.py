@@ -272,6 +272,15 @@ class Invert:
         return self.method.layer if composing else None  # type: ignore[union-attr]  # a composition has one
 
     @property
+    def networks(self) -> tuple[str, ...]:
+        """What else the generator must have: "encoder", "discriminator"."""
+        encoded = isinstance(self.method, Encoded) or getattr(self.method, "init", None) == "encoder"
+        judged = isinstance(self.method, GenerativePrior) or (
+            self.tuning is not None and bool(self.tuning.adversarial or self.tuning.cohesion)
+        )
+        return (*(("encoder",) if encoded else ()), *(("discriminator",) if judged else ()))
+
+    @property
     def shortest(self) -> Invert:
         """The same with one step of everything, to have loaded what it needs."""
         tuning = self.tuning and replace(self.tuning, optimization=self.tuning.optimization.shortest)

@@ -129,9 +129,9 @@ def deliver(
         "credit": credit,
     }
     discriminator = discriminator_path(output)
-    DiscriminatorWeights(rounded(trainer.discriminator.export(), stored), trainer.architecture, about).save(
-        discriminator, stored=stored
-    )
+    DiscriminatorWeights(
+        rounded(trainer.discriminator.export(), stored), trainer.architecture, {**about, "generator": weights.digest}
+    ).save(discriminator, stored=stored)
     replace(weights, about=about).save(output, stored=stored)
     registry.register(name, output, discriminator)
     shown = int(metrics.pop("images"))
