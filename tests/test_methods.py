@@ -7,13 +7,16 @@ import torch
 from torch import Tensor
 
 from ganinvert.degradations import Identity
+from ganinvert.devices import autocast
 from ganinvert.errors import UsageError, WeightsError
-from ganinvert.generators import Generator, LayerInfo, PGGANGenerator
+from ganinvert.generators import Generator, LayerInfo, PGGANGenerator, load_generator
 from ganinvert.losses import pixel_loss
 from ganinvert.methods import Latent, LatentCode, Residuals, method_of, rebuilt
 from ganinvert.optimize import Snapshot, Step, solve
+from ganinvert.optimize.evaluation import Evaluation
 from ganinvert.settings import (
     METHODS,
+    Encoded,
     LayerResiduals,
     Objective,
     Optimization,
@@ -129,6 +132,35 @@ def test_lbfgs_needs_fewer_steps_than_adam(small: PGGANGenerator, y: Tensor) -> 
         return float(solve(small, y[:1], method=method, objective=PIXELS, optimization=optimization).losses[-1])
 
     assert loss("lbfgs", 1.0) < 0.8 * min(loss("adam", lr) for lr in (0.1, 0.3, 1.0))
+
+
+def test_the_objective_of_a_line_search_has_the_slope_that_its_gradient_says() -> None:
+    """L-BFGS compares values with gradients: the terms with a network have to be in both."""
+    portraits = load_generator()
+    y = portraits(torch.randn(1, 128, generator=torch.Generator().manual_seed(2))).clamp(-1, 1)
+    code = Latent(SingleCode(init="random", sphere=False)).start(portraits, y, Identity(), seed=1)
+    evaluate = Evaluation(portraits, y, Identity(), Objective(perceptual=0.0, alexnet=0.1))
+    way = torch.randn(1, 128, generator=torch.Generator().manual_seed(3))
+    surrogate, loss, _ = evaluate(code, refresh=True)
+    assert torch.allclose(surrogate, loss)
+    slope = float((torch.autograd.grad(surrogate.sum(), code.z)[0] * way).sum())
+    values = []
+    for length in (-0.001, 0.001):
+        with torch.no_grad():
+            code.z.add_(length * way)
+        values.append(float(evaluate(code, refresh=True)[0].detach()))
+        with torch.no_grad():
+            code.z.sub_(length * way)
+    assert (values[1] - values[0]) / 0.002 == pytest.approx(slope, rel=0.05)
+
+
+def test_half_precision_leaves_codes_of_an_encoder_whole() -> None:
+    portraits = load_generator()
+    y = portraits(torch.randn(1, 128, generator=torch.Generator().manual_seed(2))).clamp(-1, 1)
+    for settings in (SingleCode(init="encoder"), LayerResiduals(), Encoded("code"), Encoded()):
+        with autocast(y.device, torch.bfloat16):
+            code = method_of(settings, SubspaceMasks.whole(128)).start(portraits, y, Identity(), seed=0)
+        assert {tensor.dtype for tensor in code.tensors(0).values()} == {torch.float32}
 
 
 def test_lbfgs_cannot_be_snapshot_and_the_others_can(small: PGGANGenerator, y: Tensor) -> None:

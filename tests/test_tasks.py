@@ -84,6 +84,61 @@ def test_damaged_bundles_say_so(inversion: ganinvert.Inversion, tmp_path: Path) 
         ganinvert.LatentBundle.load(tmp_path / "missing.pt")
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_older_bundles_are_read(version: int, inversion: ganinvert.Inversion, small_file: Path, tmp_path: Path) -> None:
+    """Their compositions had no word for a start at random, which was one of no candidates."""
+    path = tmp_path / "old.pt"
+    inversion.bundle.save(path)
+    plain = torch.load(path, weights_only=True)
+    composition = {key: value for key, value in plain["composition"].items() if key != "init"} | {"candidates": 0}
+    missing = {"layer", "deltas"} | ({"task", "measurement"} if version == 1 else set())
+    old = {key: value for key, value in plain.items() if key not in missing}
+    torch.save({**old, "version": version, "composition": composition}, path)
+    generator = ganinvert.load_generator(small_file)
+    assert torch.equal(ganinvert.LatentBundle.load(path).render(generator), inversion.bundle.render(generator))
+
+
+@pytest.mark.parametrize(
+    ("changes", "when"),
+    [
+        ({"deltas": {3: torch.zeros(1).half()}}, "loaded"),
+        ({"deltas": {"layers.3.bias": torch.full((7,), torch.nan).half()}}, "loaded"),
+        ({"deltas": {"layers.3.bias": torch.zeros((), dtype=torch.float16)}}, "loaded"),
+        ({"deltas": {"layers.3.bias": torch.zeros(7)}}, "loaded"),
+        ({"deltas": {"layers.9.bias": torch.zeros(7).half()}}, "rendered"),
+        ({"deltas": {"layers.3.bias": torch.zeros(6).half()}}, "rendered"),
+        ({"deltas": {"layers.3.weight.left": torch.zeros(7, 2).half()}}, "rendered"),
+        (
+            {
+                "deltas": {
+                    "layers.3.weight.left": torch.zeros(7, 2).half(),
+                    "layers.3.weight.right": torch.zeros(2, 8, 9).half(),
+                }
+            },
+            "rendered",
+        ),
+        ({"tensors": {"z": torch.ones(5)}}, "rendered"),
+        ({"tensors": {"z": torch.full((12,), torch.inf)}}, "loaded"),
+        ({"tensors": {"z": torch.ones(12), "d2": torch.ones(9, 4, 4)}}, "loaded"),
+        ({"tensors": {"h": torch.ones(8, 300, 300)}}, "rendered"),
+        ({"layer": 2.5}, "loaded"),
+    ],
+)
+def test_odd_bundles_are_refused(
+    changes: dict[str, object], when: str, inversion: ganinvert.Inversion, small_file: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "odd.pt"
+    inversion.bundle.save(path)
+    torch.save({**torch.load(path, weights_only=True), **changes}, path)
+    if when == "loaded":
+        with pytest.raises(BundleError, match="do not fit together"):
+            ganinvert.LatentBundle.load(path)
+    else:
+        bundle = ganinvert.LatentBundle.load(path)
+        with pytest.raises(BundleError, match="none of this generator"):
+            bundle.render(ganinvert.load_generator(small_file))
+
+
 def test_pillow_images_with_transparency_keep_it(small_file: Path) -> None:
     picture = Image.open(EXAMPLE).resize((40, 30))
     picture.putalpha(Image.linear_gradient("L").resize((40, 30)))

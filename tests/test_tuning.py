@@ -12,7 +12,7 @@ import torch
 from ganinvert import metrics
 from ganinvert.degradations import Grayscale, Identity
 from ganinvert.errors import UsageError, WeightsError
-from ganinvert.generators import PGGANDiscriminator, PGGANGenerator, TunedGenerator
+from ganinvert.generators import PGGANDiscriminator, PGGANGenerator, TunedGenerator, blended
 from ganinvert.losses import LaplacianLoss, LpipsLoss
 from ganinvert.methods import Composition
 from ganinvert.methods.adversary import Adversary
@@ -378,3 +378,28 @@ def test_the_discriminators_features_lead_to_its_score(critic: PGGANDiscriminato
     shapes = [tuple(found.shape[1:]) for found in critic.features(image)]
     assert critic.resolution == 16
     assert shapes == [(7, 16, 16), (9, 8, 8), (9, 4, 4)]
+
+
+@pytest.mark.parametrize("ranks", [(0, 0), (2, 2), (0, 2), (2, 0)])
+def test_changes_between_two_images_are_linear_whatever_their_rank(
+    ranks: tuple[int, int], small: PGGANGenerator, rng: torch.Generator
+) -> None:
+    def changes(rank: int) -> dict[str, torch.Tensor]:
+        if not rank:
+            return {"layers.4.weight": 0.1 * torch.randn(6, 7, 3, 3, generator=rng).half()}
+        return {
+            "layers.4.weight.left": 0.1 * torch.randn(6, rank, generator=rng).half(),
+            "layers.4.weight.right": torch.randn(rank, 63, generator=rng).half(),
+        }
+
+    def weight(deltas: dict[str, torch.Tensor]) -> torch.Tensor:
+        return TunedGenerator(small, deltas)._changed["layers.4.weight"]
+
+    a, b = (changes(rank) for rank in ranks)
+    assert blended(a, b, 0) == a
+    assert blended(a, b, 1) == b
+    between = weight(blended(a, b, 0.25))
+    assert torch.allclose(between, 0.75 * weight(a) + 0.25 * weight(b), atol=1e-3)
+    assert torch.allclose(
+        weight(blended(a, {}, 0.25)), torch.lerp(weight(a), small.state_dict()["layers.4.weight"], 0.25), atol=1e-3
+    )

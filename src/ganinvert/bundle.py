@@ -224,6 +224,7 @@ def _is_sound(bundle: LatentBundle) -> bool:
             and all(isinstance(name, str) for name in (*bundle.deltas, *bundle.tensors))
             and all(delta.dtype == torch.float16 and delta.ndim for delta in bundle.deltas.values())
             and all(bool(value.isfinite().all()) for value in (*bundle.deltas.values(), *bundle.tensors.values()))
+            and isinstance(bundle.layer, int)
             and 0 <= bundle.layer <= MOST_LAYERS
             and bundle.losses.ndim == 1
             and labels.dtype == torch.int64
