@@ -109,6 +109,8 @@ class Photos:
             chosen = replace(chosen, tuning=REFINEMENTS[refinement])
         if reals is not None and (chosen.tuning is None or chosen.tuning.kind != "near-perfect"):
             raise UsageError("--reals are for near-perfect fine-tuning", hint="add --refine near-perfect")
+        if self.checkpoint_every and chosen.alone:
+            output.say(f"{chosen.label} cannot go on from the middle everywhere: fine-tuning and L-BFGS start anew")
         together = options.batch_size_of(self.batch_size)
         suffixes = chosen_suffixes(self.save, whole=[KIND])
         report = report_path(self.save, self.target, task=command, overwrite=self.overwrite)

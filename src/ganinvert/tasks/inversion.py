@@ -124,6 +124,7 @@ class Inverter:
             )
         place = resolve_device(device)
         loaded = load_generator(generator)
+        networks = helpers(settings, loaded)  # what it lacks is said before there is any work to lose
         method = settings.method
         layer = editing_layer(method, loaded)
         if masks is None:
@@ -144,7 +145,7 @@ class Inverter:
             fit_mode=fit,
             alignment=alignment,
             paste_back=paste_back,
-            helpers=helpers(settings, loaded),
+            helpers=networks,
             reals=None if reals is None else ImageFolder.load(reals, loaded.resolution),
         )
 
