@@ -190,6 +190,7 @@ def a_bundle(generator: PGGANGenerator) -> LatentBundle:
         generator=generator.name,
         digest=generator.digest,
         composition=vars(method),
+        layer=method.layer,
         tensors=code.tensors(0),
         masks=masks,
         losses=torch.rand(7),
