@@ -52,18 +52,26 @@ def _parameters(shared: type[Any], settings: Invert) -> list[inspect.Parameter]:
             each.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=inspect.Parameter.empty if each.default is MISSING else each.default,
-            annotation=_quoting(hints[each.name], each.name, settings),
+            annotation=_quoting(hints[each.name], each.name, settings, choice="method" in hints),
         )
         for each in fields(shared)
     ]
 
 
-def _quoting(annotation: Any, name: str, settings: Invert) -> Any:
-    """The annotation of an option, its shown default taken from the settings if they have one of that name."""
+def _quoting(annotation: Any, name: str, settings: Invert, *, choice: bool) -> Any:
+    """The annotation of an option, its shown default taken from the settings if they have one of that name.
+
+    Args:
+        annotation: Of the option.
+        name: Of the option.
+        settings: The command's default preset.
+        choice: Whether there are other methods, which have other defaults.
+    """
     for part in (settings.method, settings.optimization):
         if name in vars(part):
             kind, info = get_args(annotation)
             info = copy(info)
-            info.show_default = f"{vars(part)[name]:g}" if name == "lr" else str(vars(part)[name])
+            value = f"{vars(part)[name]:g}" if name == "lr" else str(vars(part)[name])
+            info.show_default = f"{value}; varies by --method" if choice else value
             return Annotated[kind, info]
     return annotation
