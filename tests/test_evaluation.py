@@ -25,9 +25,10 @@ from ganinvert.settings import INVERT, METHODS, REFINEMENTS, Invert, PmSFC
 from ganinvert.subspaces import SubspaceMasks
 from ganinvert.tasks import Inverter, evaluation
 from ganinvert.tasks.comparison import INPUT, Comparison, bootstrap_interval
-from ganinvert.tasks.evaluation import Truth, Walk, compare, contenders, degrade, missing_pixels, read_truth
+from ganinvert.tasks.evaluation import Truth, compare, contenders, degrade, missing_pixels, read_truth
 from ganinvert.tasks.published import published_figures
 from ganinvert.tasks.records import Record, mean_curve
+from ganinvert.tasks.walks import Walk
 from ganinvert.weights import TensorFile
 
 

@@ -96,7 +96,7 @@ class Report:
         from ganinvert.bundle import LatentBundle
         from ganinvert.figures import draw_walks
         from ganinvert.tasks.comparison import encode_csv
-        from ganinvert.tasks.evaluation import walks
+        from ganinvert.tasks.walks import walks
 
         if len(self.truths) < 2:
             output.say("warning: there is no way from one photo alone to another", style="yellow")

@@ -149,11 +149,9 @@ METHODS: Mapping[MethodName, Recipe] = {
     "clipping": Recipe(
         "one code with stochastic clipping (Lipton and Tripathi 2017)",
         _on_all_tasks(
-            default=Invert(
-                SingleCode(sphere=False, clip=2.0), Optimization(lr=0.3, optimizer="adam"), _DESCENT, name="clipping"
-            ),
+            default=Invert(SingleCode(sphere=False, clip=3.0), Optimization(lr=0.1), _DESCENT, name="clipping"),
             paper=Invert(
-                SingleCode(init="random", sphere=False, clip=2.0),
+                SingleCode(init="random", sphere=False, clip=3.0),
                 Optimization(10_000, 1.0, "constant", 0.0, "sgd"),
                 _DESCENT,
                 name="clipping",

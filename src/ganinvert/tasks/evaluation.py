@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise, product
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,8 @@ import torch
 from torch import Tensor
 
 from ganinvert import images
-from ganinvert.bundle import LatentBundle
 from ganinvert.degradations import Downsample, Grayscale
 from ganinvert.errors import ImageError, UsageError
-from ganinvert.generators import Generator
 from ganinvert.losses import has_lpips
 from ganinvert.methods import editing_layer, editing_masks, helpers
 from ganinvert.metrics import (
@@ -32,7 +30,6 @@ from ganinvert.protocols import CONTESTANTS, SWEPT, Protocol
 from ganinvert.settings import Invert, PmSFC
 from ganinvert.subspaces import SubspaceMasks
 from ganinvert.tasks.comparison import INPUT, METRICS
-from ganinvert.tasks.editing import interpolate
 from ganinvert.tasks.inversion import Inverter
 from ganinvert.tasks.measuring import Colorizing, Inpainting, Inverting, Target, Task, Upscaling, is_gray
 from ganinvert.tasks.records import Result
@@ -256,55 +253,6 @@ def compare(
 
     sets = {label: distance(found[photo].levels for photo in truths) for label, found in results.items()}
     return values, sets | ({INPUT: distance(inputs.values())} if inputs else {})
-
-
-@dataclass(frozen=True)
-class Walk:
-    """How smooth the way between two inversions is (PmSFC, figure 6).
-
-    Attributes:
-        neighbours: LPIPS between each frame and the next.
-        ends: LPIPS between the first frame and the last.
-    """
-
-    neighbours: Sequence[float]
-    ends: float
-
-    @property
-    def summary(self) -> dict[str, float]:
-        """LPIPS between neighbours, mean and maximum, and between the ends; and their ratios.
-
-        "detour" is the length of the way as a multiple of the distance of its ends; "jump" the longest step as a
-        multiple of the mean one, at least 1.
-        """
-        mean, longest = sum(self.neighbours) / len(self.neighbours), max(self.neighbours)
-        return {
-            "neighbours_mean": mean,
-            "neighbours_max": longest,
-            "ends": self.ends,
-            "detour": sum(self.neighbours) / self.ends if self.ends else math.nan,
-            "jump": longest / mean if mean else math.nan,
-        }
-
-
-def walks(bundles: Sequence[LatentBundle], generator: Generator, *, frames: int) -> list[Walk]:
-    """Interpolate from each inversion to the next and measure the steps, on 8-bit frames.
-
-    Args:
-        bundles: At least 2.
-        generator: That which made them, on the CPU.
-        frames: With both ends, at least 2.
-
-    Raises:
-        BundleError: The bundles do not belong together.
-        UsageError: Fewer than 2 frames.
-    """
-    found = []
-    for a, b in pairwise(bundles):
-        edits = interpolate(a, b, generator, frames=frames)
-        shown = torch.stack([torch.from_numpy(images.to_array(edit.image)) for edit in edits]).float() / 255
-        found.append(Walk(lpips(shown[:-1], shown[1:]).tolist(), float(lpips(shown[:1], shown[-1:]))))
-    return found
 
 
 def _picture(x: Tensor) -> images.Picture:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -23,7 +19,7 @@ from ganinvert.errors import InsufficientMemoryError, UsageError
 from ganinvert.faces import Alignment
 from ganinvert.generators import PGGANGenerator, load_generator
 from ganinvert.methods import FineTuning, editing_layer, editing_masks, helpers, method_of
-from ganinvert.optimize import Outcome, Snapshot, Solution, Stage, Step, solve
+from ganinvert.optimize import Snapshot, Solution, Stage, Step, solve
 from ganinvert.settings import (
     DEFAULT_GENERATOR,
     INVERT,
@@ -32,11 +28,11 @@ from ganinvert.settings import (
     Invert,
     PmSFC,
     Precision,
-    divergences,
     require_seed,
 )
 from ganinvert.subspaces import SubspaceMasks
 from ganinvert.tasks.measuring import Inverting, Target, Task
+from ganinvert.tasks.provenance import provenance, settings_hash
 from ganinvert.tasks.results import Inversion
 from ganinvert.training import ImageFolder
 
@@ -170,18 +166,7 @@ class Inverter:
     @property
     def settings_hash(self) -> str:
         """Changes with everything that the result depends on but the input."""
-        content = {
-            **self.task.options(),
-            "settings": asdict(self.settings),
-            "masks": self.masks.labels.tolist(),
-            "generator": self.generator.digest,
-            "helpers": dict(self.helpers),
-            "reals": self._reals,
-            "dtype": str(self.dtype),
-            "seed": self.seed,
-            **self._framing(),
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return settings_hash(self)
 
     def run(
         self,
@@ -295,7 +280,7 @@ class Inverter:
             losses=solution.losses[:, n].clone(),
             metrics={},
             settings=asdict(self.settings),
-            provenance=self._provenance(target, solution.outcomes[n]),
+            provenance=provenance(self, target, solution.outcomes[n]),
             measurement=None if measured.kind == "identity" else measured,
         )
 
@@ -310,33 +295,3 @@ class Inverter:
             BundleError: The bundle was made with another generator.
         """
         return Inversion.recalled(bundle, self.generator, target, self.task)
-
-    @property
-    def _reals(self) -> str:
-        """What fine-tuning takes for real images: "samples" of the generator, or the hash of images; "" for none."""
-        if self.settings.tuning is None or not self.settings.tuning.cohesion:
-            return ""
-        return "samples" if self.reals is None else self.reals.sha256
-
-    def _framing(self) -> dict[str, Any]:
-        faces = {"align": self.alignment.mode, "face": self.alignment.face}
-        return {"fit": self.fit_mode, **faces, "paste_back": self.paste_back}
-
-    def _provenance(self, target: Target, outcome: Outcome) -> dict[str, Any]:
-        return {
-            "input_sha256": target.sha256,
-            "settings_hash": self.settings_hash,
-            "notes": "; ".join(target.notes),
-            "outcome": outcome.name,
-            "diverges": "; ".join(f"{key}: {text}" for key, text in divergences(self.settings, self.task.name).items()),
-            "seed": self.seed,
-            "device": str(self.device),
-            "dtype": str(self.dtype).removeprefix("torch."),
-            "reals": self._reals,
-            **self._framing(),
-            **self.task.options(),
-            "licence": self.generator.about.get("licence", ""),
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "python": platform.python_version(),
-            **{package: version(package) for package in ("ganinvert", "torch")},
-        }

@@ -10,30 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ganinvert.weights.architecture import EncoderArchitecture, PGGANArchitecture
-    from ganinvert.weights.formats import (
-        DiscriminatorWeights,
-        EncoderWeights,
-        GeneratorWeights,
-        read_discriminator,
-        read_encoder,
-        read_generator,
-        read_perceptual,
-        rounded,
-    )
+    from ganinvert.weights.formats import read_discriminator, read_encoder, read_generator, read_perceptual
+    from ganinvert.weights.networks import DiscriminatorWeights, EncoderWeights, GeneratorWeights, rounded
     from ganinvert.weights.tensorfile import TensorFile, digest
 
 _HOMES = {
     "architecture": ["EncoderArchitecture", "PGGANArchitecture"],
-    "formats": [
-        "DiscriminatorWeights",
-        "EncoderWeights",
-        "GeneratorWeights",
-        "read_discriminator",
-        "read_encoder",
-        "read_generator",
-        "read_perceptual",
-        "rounded",
-    ],
+    "formats": ["read_discriminator", "read_encoder", "read_generator", "read_perceptual"],
+    "networks": ["DiscriminatorWeights", "EncoderWeights", "GeneratorWeights", "rounded"],
     "tensorfile": ["TensorFile", "digest"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
