@@ -7,6 +7,7 @@ import pickle
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from math import sqrt
 from pathlib import Path
 from types import ModuleType
@@ -48,7 +49,7 @@ def write(kind: str, generator: PGGANGenerator, path: Path) -> Path:
             config = _class("BaseConfig", module)()
             vars(config).update(alpha=0, depthScale0=12, perChannelNormalization=True, equalizedlR=True, lossMode=None)
             content = {"config": config, "netG": _gan_zoo(network(generator.resolution, seed=7).state_dict())}
-            content |= {"netD": {}, "avgG": _gan_zoo(state)}
+            content |= {"netD": gan_zoo_discriminator(generator.resolution), "avgG": _gan_zoo(state)}
             torch.save(content, path, _use_new_zipfile_serialization=kind == "gan-zoo")
     elif kind == "mmgen":
         trained = {f"generator.{key}": torch.zeros_like(value) for key, value in _mmgen(state).items()}
@@ -58,6 +59,18 @@ def write(kind: str, generator: PGGANGenerator, path: Path) -> Path:
     else:
         torch.save({"canonical": lambda s: s, "gandissect": _gandissect}.get(kind, _genforce(kind))(state), path)
     return path
+
+
+def gan_zoo_discriminator(resolution: int, *, seed: int = 0) -> dict[str, Tensor]:
+    """A random `netD`."""
+    rng = torch.Generator().manual_seed(seed)
+    widths = [6, *[4] * (resolution.bit_length() - 3)]
+    shapes: dict[str, tuple[int, ...]] = {f"fromRGBLayers.{n}": (width, 3, 1, 1) for n, width in enumerate(widths)}
+    for n, (narrow, wide) in enumerate(pairwise(widths)):
+        shapes |= {f"scaleLayers.{n}.0": (wide, wide, 3, 3), f"scaleLayers.{n}.1": (narrow, wide, 3, 3)}
+    shapes |= {"groupScaleZero.0": (6, 7, 3, 3), "groupScaleZero.1": (6, 6 * 16), "decisionLayer": (1, 6)}
+    state = {f"{name}.module.weight": torch.randn(shape, generator=rng) for name, shape in shapes.items()}
+    return state | {f"{name}.module.bias": torch.randn(shape[0], generator=rng) for name, shape in shapes.items()}
 
 
 def raw(weight: Tensor, gain: float = sqrt(2)) -> Tensor:

@@ -150,15 +150,26 @@ def test_only_some_methods_restore(known: list[str], tmp_path: Path) -> None:
 
 
 def test_what_is_missing_for_a_method_is_said_with_how_to_get_it(generator: list[str], tmp_path: Path) -> None:
-    for method, words in (
+    for method, words, *options in (
         ("genvismani", "has no encoder"),
         ("dgp", "has no discriminator"),
-        ("near-perfect", "has no discriminator"),
+        ("near-perfect", "has no discriminator", "--reals", tmp_path),
     ):
-        result = run("invert", photo(tmp_path / "a.png"), "--method", method, "-o", tmp_path / "out", *generator, *FEW)
+        command = ["invert", photo(tmp_path / "a.png"), "--method", method, "-o", tmp_path / "out", *options]
+        result = run(*command, *generator, *FEW)
         assert result.exit_code == 3, result.output
         assert words in " ".join(result.stderr.split())
     assert names(tmp_path / "out") == []
+
+
+def test_near_perfect_does_without_a_discriminator(generator: list[str], tmp_path: Path) -> None:
+    result = run("invert", photo(tmp_path / "a.png"), "--method", "near-perfect", "-o", tmp_path, *generator, *FEW)
+    assert result.exit_code == 0, result.output
+    assert "has no discriminator: tuned without the terms that need one" in " ".join(result.stderr.split())
+    bundle = LatentBundle.load(tmp_path / "a.invert.pt")
+    assert bundle.deltas
+    assert bundle.settings["tuning"]["cohesion"] == 0
+    assert "has no discriminator" in bundle.provenance["notes"]
 
 
 def test_codes_can_start_at_the_encoders(known: list[str], tmp_path: Path) -> None:

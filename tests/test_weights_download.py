@@ -18,12 +18,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ganinvert.errors import OutputError, WeightsError
-from ganinvert.generators import load_generator
+from ganinvert.errors import MissingNetworkError, OutputError, WeightsError
+from ganinvert.generators import load_discriminator, load_generator
 from ganinvert.generators.provision import import_file, load_cached, obtain, verify
+from ganinvert.methods.adversary import discriminator_of
 from ganinvert.weights import TensorFile, read_perceptual
 from ganinvert.weights import download as download_module
-from ganinvert.weights.catalog import CONVOLUTIONS, Entry, Source
+from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS, Entry, Source
 from ganinvert.weights.download import download
 from ganinvert.weights.store import Store, etag_path
 from ganinvert.weights.transfer import Note, Patience, Progress
@@ -362,6 +363,38 @@ def test_offline_names_the_file_and_the_command(tmp_path: Path, monkeypatch: pyt
         assert caught.value.exit_code == 3
 
 
+def test_a_discriminator_in_the_same_file_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANINVERT_CACHE_DIR", str(tmp_path))
+    file = checkpoints.write("gan-zoo", checkpoints.network(8), tmp_path / "net.pth")
+    entry = replace(entry_for(), sources=(Source("net.pth", (), "gan-zoo"),))
+    monkeypatch.setitem(CATALOG, entry.name, entry)  # type: ignore[arg-type]  # it is a dict
+    import_file(file, entry, Store())
+    images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    generator = load_generator("test-8")
+    kept = discriminator_of(generator)
+    assert kept.digest == generator.digest
+    assert torch.equal(kept(images), load_discriminator(file)(images))
+    assert torch.equal(kept(images), discriminator_of(load_generator(file))(images))
+    Store().remove(entry)
+    with pytest.raises(MissingNetworkError):
+        load_discriminator("test-8")
+
+
+def test_a_spoilt_discriminator_does_not_keep_the_generator_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("GANINVERT_CACHE_DIR", str(tmp_path))
+    spoilt = checkpoints.gan_zoo_discriminator(8)
+    spoilt["groupScaleZero.1.module.weight"] = torch.zeros(6, 7)
+    monkeypatch.setattr(checkpoints, "gan_zoo_discriminator", lambda _resolution: spoilt)
+    file = checkpoints.write("gan-zoo", checkpoints.network(8), tmp_path / "net.pth")
+    entry = replace(entry_for(), sources=(Source("net.pth", (), "gan-zoo"),))
+    import_file(file, entry, Store())
+    assert Store().has(entry)
+    assert not Store().companion(entry, "discriminator").exists()
+    assert "test-8: its discriminator is left out: " in caplog.text
+
+
 def test_importing_by_hand(tmp_path: Path, checkpoint: bytes) -> None:
     mine = tmp_path / "downloaded (1).pth"
     mine.write_bytes(checkpoint)
@@ -407,7 +440,7 @@ def test_perceptual_networks_keep_their_convolutions(server: Server, tmp_path: P
 _CHILD = """
 import json, sys
 from pathlib import Path
-from ganinvert.generators import load_generator
+from ganinvert.generators import load_discriminator, load_generator
 from ganinvert.generators.provision import obtain
 from ganinvert.weights.catalog import Entry, Source
 from ganinvert.weights.store import Store

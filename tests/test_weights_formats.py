@@ -165,17 +165,8 @@ def test_mmgen_without_fused_upsampling_is_recognised_by_its_shapes() -> None:
     torch.testing.assert_close(_canonical_images(dict(from_mmgen(state)), z), original(z), rtol=0, atol=1e-5)
 
 
-def _discriminator(seed: int) -> dict[str, Tensor]:
-    rng = torch.Generator().manual_seed(seed)
-    shapes = {"fromRGBLayers.0": (6, 3, 1, 1), "fromRGBLayers.1": (4, 3, 1, 1), "scaleLayers.0.0": (4, 4, 3, 3)}
-    shapes |= {"scaleLayers.0.1": (6, 4, 3, 3), "groupScaleZero.0": (6, 7, 3, 3), "groupScaleZero.1": (6, 6 * 16)}
-    shapes |= {"decisionLayer": (1, 6)}
-    state = {f"{name}.module.weight": torch.randn(shape, generator=rng) for name, shape in shapes.items()}
-    return state | {f"{name}.module.bias": torch.randn(shape[0], generator=rng) for name, shape in shapes.items()}
-
-
 def test_gan_zoo_discriminator_gives_its_scores(tmp_path: Path) -> None:
-    state = _discriminator(9)
+    state = checkpoints.gan_zoo_discriminator(8, seed=9)
     torch.save({"netD": state}, tmp_path / "gan.pth")
     images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 

@@ -11,6 +11,7 @@
     ├── OutputError                    1      a result that cannot be written
     ├── TrainingError                  1      a training that cannot go on
     └── WeightsError                   3      a generator, mask or network file that is missing or wrong
+        └── MissingNetworkError               … an encoder or discriminator that a generator never had
 
 Each carries what happened (`message`), what to do about it (`hint`) and the exit code of the
 command line. A library user catches `GanInvertError`.
@@ -69,3 +70,7 @@ class WeightsError(GanInvertError):
     """A generator, mask or network file is missing, damaged or of an unknown kind."""
 
     exit_code = 3
+
+
+class MissingNetworkError(WeightsError):
+    """A generator has no encoder, or no discriminator; what it has is not damaged."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from ganinvert import paths
-from ganinvert.errors import WeightsError
+from ganinvert.errors import MissingNetworkError, WeightsError
 from ganinvert.generators.base import Generator, LayerInfo
 from ganinvert.generators.encoder import Encoder
 from ganinvert.generators.pggan import PGGANDiscriminator, PGGANGenerator
@@ -63,62 +65,76 @@ def load_generator(name: str | Path = DEFAULT_GENERATOR) -> PGGANGenerator:
             + f"known: {', '.join([DEFAULT_GENERATOR, *registry.names()])} and those of"
             " `ganinvert fetch-weights --list`; or name a weights file",
         )
-    return _checked(read_generator(Path(name)))
+    generator = _checked(read_generator(Path(name)))
+    generator.file = Path(name)
+    return generator
 
 
 def load_discriminator(name: str | Path = DEFAULT_GENERATOR) -> PGGANDiscriminator:
     """Load a frozen discriminator, on the CPU in float32.
 
     Args:
-        name: The generator it was trained with: the embedded `portraits-64`, or a name that `train` was given; or
-            the path of a discriminator file of `train` or a GAN Zoo checkpoint.
+        name: The generator it was trained with: the embedded `portraits-64`, a name of the catalogue or one that
+            `train` was given, or the path of a file that has it beside it; or the path of a discriminator file of
+            `train` or a GAN Zoo checkpoint.
 
     Raises:
-        WeightsError: The generator has none, or the file holds none, or is damaged or incomplete.
+        MissingNetworkError: The generator has none.
+        WeightsError: The file holds none, or is damaged or incomplete.
     """
-    embedded = paths.embedded(f"{name}.discriminator.safetensors") if str(name) == DEFAULT_GENERATOR else None
-    path = embedded or registry.find(f"{name}.discriminator") or Path(name)
-    if not path.is_file():
-        raise WeightsError(
-            f"{name} has no discriminator",
+    weights, path = None, _companion(name, "discriminator")
+    if path.is_file():
+        with suppress(MissingNetworkError):
+            weights = read_discriminator(path)
+    if weights is None:
+        raise MissingNetworkError(
+            f"{Path(name).name} has no discriminator",
             hint=f"`ganinvert train` makes one with its generators, and {DEFAULT_GENERATOR} has one",
         )
-    weights = read_discriminator(path)
-    discriminator = PGGANDiscriminator(weights.architecture)
-    try:
-        discriminator.load_state_dict(dict(weights.state))
-    except RuntimeError as error:
-        raise WeightsError(f"{name}: its tensors do not fit together", hint="the file is damaged") from error
-    discriminator.digest = weights.about.get("generator", "")
-    return discriminator.requires_grad_(False).eval()
+    return PGGANDiscriminator.of(weights)
 
 
 def load_encoder(name: str | Path = DEFAULT_GENERATOR, *, generator: Generator | None = None) -> Encoder:
     """Load a frozen encoder, on the CPU in float32.
 
     Args:
-        name: The generator that it inverts: the embedded `portraits-64`, or the name of one that `train-encoder` was
-            given; or the path of an encoder file.
+        name: The generator that it inverts: the embedded `portraits-64`, the name of one that `train-encoder` was
+            given, or the path of a file that has it beside it; or the path of an encoder file.
         generator: Which it must have been trained with; unchecked when None.
 
     Raises:
-        WeightsError: The generator has none, the file holds none, is damaged or incomplete, or belongs to another
-            generator.
+        MissingNetworkError: The generator has none.
+        WeightsError: The file holds none, is damaged or incomplete, or belongs to another generator.
     """
-    embedded = paths.embedded(f"{name}.encoder.safetensors") if str(name) == DEFAULT_GENERATOR else None
-    path = embedded or registry.find(f"{name}.encoder") or Path(name)
-    if not path.is_file():
-        raise WeightsError(
-            f"{name} has no encoder",
+    weights, path = None, _companion(name, "encoder")
+    if path.is_file():
+        with suppress(MissingNetworkError):
+            weights = read_encoder(path)
+    if weights is None:
+        raise MissingNetworkError(
+            f"{Path(name).name} has no encoder",
             hint=f"`ganinvert train-encoder -g {name}` makes one, and {DEFAULT_GENERATOR} has one",
         )
-    encoder = Encoder(read_encoder(path))
+    encoder = Encoder(weights)
     if generator is not None and encoder.digest != generator.digest:
         raise WeightsError(
             f"{path}: the encoder belongs to another generator than {generator.name}",
             hint=f"`ganinvert train-encoder -g {generator.name}` makes one",
         )
     return encoder.requires_grad_(False).eval()
+
+
+def _companion(name: str | Path, kind: Literal["discriminator", "encoder"]) -> Path:
+    """Where the other network of a generator is: embedded, beside its file, in the cache, or under its name."""
+    if str(name) == DEFAULT_GENERATOR:
+        return paths.embedded(f"{name}.{kind}.safetensors")
+    file = Path(name)
+    beside = file.with_name(f"{file.stem}.{kind}.safetensors")
+    if file.is_file() and beside.is_file():
+        return beside
+    if (entry := CATALOG.get(str(name))) is not None and (kept := Store().companion(entry, kind)).is_file():
+        return kept
+    return registry.find(f"{file.stem}.{kind}") or file
 
 
 def _checked(weights: GeneratorWeights, *, domain: str = "") -> PGGANGenerator:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,7 @@ class Generator(nn.Module, ABC):
         latent_dim: Length of z, drawn from N(0, I).
         resolution: Side of the image in pixels.
         num_layers: Number of convolutions.
+        file: Which it was read from, when it was chosen by its path; None for one with a name.
         knows_faces: Whether it shows faces in the square of CelebA-HQ and FFHQ, as far as is known.
     """
 
@@ -40,6 +42,7 @@ class Generator(nn.Module, ABC):
     latent_dim: int
     resolution: int
     num_layers: int
+    file: Path | None = None
     knows_faces: bool = False
 
     @abstractmethod

@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from ganinvert.errors import WeightsError
 from ganinvert.generators.base import Generator, LayerInfo, reorder
-from ganinvert.weights import GeneratorWeights, PGGANArchitecture, digest
+from ganinvert.weights import DiscriminatorWeights, GeneratorWeights, PGGANArchitecture, digest
 
 SLOPE = 0.2
 
@@ -171,6 +172,21 @@ class PGGANDiscriminator(nn.Module):
         self.final = nn.Conv2d(widths[-2] + 1, widths[-1], 3, padding=1)
         self.dense = nn.Linear(widths[-1] * 16, widths[-1])
         self.score = nn.Linear(widths[-1], 1)
+
+    @classmethod
+    def of(cls, weights: DiscriminatorWeights) -> PGGANDiscriminator:
+        """That of a file, frozen.
+
+        Raises:
+            WeightsError: The tensors do not fit together.
+        """
+        discriminator = cls(weights.architecture)
+        try:
+            discriminator.load_state_dict(dict(weights.state))
+        except RuntimeError as error:
+            raise WeightsError("the discriminator's tensors do not fit together", hint="the file is damaged") from error
+        discriminator.digest = weights.about.get("generator", "")
+        return discriminator.requires_grad_(False).eval()
 
     @property
     def resolution(self) -> int:

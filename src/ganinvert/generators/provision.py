@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ganinvert.errors import WeightsError
-from ganinvert.generators.pggan import PGGANGenerator
+from ganinvert.generators.pggan import PGGANDiscriminator, PGGANGenerator
 from ganinvert.generators.selfcheck import check_fingerprints, check_render
-from ganinvert.weights import GeneratorWeights, TensorFile, digest, read_generator, read_perceptual
+from ganinvert.weights import GeneratorWeights, TensorFile, digest, read_discriminator, read_generator, read_perceptual
 from ganinvert.weights.catalog import CONVOLUTIONS, Entry, Source
 from ganinvert.weights.store import Store, etag_path, is_offline
 from ganinvert.weights.transfer import Note, Patience, Progress, Watch, file_sha256
@@ -193,7 +193,20 @@ def _adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) 
         check_fingerprints(generator, entry.fingerprints, limit=_FIRST_LOOK)
     # The pins come first: a copy without pins would be trusted as it is.
     store.pin(entry, source.file, sha256, weights.digest)
+    if source.format == "gan-zoo":
+        _adopt_discriminator(file, entry, about | {"generator": weights.digest}, store)
     replace(weights, about={"format": weights.about["format"], **about}).save(store.path(entry))
+
+
+def _adopt_discriminator(file: Path, entry: Entry, about: Mapping[str, str], store: Store) -> None:
+    """Keep what came with the generator, which does not need it."""
+    try:
+        discriminator = read_discriminator(file)
+        PGGANDiscriminator.of(discriminator)
+    except WeightsError as error:
+        _log.warning("%s: its discriminator is left out: %s", entry.name, error.message)
+    else:
+        replace(discriminator, about=about).save(store.companion(entry, "discriminator"))
 
 
 def _require_pinned(entry: Entry, store: Store, found: str) -> None:

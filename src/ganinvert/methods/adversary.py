@@ -29,7 +29,7 @@ def discriminator_of(generator: Generator, given: PGGANDiscriminator | None = No
     """
     if given is None:
         if generator not in _FOUND:
-            _FOUND[generator] = load_discriminator(generator.name)
+            _FOUND[generator] = load_discriminator(generator.file or generator.name)
         given = _FOUND[generator]
     if given.resolution != generator.resolution:
         raise WeightsError(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, get_args
 
 from torch import Tensor, nn
 
-from ganinvert.errors import UsageError, WeightsError
+from ganinvert.errors import MissingNetworkError, UsageError, WeightsError
 from ganinvert.generators import Generator
 from ganinvert.methods.adversary import discriminator_of
 from ganinvert.methods.base import Code, Method
@@ -49,6 +50,32 @@ def method_of(settings: MethodSettings, masks: SubspaceMasks) -> Method:
             return Encoding(settings)
         case GenerativePrior():
             return DeepGenerativePrior(settings)
+
+
+def equipped(settings: Invert, generator: Generator, *, reals: bool = False) -> tuple[Invert, str]:
+    """The settings that a generator allows, and what is to be said of it.
+
+    Near-perfect fine-tuning of a generator without a discriminator does without the terms that need one.
+
+    Args:
+        settings: As wanted.
+        generator: On any device.
+        reals: Whether there are real images, which only a discriminator can look at.
+
+    Raises:
+        WeightsError: The generator lacks what the settings cannot do without, or its discriminator is damaged.
+    """
+    tuning = settings.tuning
+    if tuning is None or not (tuning.adversarial or tuning.cohesion):
+        return settings, ""
+    try:
+        discriminator_of(generator)
+    except MissingNetworkError as error:
+        if reals:
+            raise
+        plain = replace(settings, tuning=replace(tuning, adversarial=0.0, cohesion=0.0))
+        return plain, f"{error.message}: tuned without the terms that need one"
+    return settings, ""
 
 
 def helpers(settings: Invert, generator: Generator) -> dict[str, str]:

@@ -16,7 +16,7 @@ from ganinvert import images
 from ganinvert.degradations import Downsample, Grayscale
 from ganinvert.errors import ImageError, UsageError
 from ganinvert.losses import has_lpips
-from ganinvert.methods import editing_layer, editing_masks, helpers
+from ganinvert.methods import editing_layer, editing_masks, equipped, helpers
 from ganinvert.metrics import (
     alexnet_moments,
     color_auc,
@@ -128,7 +128,7 @@ def contenders(
             masks = editing_masks(base.generator, layer, method)
         if CONTESTANTS[name].random_masks and masks.subspaces > 1:
             masks = masks.shuffled()
-        chosen = replace(settings, method=method)
+        chosen, _ = equipped(replace(settings, method=method), base.generator)
         inverter = replace(base, settings=chosen, layer=layer, masks=masks, helpers=helpers(chosen, base.generator))
         found.append(Contender(name, inverter, point))
     return found

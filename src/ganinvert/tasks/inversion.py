@@ -18,7 +18,7 @@ from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import InsufficientMemoryError, UsageError
 from ganinvert.faces import Alignment
 from ganinvert.generators import PGGANGenerator, load_generator
-from ganinvert.methods import FineTuning, editing_layer, editing_masks, helpers, method_of
+from ganinvert.methods import FineTuning, editing_layer, editing_masks, equipped, helpers, method_of
 from ganinvert.optimize import Snapshot, Solution, Stage, Step, solve
 from ganinvert.settings import (
     DEFAULT_GENERATOR,
@@ -57,6 +57,7 @@ class Inverter:
         alignment: What to do about faces that are not where the generator expects them.
         paste_back: Whether results are also put back into their pictures.
         helpers: Digests of the other networks that the method asks for.
+        remark: What is to be said of every result; empty for nothing.
         reals: What near-perfect fine-tuning takes for real images; None: the generator's own.
     """
 
@@ -72,6 +73,7 @@ class Inverter:
     alignment: Alignment
     paste_back: bool
     helpers: Mapping[str, str]
+    remark: str = ""
     reals: ImageFolder | None = None
 
     @classmethod
@@ -120,7 +122,9 @@ class Inverter:
             )
         place = resolve_device(device)
         loaded = load_generator(generator)
-        networks = helpers(settings, loaded)  # what it lacks is said before there is any work to lose
+        # What it lacks is said before there is any work to lose.
+        settings, remark = equipped(settings, loaded, reals=reals is not None)
+        networks = helpers(settings, loaded)
         method = settings.method
         layer = editing_layer(method, loaded)
         if masks is None:
@@ -128,7 +132,6 @@ class Inverter:
         elif isinstance(method, PmSFC) and method.subspaces > 1:
             settings = replace(settings, method=replace(method, subspaces=masks.subspaces))
         task.check(loaded.resolution)
-        precision = resolve_precision(dtype, place)
         return cls(
             generator=loaded.to(place),
             layer=layer,
@@ -136,12 +139,13 @@ class Inverter:
             settings=settings,
             task=task,
             device=place,
-            dtype=precision,
+            dtype=resolve_precision(dtype, place),
             seed=seed,
             fit_mode=fit,
             alignment=alignment,
             paste_back=paste_back,
             helpers=networks,
+            remark=remark,
             reals=None if reals is None else ImageFolder.load(reals, loaded.resolution),
         )
 
@@ -157,7 +161,7 @@ class Inverter:
             picture = images.from_pil(picture)
         side = self.task.side(picture, self.generator.resolution)
         fitted, remarks = self.alignment.fit(picture, side, mode=self.fit_mode, knows_faces=self.generator.knows_faces)
-        target = self.task.target(picture, fitted, remarks=remarks)
+        target = self.task.target(picture, fitted, remarks=(*remarks, self.remark))
         if not self.paste_back:
             return target
         around = hashlib.sha256(target.sha256.encode() + picture.rgb.tobytes())

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ganinvert.errors import WeightsError
+from ganinvert.errors import MissingNetworkError, WeightsError
 from ganinvert.weights import layouts
 from ganinvert.weights.architecture import EncoderArchitecture, PGGANArchitecture, require_keys
 from ganinvert.weights.layouts import State
@@ -78,7 +78,7 @@ def read_discriminator(path: Path) -> DiscriminatorWeights:
             about, state = file.about, file.tensors if file.about.get("kind") == DISCRIMINATOR_KIND else None
             convert = layouts.discriminator_from_ganinvert
         if not is_state(state):
-            raise WeightsError(
+            raise MissingNetworkError(
                 "holds no discriminator", hint="those of `ganinvert train` do, and GAN Zoo checkpoints, under netD"
             )
         require_plain(state)
@@ -101,7 +101,7 @@ def read_encoder(path: Path) -> EncoderWeights:
     try:
         file = _open(path)
         if file.about.get("kind") != ENCODER_KIND:
-            raise WeightsError("holds no encoder", hint="those of `ganinvert train-encoder` do")
+            raise MissingNetworkError("holds no encoder", hint="those of `ganinvert train-encoder` do")
         architecture = _encoder_architecture(file.structured("architecture"))
         state = {key: tensor.float() for key, tensor in file.tensors.items()}
         shapes = architecture.shapes()
@@ -229,7 +229,7 @@ def _require_file(path: Path) -> None:
 
 def _of(path: Path, error: WeightsError) -> WeightsError:
     message = error.message if str(path) in error.message else f"{path}: {error.message}"
-    return WeightsError(message, hint=error.hint)
+    return type(error)(message, hint=error.hint)
 
 
 _LAYOUTS: Mapping[str, tuple[str, Callable[[State], State]]] = {

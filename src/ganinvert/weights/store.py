@@ -45,6 +45,10 @@ class Store:
         """Where the canonical copy is, or would be."""
         return self.root / f"{entry.name}.safetensors"
 
+    def companion(self, entry: Entry, kind: str) -> Path:
+        """Where a network is, or would be, that came with a generator: a "discriminator"."""
+        return self.root / f"{entry.name}.{kind}.safetensors"
+
     def has(self, entry: Entry) -> bool:
         """Whether the network is in the cache."""
         return self.path(entry).is_file()
@@ -79,7 +83,11 @@ class Store:
         Returns:
             Whether there was anything.
         """
-        files = [self.path(entry), *(self.part(source) for source in entry.sources)]
+        files = [
+            self.path(entry),
+            self.companion(entry, "discriminator"),
+            *(self.part(source) for source in entry.sources),
+        ]
         found = [path for path in files if path.exists()]
         for path in (*found, *(etag_path(path) for path in found)):
             path.unlink(missing_ok=True)
