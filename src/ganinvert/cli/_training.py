@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from ganinvert.cli._console import output
+from ganinvert.cli._signals import between_steps
 
 if TYPE_CHECKING:
-    from ganinvert.training import ImageFolder
+    from ganinvert.training import EncoderStep, ImageFolder, TrainingStep
+    from ganinvert.training.course import Course
+
+    Step = TypeVar("Step", EncoderStep, TrainingStep)
 
 LISTED = 5
 
@@ -31,3 +36,20 @@ def tell_of_images(images: ImageFolder) -> None:
             output.say(f"  {line}")
         if len(images.skipped) > shown:
             output.say(f"  … and {len(images.skipped) - shown} more: -v lists all")
+
+
+def follow(course: Course[Step], state: Callable[[Step], str]) -> None:
+    """Train to the end with a progress bar; the first Ctrl-C lets the step end and the checkpoint be written.
+
+    Args:
+        course: The training.
+        state: What the bar says of a step.
+    """
+    with between_steps() as stop, output.progress("training", unit="img") as show:
+        began = course.shown
+
+        def watch(step: Step) -> None:
+            show(step.images - began, step.total - began, lambda: state(step))
+            stop()
+
+        course.go(watch)

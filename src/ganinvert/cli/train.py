@@ -11,8 +11,7 @@ import typer
 
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
-from ganinvert.cli._signals import between_steps
-from ganinvert.cli._training import number, tell_of_images
+from ganinvert.cli._training import follow, number, tell_of_images
 from ganinvert.errors import GanInvertError, UsageError
 from ganinvert.settings import (
     DISCOVERY,
@@ -190,14 +189,7 @@ def train(
         f"{job.name}: {trainer.architecture.resolution} px, {len(job.images.training)} training images,"
         f" {settings.images - trainer.shown} of {settings.images} still to show, on {trainer.device}"
     )
-    with between_steps() as stop, output.progress("training", unit="img") as show:
-        began = trainer.shown
-
-        def watch(step: TrainingStep) -> None:
-            show(step.images - began, step.total - began, lambda: _state(step))
-            stop()
-
-        job.run.go(watch)
+    follow(job.run, _state)
     result = job.finish(licence=licence, credit=credit, stored=stored)
     _report(result, len(job.images.training))
     for path in (result.path, result.discriminator, result.folder):

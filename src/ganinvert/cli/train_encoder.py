@@ -12,8 +12,7 @@ import typer
 from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
-from ganinvert.cli._signals import between_steps
-from ganinvert.cli._training import number, tell_of_images
+from ganinvert.cli._training import follow, number, tell_of_images
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.settings import EncoderTraining
 
@@ -129,14 +128,7 @@ def train_encoder(
         f"encoder of {trainer.generator.name}, layer {settings.layer}: samples{photos},"
         f" {settings.images - trainer.shown} of {settings.images} still to show, on {trainer.device}"
     )
-    with between_steps() as stop, output.progress("training", unit="img") as show:
-        began = trainer.shown
-
-        def watch(step: EncoderStep) -> None:
-            show(step.images - began, step.total - began, lambda: _state(step))
-            stop()
-
-        job.run.go(watch)
+    follow(job.run, _state)
     result = job.finish(licence=licence, credit=credit, stored=stored)
     _report(result)
     for path in (result.path, result.folder):
