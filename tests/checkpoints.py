@@ -43,7 +43,7 @@ def network(resolution: int, *, per_position: bool = False, seed: int = 0) -> PG
 def write(kind: str, generator: PGGANGenerator, path: Path) -> Path:
     state = {key: value.detach().clone().contiguous() for key, value in generator.state_dict().items()}
     if kind == "nvidia-pkl":
-        path.write_bytes(nvidia_pickle(tf_variables(state)))
+        path.write_bytes(nvidia_pickle(tf_variables(state), others=tf_discriminator(generator.resolution)))
     elif kind.startswith("gan-zoo"):
         with _module("models.utils.config") as module:
             config = _class("BaseConfig", module)()
@@ -173,6 +173,22 @@ def tf_variables(state: dict[str, Tensor], *, fused: bool = True) -> list[tuple[
             (f"ToRGB_lod{lod}/bias", state["to_rgb.bias"] if own else weight[0, 0, 0]),
         ]
     return [(name, np.ascontiguousarray(value) if isinstance(value, Tensor) else value) for name, value in out]
+
+
+def tf_discriminator(resolution: int, *, fused: bool = True, seed: int = 0) -> list[tuple[str, Any]]:
+    """Variables of a random D: HWIO, and (in, out) where a layer is dense."""
+    rng = np.random.default_rng(seed)
+    shapes: dict[str, tuple[int, ...]] = {"4x4/Conv": (3, 3, 7, 6), "4x4/Dense0": (6 * 16, 6), "4x4/Dense1": (6, 1)}
+    side = 8
+    while side <= resolution:
+        shapes[f"{side}x{side}/Conv0"] = (3, 3, 4, 4)
+        shapes[f"{side}x{side}/Conv1{'_down' * fused}"] = (3, 3, 4, 6 if side == 8 else 4)
+        side *= 2
+    for lod in range(resolution.bit_length() - 2):
+        shapes[f"FromRGB_lod{lod}"] = (1, 1, 3, 6 if resolution >> lod == 4 else 4)
+    arrays = {f"{name}/weight": rng.standard_normal(shape, "f4") for name, shape in shapes.items()}
+    arrays |= {f"{name}/bias": rng.standard_normal(shape[-1], "f4") for name, shape in shapes.items()}
+    return [("lod", np.float32(0)), *arrays.items()]
 
 
 def nvidia_pickle(

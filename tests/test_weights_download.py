@@ -363,10 +363,11 @@ def test_offline_names_the_file_and_the_command(tmp_path: Path, monkeypatch: pyt
         assert caught.value.exit_code == 3
 
 
-def test_a_discriminator_in_the_same_file_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["gan-zoo", "nvidia-pkl"])
+def test_a_discriminator_in_the_same_file_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setenv("GANINVERT_CACHE_DIR", str(tmp_path))
-    file = checkpoints.write("gan-zoo", checkpoints.network(8), tmp_path / "net.pth")
-    entry = replace(entry_for(), sources=(Source("net.pth", (), "gan-zoo"),))
+    file = checkpoints.write(kind, checkpoints.network(8), tmp_path / "net.pth")
+    entry = replace(entry_for(), sources=(Source("net.pth", (), kind),))
     monkeypatch.setitem(CATALOG, entry.name, entry)  # type: ignore[arg-type]  # it is a dict
     import_file(file, entry, Store())
     images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))

@@ -3,6 +3,7 @@ from __future__ import annotations
 from math import sqrt
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -185,6 +186,44 @@ def test_gan_zoo_discriminator_gives_its_scores(tmp_path: Path) -> None:
     expected = layer(x, "decisionLayer")[:, 0]
     found = load_discriminator(tmp_path / "gan.pth")(images)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_nvidias_discriminator_gives_its_scores(tmp_path: Path, fused: bool) -> None:
+    variables = checkpoints.tf_discriminator(16, fused=fused)
+    generator = checkpoints.tf_variables(checkpoints.network(16).state_dict())
+    (tmp_path / "net.pkl").write_bytes(checkpoints.nvidia_pickle(generator, others=variables))
+    state = {name: torch.from_numpy(np.array(value)) for name, value in variables}
+    images = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+
+    def layer(x: Tensor, name: str, gain: float = sqrt(2), *, activated: bool = True) -> Tensor:
+        weight, bias = state[f"{name}/weight"], state[f"{name}/bias"]
+        weight = weight * gain / sqrt(weight[..., 0].numel())
+        if weight.ndim == 2:
+            y = x.flatten(1) @ weight + bias
+        elif name.endswith("_down"):
+            # Four shifts of the kernel make one of 4×4, which moves by two pixels.
+            padded = F.pad(weight.permute(3, 2, 0, 1), (1, 1, 1, 1))
+            kernel = (padded[..., 1:, 1:] + padded[..., :-1, 1:] + padded[..., 1:, :-1] + padded[..., :-1, :-1]) / 4
+            y = F.conv2d(x, kernel, bias, stride=2, padding=1)
+        else:
+            y = F.conv2d(x, weight.permute(3, 2, 0, 1), bias, padding=weight.shape[0] // 2)
+        return F.leaky_relu(y, 0.2) if activated else y
+
+    x = layer(images, "FromRGB_lod0")
+    for side in (16, 8):
+        x = layer(x, f"{side}x{side}/Conv0")
+        x = layer(x, f"{side}x{side}/Conv1_down") if fused else F.avg_pool2d(layer(x, f"{side}x{side}/Conv1"), 2)
+    # Groups of four are strided: images 0, 2, 4, 6 make one.
+    deviation = (x.unflatten(0, (4, 2)).var(dim=0, correction=0) + 1e-8).sqrt().mean(dim=(1, 2, 3)).repeat(4)
+    x = torch.cat([x, deviation[:, None, None, None].expand(8, 1, 4, 4)], dim=1)
+    x = layer(layer(x, "4x4/Conv"), "4x4/Dense0")
+    expected = layer(x, "4x4/Dense1", 1, activated=False)[:, 0]
+    found = load_discriminator(tmp_path / "net.pkl")
+    torch.testing.assert_close(found(images), expected, rtol=1e-5, atol=1e-4)
+    assert [tuple(each.shape[2:]) for each in found.features(images)] == [(16, 16), (8, 8), (4, 4)]
+    read_discriminator(tmp_path / "net.pkl").save(tmp_path / "kept.safetensors")
+    assert torch.equal(load_discriminator(tmp_path / "kept.safetensors")(images), found(images))
 
 
 def test_a_file_without_discriminator_says_so(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def load_discriminator(name: str | Path = DEFAULT_GENERATOR) -> PGGANDiscriminat
     Args:
         name: The generator it was trained with: the embedded `portraits-64`, a name of the catalogue or one that
             `train` was given, or the path of a file that has it beside it; or the path of a discriminator file of
-            `train` or a GAN Zoo checkpoint.
+            `train`, a GAN Zoo checkpoint or a pickle of NVIDIA.
 
     Raises:
         MissingNetworkError: The generator has none.

@@ -156,6 +156,7 @@ class PGGANDiscriminator(nn.Module):
 
     Args:
         architecture: That of the generator; the channels are used in reverse.
+        pools_first: Whether a block averages before its last activation, as NVIDIA's does, or after it.
 
     Attributes:
         digest: Of the generator that it was trained with; empty when it is not known.
@@ -163,8 +164,9 @@ class PGGANDiscriminator(nn.Module):
 
     digest: str = ""
 
-    def __init__(self, architecture: PGGANArchitecture) -> None:
+    def __init__(self, architecture: PGGANArchitecture, *, pools_first: bool = False) -> None:
         super().__init__()
+        self.pools_first = pools_first
         widths = architecture.channels[::-1]
         self.from_rgb = nn.Conv2d(3, widths[0], 1)
         self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths[:-1]))
@@ -180,7 +182,7 @@ class PGGANDiscriminator(nn.Module):
         Raises:
             WeightsError: The tensors do not fit together.
         """
-        discriminator = cls(weights.architecture)
+        discriminator = cls(weights.architecture, pools_first=weights.pools_first)
         try:
             discriminator.load_state_dict(dict(weights.state))
         except RuntimeError as error:
@@ -197,11 +199,14 @@ class PGGANDiscriminator(nn.Module):
         """Images (n, 3, r, r) in [-1, 1] to maps (n, c, h, w): a block's for every resolution from r to 8, and 4×4."""
         x = F.leaky_relu(self.from_rgb(image), SLOPE)
         found = []
-        for n, layer in enumerate(self.layers):
-            x = F.leaky_relu(layer(x), SLOPE)
-            if n % 2:
+        for first, last in zip(self.layers[::2], self.layers[1::2], strict=True):
+            x = F.leaky_relu(first(x), SLOPE)
+            if self.pools_first:
                 found.append(x)
-                x = F.avg_pool2d(x, 2)
+                x = F.leaky_relu(F.avg_pool2d(last(x), 2), SLOPE)
+            else:
+                found.append(F.leaky_relu(last(x), SLOPE))
+                x = F.avg_pool2d(found[-1], 2)
         return [*found, x]
 
     def forward(self, image: Tensor) -> Tensor:

@@ -193,7 +193,7 @@ def _adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) 
         check_fingerprints(generator, entry.fingerprints, limit=_FIRST_LOOK)
     # The pins come first: a copy without pins would be trusted as it is.
     store.pin(entry, source.file, sha256, weights.digest)
-    if source.format == "gan-zoo":
+    if source.format in ("gan-zoo", "nvidia-pkl"):
         _adopt_discriminator(file, entry, about | {"generator": weights.digest}, store)
     replace(weights, about={"format": weights.about["format"], **about}).save(store.path(entry))
 

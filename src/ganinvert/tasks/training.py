@@ -212,11 +212,13 @@ def _architecture(settings: Training) -> PGGANArchitecture:
 
 
 def _adopt(trainer: Trainer, start: PGGANGenerator, name: str) -> bool:
-    """Start from a trained generator, and its discriminator where it has one; returns whether it has."""
+    """Start from a trained generator, and its discriminator where it has one like ours; returns whether it has."""
     for network in (trainer.generator, trainer.average):
         network.adopt(start.state_dict())
     try:
         discriminator = load_discriminator(name)
+        if discriminator.pools_first:
+            return False
         trainer.discriminator.adopt(discriminator.state_dict())
     except (WeightsError, KeyError, RuntimeError):
         return False

@@ -24,11 +24,12 @@ from ganinvert.weights.layouts import State
 from ganinvert.weights.networks import (
     DISCRIMINATOR_KIND,
     ENCODER_KIND,
+    POOLS_FIRST,
     DiscriminatorWeights,
     EncoderWeights,
     GeneratorWeights,
 )
-from ganinvert.weights.nvidia import read_nvidia
+from ganinvert.weights.nvidia import is_nvidia_file, read_nvidia
 from ganinvert.weights.tensorfile import TensorFile, digest
 from ganinvert.weights.torchfile import is_state, is_torch_file, read_torch, require_plain
 
@@ -62,24 +63,30 @@ def read_generator(path: Path, *, name: str | None = None) -> GeneratorWeights:
 
 
 def read_discriminator(path: Path) -> DiscriminatorWeights:
-    """Read a discriminator of ours, or that of a GAN Zoo checkpoint.
+    """Read a discriminator of ours, that of a GAN Zoo checkpoint, or D of NVIDIA's pickle.
 
     Raises:
-        WeightsError: The file is missing, damaged, hostile, holds none, or has missing or extra keys, or NaNs.
+        MissingNetworkError: The file holds none.
+        WeightsError: It is missing, damaged, hostile, or has missing or extra keys, or NaNs.
     """
     try:
         _require_file(path)
         about: Mapping[str, str] = {}
+        state: object
         if is_torch_file(path):
             state = read_torch(path).get("netD")
             convert = layouts.discriminator_from_gan_zoo
+        elif is_nvidia_file(path):
+            state = read_nvidia(path, discriminator=True)
+            convert = layouts.discriminator_from_nvidia
         else:
             file = _open(path)
             about, state = file.about, file.tensors if file.about.get("kind") == DISCRIMINATOR_KIND else None
             convert = layouts.discriminator_from_ganinvert
         if not is_state(state):
             raise MissingNetworkError(
-                "holds no discriminator", hint="those of `ganinvert train` do, and GAN Zoo checkpoints, under netD"
+                "holds no discriminator",
+                hint="those of `ganinvert train`, the GAN Zoo and NVIDIA do",
             )
         require_plain(state)
         canonical = _convert(convert, state)
@@ -87,7 +94,8 @@ def read_discriminator(path: Path) -> DiscriminatorWeights:
         narrow = [canonical[f"layers.{n}.weight"].shape[0] for n in reversed(range(count))]
         channels = (canonical["final.weight"].shape[0], *narrow, canonical["from_rgb.weight"].shape[0])
         _require_finite(canonical)
-        return DiscriminatorWeights(canonical, PGGANArchitecture(512, tuple(channels)), about)
+        fused = POOLS_FIRST in about or any(key.endswith("/Conv1_down/weight") for key in state)
+        return DiscriminatorWeights(canonical, PGGANArchitecture(512, tuple(channels)), about, pools_first=fused)
     except WeightsError as error:
         raise _of(path, error) from error
 
@@ -165,7 +173,7 @@ def _open(path: Path) -> TensorFile:
         return TensorFile.load(path)
     if is_torch_file(path):
         return TensorFile(_generator_in(read_torch(path)))
-    if head.startswith(b"\x80"):
+    if is_nvidia_file(path):
         return TensorFile(read_nvidia(path))
     raise WeightsError(
         "is a web page, not a weights file" if head.lstrip().lower().startswith(b"<") else "is of no known kind",

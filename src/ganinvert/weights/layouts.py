@@ -94,6 +94,27 @@ def discriminator_from_gan_zoo(state: State) -> State:
     return canonical
 
 
+def discriminator_from_nvidia(state: State) -> State:
+    """NVIDIA's D. A fused `Conv1_down` is a convolution that is averaged over 2×2 before bias and activation."""
+    scales = _count(state, r"(\d+)x\d+/Conv0/weight")
+    last = "Conv1_down" if "8x8/Conv1_down/weight" in state else "Conv1"
+    names = {"from_rgb": "FromRGB_lod0", "final": "4x4/Conv", "dense": "4x4/Dense0", "score": "4x4/Dense1"}
+    for n in range(2 * scales):
+        side = 4 << (scales - n // 2)
+        names[f"layers.{n}"] = f"{side}x{side}/{last if n % 2 else 'Conv0'}"
+    wanted = [f"{name}/{part}" for name in names.values() for part in ("weight", "bias")]
+    _require(state, [*wanted, "lod"], r"FromRGB_lod\d+/(weight|bias)")
+    _require_grown(float(state["lod"]), "lod")
+    canonical: dict[str, Tensor] = {}
+    for ours, theirs in names.items():
+        weight = state[f"{theirs}/weight"]
+        canonical[f"{ours}.weight"] = _equalised(
+            weight.T if weight.ndim == 2 else weight.permute(3, 2, 0, 1), gain=1 if ours == "score" else sqrt(2)
+        )
+        canonical[f"{ours}.bias"] = state[f"{theirs}/bias"]
+    return canonical
+
+
 def discriminator_from_ganinvert(state: State) -> State:
     """Ours, whose tensors are as `PGGANDiscriminator` wants them."""
     count = _count(state, r"layers\.(\d+)\.weight")

@@ -18,6 +18,7 @@ from ganinvert.weights.tensorfile import TensorFile
 KIND = "pggan-generator"
 DISCRIMINATOR_KIND = "pggan-discriminator"
 ENCODER_KIND = "pggan-encoder"
+POOLS_FIRST = "pools_first"
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,13 @@ class DiscriminatorWeights:
         state: Tensors, float32 on the CPU.
         architecture: That of the generator it was trained with, but for the length of z, which it does not know.
         about: The file's own notes, such as licence and origin.
+        pools_first: Whether a block's last convolution is averaged before its activation, as NVIDIA's fused ones are.
     """
 
     state: State
     architecture: PGGANArchitecture
     about: Mapping[str, str] = field(default_factory=dict)
+    pools_first: bool = False
 
     def save(self, path: Path, *, stored: StoredPrecision = "float32") -> None:
         """Write a safetensors file, atomically; `stored` is the precision in it.
@@ -73,7 +76,8 @@ class DiscriminatorWeights:
         Raises:
             OutputError: The file cannot be written.
         """
-        TensorFile(_cast(self.state, stored), {**self.about, "kind": DISCRIMINATOR_KIND}).save(path)
+        order = {POOLS_FIRST: "yes"} if self.pools_first else {}
+        TensorFile(_cast(self.state, stored), {**self.about, **order, "kind": DISCRIMINATOR_KIND}).save(path)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganinvert.errors import WeightsError
+from ganinvert.errors import MissingNetworkError, WeightsError
 
 _MOST_OPCODES = 2_000_000  # the official files have a few thousand
 _FORBIDDEN = {"INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEXT_BUFFER", "READONLY_BUFFER"}
@@ -117,13 +117,21 @@ class _Unpickler(pickle.Unpickler):
         return stub
 
 
-def read_nvidia(path: Path) -> dict[str, Tensor]:
-    """The variables of Gs, the averaged generator, under TensorFlow's names.
+def is_nvidia_file(path: Path) -> bool:
+    """Whether a file begins as pickles do."""
+    with path.open("rb") as file:
+        return file.read(1) == b"\x80"
+
+
+def read_nvidia(path: Path, *, discriminator: bool = False) -> dict[str, Tensor]:
+    """The variables of Gs, the averaged generator, or of D, under TensorFlow's names.
 
     Args:
-        path: A pickle of (G, D, Gs), or of one network.
+        path: A pickle of (G, D, Gs), or of one network, which is a generator.
+        discriminator: Whether to read D.
 
     Raises:
+        MissingNetworkError: There is no D.
         WeightsError: The file is damaged, hostile, or something else.
     """
     try:
@@ -136,7 +144,10 @@ def read_nvidia(path: Path) -> dict[str, Tensor]:
             f"cannot be read as NVIDIA's pickle of networks: {str(error)[:120] or type(error).__name__}",
             hint="nothing was executed; the file is damaged, hostile or something else: fetch it from its origin",
         ) from error
-    network = networks[-1] if isinstance(networks, tuple | list) and networks else networks
+    several = list(networks) if isinstance(networks, tuple | list) and networks else [networks]
+    if discriminator and len(several) != 3:
+        raise MissingNetworkError("holds no discriminator", hint="NVIDIA's files hold the tuple (G, D, Gs)")
+    network = several[1 if discriminator else -1]
     if not isinstance(network, _Network):
         raise WeightsError("holds no TensorFlow network", hint="NVIDIA's files hold the tuple (G, D, Gs)")
     return dict(_variables(network, path.stat().st_size))
