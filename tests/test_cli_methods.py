@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import torch
 from PIL import Image
 
 from ganinvert import LatentBundle, load_generator
+from ganinvert.cli._bundles import as_made
 from ganinvert.generators import Encoder, PGGANDiscriminator, PGGANGenerator
 from ganinvert.metrics import to_unit
-from ganinvert.settings import METHODS
+from ganinvert.settings import EDIT, METHODS
 from ganinvert.weights import DiscriminatorWeights, EncoderArchitecture, EncoderWeights, registry
 
 from .commandline import names, photo, run
@@ -82,6 +84,16 @@ def test_methods_exchange_subspaces(known: list[str], tmp_path: Path) -> None:
         *("--subspaces", "2", "-o", tmp_path / "out", *known),
     )
     assert result.exit_code == 0, result.output
+
+
+def test_a_photo_beside_a_bundle_is_inverted_as_that_was(known: list[str], tmp_path: Path) -> None:
+    picture = photo(tmp_path / "a.png", (16, 16))
+    for method in ("mganprior", "pmsfc", "single"):
+        assert run("invert", picture, "--method", method, "-o", tmp_path / method, *known, *FEW).exit_code == 0
+        bundle = LatentBundle.load(tmp_path / method / "a.invert.pt")
+        made = as_made(EDIT["default"], bundle)
+        assert made.label == ("mganprior" if method == "mganprior" else "pmsfc")
+        assert method == "single" or asdict(made.method) == bundle.composition
 
 
 @pytest.mark.parametrize("refinement", ["near-perfect", "pti"])

@@ -130,7 +130,8 @@ class Pair:
 def as_made(chosen: Invert, bundle: LatentBundle) -> Invert:
     """The settings with the composition of a bundle; features that were not composed go with any."""
     try:
-        return replace(chosen, method=PmSFC(**bundle.composition))
+        name = "mganprior" if bundle.method.startswith("mganprior") else chosen.name
+        return replace(chosen, method=PmSFC(**bundle.composition), name=name)
     except (TypeError, UsageError):
         return replace(chosen, method=PmSFC(layer=bundle.layer))
 
