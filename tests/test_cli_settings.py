@@ -42,7 +42,8 @@ def test_flags_beat_variables_beat_the_file_beats_defaults(
     assert shown["steps"] == ("4", "environment, GANINVERT_STEPS")
     assert shown["seed"] == ("3", str(file))
     assert shown["codes"] == ("2", str(file))
-    assert shown["layer"] == ("3; varies by --method", "default")
+    assert shown["layer"] == ("3", "default")
+    assert shown["lr"] == ("1; varies by --method", "default")
     from ganinvert.bundle import LatentBundle
 
     command = ["invert", photo(tmp_path / "a.png"), "-o", tmp_path, "--config", file, *generator, "-R", 2]

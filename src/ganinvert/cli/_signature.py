@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import MISSING, fields
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
-from ganinvert.settings import Invert
+from ganinvert.settings import METHODS, Invert
 
 T = TypeVar("T")
 _FIRST = ("images", "from_file", "recursive", "a", "b")
@@ -52,26 +52,32 @@ def _parameters(shared: type[Any], settings: Invert) -> list[inspect.Parameter]:
             each.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=inspect.Parameter.empty if each.default is MISSING else each.default,
-            annotation=_quoting(hints[each.name], each.name, settings, choice="method" in hints),
+            annotation=_quoting(hints[each.name], each.name, settings, varies="method" in hints and _varies(each.name)),
         )
         for each in fields(shared)
     ]
 
 
-def _quoting(annotation: Any, name: str, settings: Invert, *, choice: bool) -> Any:
+def _quoting(annotation: Any, name: str, settings: Invert, *, varies: bool) -> Any:
     """The annotation of an option, its shown default taken from the settings if they have one of that name.
 
     Args:
         annotation: Of the option.
         name: Of the option.
         settings: The command's default preset.
-        choice: Whether there are other methods, which have other defaults.
+        varies: Whether other methods have other defaults.
     """
     for part in (settings.method, settings.optimization):
         if name in vars(part):
             kind, info = get_args(annotation)
             info = copy(info)
             value = f"{vars(part)[name]:g}" if name == "lr" else str(vars(part)[name])
-            info.show_default = f"{value}; varies by --method" if choice else value
+            info.show_default = f"{value}; varies by --method" if varies else value
             return Annotated[kind, info]
     return annotation
+
+
+def _varies(name: str) -> bool:
+    defaults = [recipe.presets["invert"]["default"] for recipe in METHODS.values()]
+    parts = [part for each in defaults for part in (each.method, each.optimization)]
+    return len({vars(part)[name] for part in parts if name in vars(part)}) > 1
