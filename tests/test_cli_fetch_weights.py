@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
 from ganinvert.cli import app
 from ganinvert.cli._console import output
 from ganinvert.generators import load_generator, provision
-from ganinvert.weights import catalog
+from ganinvert.weights import catalog, read_discriminator
 from ganinvert.weights.catalog import CATALOG, Entry, Source
 from ganinvert.weights.store import Store
 from ganinvert.weights.transfer import Patience
@@ -197,7 +198,27 @@ def test_without_g_the_best_usable_face_is_taken(server: Server, tmp_path: Path)
     best = run(*invert, "--overwrite")
     assert best.exit_code == 0, best.stderr
     assert "(celebahq-256, 8 px)" in best.stderr
+    refined = run(*invert, "--overwrite", "--refine", "near-perfect")
+    assert "(celebahq-256, 8 px)" in refined.stderr
+    assert "celebahq-256 has no discriminator: tuned without" in refined.stderr
     assert len(server.requests) == 1
+
+
+@pytest.mark.usefixtures("server")
+def test_a_method_that_needs_a_discriminator_takes_a_face_that_has_one(tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (64, 64), (200, 120, 90)).save(tmp_path / "face.png")
+    fetch("celebahq-256")
+    command = ["invert", tmp_path / "face.png", "-o", tmp_path, "--method", "dgp", "--steps", "1", "--device", "cpu"]
+    without = run(*command)
+    assert without.exit_code == 0, without.stderr
+    assert "generator: portraits-64 (embedded): its discriminator is there" in " ".join(without.stderr.split())
+    torch.save({"netD": checkpoints.gan_zoo_discriminator(8)}, tmp_path / "net.pth")
+    read_discriminator(tmp_path / "net.pth").save(Store().companion(CATALOG["celebahq-256"], "discriminator"))
+    with_it = run(*command, "--overwrite")
+    assert with_it.exit_code == 0, with_it.stderr
+    assert "(celebahq-256, 8 px)" in with_it.stderr
 
 
 def test_the_bundle_carries_the_licence(server: Server, tmp_path: Path) -> None:

@@ -23,12 +23,12 @@ from ganinvert.generators import PGGANGenerator
 from ganinvert.protocols import CONTESTANTS, Protocol
 from ganinvert.settings import INVERT, METHODS, REFINEMENTS, Invert, PmSFC
 from ganinvert.subspaces import SubspaceMasks
-from ganinvert.tasks import Inverter, evaluation
+from ganinvert.tasks import Inverter
 from ganinvert.tasks.comparison import INPUT, Comparison, bootstrap_interval
 from ganinvert.tasks.evaluation import Truth, compare, contenders, degrade, missing_pixels, read_truth
 from ganinvert.tasks.published import published_figures
 from ganinvert.tasks.records import Record, mean_curve
-from ganinvert.tasks.walks import Walk
+from ganinvert.tasks.walks import Walk, walks
 from ganinvert.weights import TensorFile
 
 
@@ -335,7 +335,7 @@ def test_interpolated_ways_begin_and_end_at_the_inversions(truth: Truth, small_f
     [single] = contenders(base, ["single"], sweep={"steps": [2]})
     other = Truth(truth.levels.flip(1), "5f" * 32)
     results = single.inverter.run([degrade(each, Protocol()) for each in (truth, other)])
-    [way] = evaluation.walks([result.bundle for result in results], base.generator, frames=4)
+    [way] = walks([result.bundle for result in results], base.generator, frames=4)
     ends = [torch.from_numpy(np.array(result.image)).permute(2, 0, 1)[None] / 255 for result in results]
     assert way.ends == pytest.approx(float(metrics.lpips(*ends)), abs=1e-6)
     assert len(way.neighbours) == 3

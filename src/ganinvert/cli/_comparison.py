@@ -169,6 +169,7 @@ class Report:
             f" {self.study.contenders[0].label}, photo by photo, with their 95 % intervals.",
             "All photos are resized to the generator's square, and metrics are those of 8-bit images of that size.",
         ]
+        notes += dict.fromkeys(each.inverter.remark for each in self.study.contenders if each.inverter.remark)
         if "layer" in self.study.contenders[0].point:
             notes.append("Subspaces are random ones of equal sizes: most layers were never discovered.")
         if not has_lpips("vgg"):

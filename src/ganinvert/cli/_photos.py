@@ -141,7 +141,7 @@ def ready_inverter(photos: Photos, chosen: Invert, task: Task, *, reals: Path | 
         photos.generator,
         offline=photos.offline or photos.dry_run,
         layer=chosen.discovery_layer,
-        networks=chosen.networks,
+        networks=chosen.required if reals is None else chosen.networks,
     )
     return Inverter.load(
         found,

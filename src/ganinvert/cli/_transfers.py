@@ -94,7 +94,10 @@ def ready_generator(
 
 def _best(store: Store, layer: int | None, networks: Sequence[str]) -> str:
     cached = [
-        name for name in FACES if store.has(CATALOG[name]) and all(registry.find(f"{name}.{kind}") for kind in networks)
+        name
+        for name in FACES
+        if store.has(CATALOG[name])
+        and all(registry.find(f"{name}.{kind}") or store.companion(CATALOG[name], kind).is_file() for kind in networks)
     ]
     usable = [name for name in cached if layer is None or _is_discovered(store, name, layer)]
     larger = cached[0] if cached else FACES[0]

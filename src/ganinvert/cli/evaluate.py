@@ -137,7 +137,7 @@ def evaluate(
     settings = [CONTESTANTS[each].settings(task, adjust) for each in names]
     layers = {each.discovery_layer for each in settings} - {None}
     needed = min(layers) if layers and "layer" not in points else None  # type: ignore[type-var]  # no None is in it
-    networks = sorted({network for each in settings for network in each.networks})
+    networks = sorted({network for each in settings for network in each.required})
     name = ready_generator(generator, offline=offline, layer=needed, networks=networks)
     from ganinvert.tasks import Inverter
     from ganinvert.tasks.evaluation import contenders, task_of

@@ -273,11 +273,15 @@ class Invert:
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """What else the generator must have: "encoder", "discriminator"."""
+        """What else of the generator is asked for: "encoder", "discriminator"."""
+        judged = self.tuning is not None and bool(self.tuning.adversarial or self.tuning.cohesion)
+        return tuple(dict.fromkeys((*self.required, *(("discriminator",) if judged else ()))))
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Those of `networks` that it cannot do without: fine-tuning can do without a discriminator."""
         encoded = isinstance(self.method, Encoded) or getattr(self.method, "init", None) == "encoder"
-        judged = isinstance(self.method, GenerativePrior) or (
-            self.tuning is not None and bool(self.tuning.adversarial or self.tuning.cohesion)
-        )
+        judged = isinstance(self.method, GenerativePrior)
         return (*(("encoder",) if encoded else ()), *(("discriminator",) if judged else ()))
 
     @property

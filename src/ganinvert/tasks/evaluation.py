@@ -128,8 +128,9 @@ def contenders(
             masks = editing_masks(base.generator, layer, method)
         if CONTESTANTS[name].random_masks and masks.subspaces > 1:
             masks = masks.shuffled()
-        chosen, _ = equipped(replace(settings, method=method), base.generator)
-        inverter = replace(base, settings=chosen, layer=layer, masks=masks, helpers=helpers(chosen, base.generator))
+        chosen, remark = equipped(replace(settings, method=method), base.generator)
+        networks = helpers(chosen, base.generator)
+        inverter = replace(base, settings=chosen, layer=layer, masks=masks, helpers=networks, remark=remark)
         found.append(Contender(name, inverter, point))
     return found
 
