@@ -184,6 +184,36 @@ def test_near_perfect_does_without_a_discriminator(generator: list[str], tmp_pat
     assert "has no discriminator" in bundle.provenance["notes"]
 
 
+def test_settings_that_are_kept_do_not_get_in_the_way_of_other_methods(
+    known: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["invert", photo(tmp_path / "a.png", (16, 16)), "--overwrite", "-o", tmp_path, *known, "--device", "cpu"]
+    for name, value in {"CODES": "3", "SUBSPACES": "2", "STEPS": "4", "LR": "0.5", "PRESET": "paper"}.items():
+        monkeypatch.setenv(f"GANINVERT_{name}", value)
+    for method, codes, steps in (("encoder", None, 0), ("genvismani", None, 4), ("mganprior", 3, 4)):
+        result = run(*command, "--method", method)
+        assert result.exit_code == 0, result.output
+        settings = LatentBundle.load(tmp_path / "a.invert.pt").settings
+        assert settings["method"].get("codes") == codes
+        assert settings["optimization"]["steps"] == steps
+    for options, words in (
+        (["--method", "encoder", "--steps", "3"], "makes no steps"),
+        (["--method", "single", "-K", "3"], "has no codes"),
+        (["--method", "genvismani", "--preset", "paper"], "has no preset paper"),
+    ):
+        refused = run(*command, *options)
+        assert refused.exit_code == 2
+        assert words in " ".join(refused.stderr.split())
+    bundle = tmp_path / "a.invert.pt"
+    swap = run("swap", bundle, tmp_path / "a.png", "-o", tmp_path / "out", *known, "--subspaces", 1)
+    assert swap.exit_code == 0, swap.output
+
+
+def test_bundles_of_generators_with_a_name_find_them(known: list[str], tmp_path: Path) -> None:
+    assert run("invert", photo(tmp_path / "a.png", (16, 16)), "-o", tmp_path, *known, *FEW).exit_code == 0
+    assert run("render", tmp_path / "a.invert.pt", "-o", tmp_path / "out").exit_code == 0
+
+
 def test_codes_can_start_at_the_encoders(known: list[str], tmp_path: Path) -> None:
     picture = photo(tmp_path / "a.png", (16, 16))
     for init in ("encoder", "nearest"):

@@ -214,6 +214,19 @@ def test_contenders_are_methods_at_the_points_of_a_sweep(small: PGGANGenerator, 
         SubspaceMasks.random(10, 20)
 
 
+def test_mganprior_has_one_subspace_and_all_codes_at_every_point(small_file: Path) -> None:
+    base = Inverter.load(small_file, CONTESTANTS["single"].settings("invert"), device="cpu")
+    swept = contenders(base, ["mganprior"], sweep={"R": [1, 4], "K": [2]})
+    shapes = [(each.inverter.settings.method.subspaces, each.inverter.settings.method.codes) for each in swept]
+    assert shapes == [(1, 2), (1, 8)]
+
+
+def test_only_inversions_are_fine_tuned() -> None:
+    assert CONTESTANTS["pmsfc+pti"].settings("invert").tuning == REFINEMENTS["pti"]
+    with pytest.raises(UsageError, match="pti cannot inpaint"):
+        CONTESTANTS["pmsfc+pti"].settings("inpaint")
+
+
 def test_what_a_method_has_not_cannot_be_swept(small_file: Path) -> None:
     base = Inverter.load(small_file, CONTESTANTS["single"].settings("invert"), device="cpu")
     with pytest.raises(UsageError, match="single has no K that could be swept"):

@@ -376,9 +376,19 @@ def test_a_discriminator_in_the_same_file_is_kept(tmp_path: Path, monkeypatch: p
     assert kept.digest == generator.digest
     assert torch.equal(kept(images), load_discriminator(file)(images))
     assert torch.equal(kept(images), discriminator_of(load_generator(file))(images))
-    Store().remove(entry)
-    with pytest.raises(MissingNetworkError):
+    verify(entry, Store())
+    # Another file of the same network, which has none, does not leave the old one behind.
+    plain = replace(entry, sources=(Source("plain.pth", (), "gandissect"),))
+    import_file(checkpoints.write("gandissect", checkpoints.network(8), tmp_path / "plain.pth"), plain, Store())
+    with pytest.raises(MissingNetworkError) as caught:
         load_discriminator("test-8")
+    assert "fetch-weights --remove test-8" in caught.value.hint
+    import_file(file, entry, Store())
+    companion = Store().companion(entry, "discriminator")
+    companion.write_bytes(companion.read_bytes()[:-1] + b"!")
+    with pytest.raises(WeightsError):
+        verify(entry, Store())
+    assert not companion.exists()
 
 
 def test_a_spoilt_discriminator_does_not_keep_the_generator_out(

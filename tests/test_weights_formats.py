@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from math import sqrt
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganinvert.errors import WeightsError
+from ganinvert.errors import MissingNetworkError, WeightsError
 from ganinvert.generators import PGGANGenerator, load_discriminator, load_generator
 from ganinvert.generators.pggan import pixel_norm
 from ganinvert.weights import TensorFile, read_discriminator, read_generator
@@ -224,6 +225,43 @@ def test_nvidias_discriminator_gives_its_scores(tmp_path: Path, fused: bool) -> 
     assert [tuple(each.shape[2:]) for each in found.features(images)] == [(16, 16), (8, 8), (4, 4)]
     read_discriminator(tmp_path / "net.pkl").save(tmp_path / "kept.safetensors")
     assert torch.equal(load_discriminator(tmp_path / "kept.safetensors")(images), found(images))
+
+
+def test_our_discriminators_are_told_from_pickles_whatever_the_length_of_their_header(tmp_path: Path) -> None:
+    (tmp_path / "net.pth").write_bytes(b"")
+    torch.save({"netD": checkpoints.gan_zoo_discriminator(8)}, tmp_path / "net.pth")
+    weights = read_discriminator(tmp_path / "net.pth")
+    firsts = set()
+    for length in range(0, 264, 4):
+        replace(weights, about={"credit": "x" * length}).save(tmp_path / "net.safetensors")
+        firsts.add((tmp_path / "net.safetensors").read_bytes()[0])
+        assert torch.equal(
+            read_discriminator(tmp_path / "net.safetensors").state["score.bias"], weights.state["score.bias"]
+        )
+    assert 0x80 in firsts
+
+
+def test_a_discriminator_of_other_shapes_is_refused(tmp_path: Path) -> None:
+    torch.save({"netD": checkpoints.gan_zoo_discriminator(8)}, tmp_path / "net.pth")
+    weights = read_discriminator(tmp_path / "net.pth")
+    for key in ("layers.0.weight", "dense.weight"):
+        replace(weights, state={**weights.state, key: torch.zeros(())}).save(tmp_path / "net.safetensors")
+        with pytest.raises(WeightsError, match="do not have the shapes"):
+            read_discriminator(tmp_path / "net.safetensors")
+
+
+def test_a_file_that_is_named_comes_before_a_name(tmp_path: Path, data_dir: Path) -> None:
+    other, own = (checkpoints.gan_zoo_discriminator(8, seed=seed) for seed in (1, 2))
+    torch.save({"netD": other}, tmp_path / "other.pth")
+    read_discriminator(tmp_path / "other.pth").save(data_dir / "generators" / "net.discriminator.safetensors")
+    images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    torch.save({"netD": own}, tmp_path / "net.pth")
+    assert not torch.equal(load_discriminator(tmp_path / "net.pth")(images), load_discriminator("net")(images))
+    checkpoints.write("canonical", checkpoints.network(8), tmp_path / "net.pth")
+    with pytest.raises(MissingNetworkError, match=r"net\.pth has no discriminator"):
+        load_discriminator(tmp_path / "net.pth")
+    with pytest.raises(WeightsError, match="no such file"):
+        load_discriminator(tmp_path / "none.pth")
 
 
 def test_a_file_without_discriminator_says_so(tmp_path: Path) -> None:

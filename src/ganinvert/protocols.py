@@ -55,7 +55,11 @@ class Contestant:
         if (self.method, self.preset) == ("mganprior", "default"):
             return as_mganprior(adjust(preset_of("pmsfc", task)))  # it has as many codes as PmSFC has in all
         chosen = adjust(preset_of(self.method, task, self.preset))
-        return replace(chosen, tuning=REFINEMENTS[self.refinement]) if self.refinement else chosen
+        if self.refinement is None:
+            return chosen
+        if task != "invert":
+            raise UsageError(f"{self.refinement} cannot {task}", hint="leave that method out")
+        return replace(chosen, tuning=REFINEMENTS[self.refinement])
 
 
 CONTESTANTS: Mapping[str, Contestant] = {

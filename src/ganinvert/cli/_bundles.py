@@ -22,6 +22,7 @@ from ganinvert.cli._transfers import ready_generator
 from ganinvert.cli._work import Conduct
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.settings import DEFAULT_GENERATOR, EDIT, Invert, PmSFC
+from ganinvert.weights import registry
 from ganinvert.weights.catalog import CATALOG
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Pair:
     config: options.Config = None
     quiet: options.Quiet = False
     verbose: options.Verbose = 0
+    kept: frozenset[str] = frozenset()
 
     def items(self, command: str, suffixes: Mapping[str, str]) -> list[Item]:
         """The one item that both make.
@@ -110,7 +112,8 @@ class Pair:
                 with suppress(BundleError):  # reading the inputs says why
                     bundle = LatentBundle.load(path)
         if bundle is not None:
-            if any(option is not None for option in (self.count, self.codes, self.layer)):
+            given = {"count": self.count, "codes": self.codes, "layer": self.layer}
+            if any(value is not None and name not in self.kept for name, value in given.items()):
                 raise UsageError("-R, -K and --layer are those of the bundle", hint="leave them out beside a bundle")
             chosen = as_made(chosen, bundle)
         layer = None if bundle is not None else chosen.discovery_layer
@@ -194,7 +197,8 @@ def named_by(bundle: LatentBundle) -> str:
     Raises:
         UsageError: It is a file, whose place the bundle does not know.
     """
-    if bundle.generator != DEFAULT_GENERATOR and bundle.generator not in CATALOG:
+    known = bundle.generator == DEFAULT_GENERATOR or bundle.generator in CATALOG
+    if not known and registry.find(bundle.generator) is None:
         raise UsageError(
             f"the bundle was made with a generator file, {bundle.generator} ({bundle.digest[:12]})",
             hint="name that file with -g",

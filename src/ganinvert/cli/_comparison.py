@@ -16,6 +16,7 @@ from rich.table import Table
 from ganinvert.cli._console import output
 from ganinvert.cli._results import Item
 from ganinvert.files import write_atomically
+from ganinvert.settings import PmSFC
 
 if TYPE_CHECKING:
     from ganinvert.cli._study import Study
@@ -195,7 +196,11 @@ class Report:
 
 def _settings(contender: Contender) -> dict[str, Any]:
     """What tells a method from the others."""
+    from ganinvert.methods import composing
+
     settings, masks = contender.inverter.settings, contender.inverter.masks
+    if isinstance(settings.method, PmSFC):
+        masks = composing(settings.method, masks)
     return {
         **{name: getattr(settings.method, name, "") for name in ("subspaces", "codes", "layer", "weighting")},
         "masks": masks.source,

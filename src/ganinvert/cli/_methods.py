@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Annotated
 
@@ -194,13 +195,21 @@ Seed = Annotated[
 ]
 
 
-def adjusted(base: Invert, *, steps: int | None, lr: float | None, **method: int | str | None) -> Invert:
+def adjusted(
+    base: Invert,
+    *,
+    steps: int | None,
+    lr: float | None,
+    kept: Collection[str] = (),
+    **method: int | str | None,
+) -> Invert:
     """A preset with what the user chose; None leaves the preset's.
 
     Args:
         base: The preset.
         steps: Of the optimisation.
         lr: Of the optimisation.
+        kept: Names of choices that hold for all methods, and are passed over where one has no such thing.
         **method: Fields of the method.
 
     Raises:
@@ -208,15 +217,21 @@ def adjusted(base: Invert, *, steps: int | None, lr: float | None, **method: int
     """
     if steps is not None:
         at_least("steps", steps, 1)
-    if not base.optimization.steps and (steps, lr) != (None, None):
-        raise UsageError(f"the method {base.name} makes no steps", hint="leave --steps and --lr out")
+    moves = {name: value for name, value in (("steps", steps), ("lr", lr)) if value is not None}
     given = {name: value for name, value in method.items() if value is not None}
+    if not base.optimization.steps:
+        moves = {name: value for name, value in moves.items() if name not in kept}
+        if moves:
+            raise UsageError(f"the method {base.name} makes no steps", hint="leave --steps and --lr out")
+    for name in [name for name in given if name in kept and not hasattr(base.method, name)]:
+        del given[name]
+    if base.name == "mganprior" and "subspaces" in kept:
+        given.pop("subspaces", None)
     for name in given:
         if not hasattr(base.method, name):
             raise UsageError(f"the method {base.name} has no {name}", hint="leave it out, or choose another --method")
     if base.name == "mganprior" and given.get("subspaces", 1) != 1:
         raise UsageError("mganprior has one subspace", hint="leave -R out, or choose --method pmsfc")
-    moves = {name: value for name, value in (("steps", steps), ("lr", lr)) if value is not None}
     return replace(
         base,
         method=replace(base.method, **given),  # type: ignore[arg-type]  # names and types are those of the options

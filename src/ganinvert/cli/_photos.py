@@ -18,7 +18,7 @@ from ganinvert.cli._results import DEFAULT_NAME, Item, chosen_suffixes, plan
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.cli._work import Conduct, Done, Work
 from ganinvert.errors import UsageError
-from ganinvert.settings import REFINEMENTS, EvaluatedTask, Invert, Refinement, preset_of
+from ganinvert.settings import METHODS, REFINEMENTS, EvaluatedTask, Invert, Refinement, preset_of
 
 DOUBT = "warning: "
 """How notes begin that are warnings."""
@@ -72,6 +72,7 @@ class Photos:
     config: options.Config = None
     quiet: options.Quiet = False
     verbose: options.Verbose = 0
+    kept: frozenset[str] = frozenset()
 
     def treat(
         self,
@@ -93,8 +94,10 @@ class Photos:
             reals: Folder of photos for it.
             preparing: Given the loaded inverter and all inputs, makes the function that reads an item.
         """
+        unfit = "preset" in self.kept and self.preset not in METHODS[self.method].presets.get(command, {})
         chosen = methods.adjusted(
-            preset_of(self.method, command, self.preset),
+            preset_of(self.method, command, "default" if unfit else self.preset),
+            kept=self.kept,
             steps=self.steps,
             lr=self.lr,
             subspaces=self.subspaces,

@@ -8,19 +8,28 @@ from copy import copy
 from dataclasses import MISSING, fields
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
-from ganinvert.settings import METHODS, Invert
+import typer
+
+from ganinvert.settings import METHODS, EvaluatedTask, Invert
 
 T = TypeVar("T")
+CONTEXT = "context"
+_KEPT = ("ENVIRONMENT", "DEFAULT_MAP")
 _FIRST = ("images", "from_file", "recursive", "a", "b")
 """Fields that stand before a command's own options in the help."""
 
 
-def with_options(shared: type[T], settings: Invert) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_options(
+    shared: type[T], settings: Invert, *, task: EvaluatedTask | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options that are the fields of a dataclass; it takes that as its first argument.
 
+    The dataclass also has `kept`, the names of those whose values come from the environment or the configuration file.
+
     Args:
-        shared: A dataclass whose fields are annotated as options.
+        shared: A dataclass whose fields, but for `kept`, are annotated as options.
         settings: The command's default preset, whose values the help quotes.
+        task: Of a command with --method, whose other methods may have other defaults.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -29,13 +38,17 @@ def with_options(shared: type[T], settings: Invert) -> Callable[[Callable[..., N
             each.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[each.name])
             for each in list(inspect.signature(command).parameters.values())[1:]
         ]
-        common = _parameters(shared, settings)
+        common = _parameters(shared, settings, task)
         first = [each for each in common if each.name in _FIRST]
-        parameters = [*first, *own, *(each for each in common if each not in first)]
+        context = inspect.Parameter(CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+        parameters = [context, *first, *own, *(each for each in common if each not in first)]
 
         def run(**given: Any) -> None:
-            options = shared(**{each.name: given.pop(each.name) for each in common})
-            command(options, **given)
+            source = given.pop(CONTEXT).get_parameter_source
+            kept = frozenset(each.name for each in common if source(each.name).name in _KEPT)
+            shown: dict[str, Any] = {each.name: given.pop(each.name) for each in common}
+            shown["kept"] = kept
+            command(shared(**shown), **given)
 
         run.__name__, run.__doc__ = command.__name__, command.__doc__
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it by inspect
@@ -45,16 +58,17 @@ def with_options(shared: type[T], settings: Invert) -> Callable[[Callable[..., N
     return decorate
 
 
-def _parameters(shared: type[Any], settings: Invert) -> list[inspect.Parameter]:
+def _parameters(shared: type[Any], settings: Invert, task: EvaluatedTask | None) -> list[inspect.Parameter]:
     hints = get_type_hints(shared, include_extras=True)
     return [
         inspect.Parameter(
             each.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=inspect.Parameter.empty if each.default is MISSING else each.default,
-            annotation=_quoting(hints[each.name], each.name, settings, varies="method" in hints and _varies(each.name)),
+            annotation=_quoting(hints[each.name], each.name, settings, varies=_varies(each.name, task)),
         )
         for each in fields(shared)
+        if each.name != "kept"
     ]
 
 
@@ -77,7 +91,8 @@ def _quoting(annotation: Any, name: str, settings: Invert, *, varies: bool) -> A
     return annotation
 
 
-def _varies(name: str) -> bool:
-    defaults = [recipe.presets["invert"]["default"] for recipe in METHODS.values()]
+def _varies(name: str, task: EvaluatedTask | None) -> bool:
+    presets = [recipe.presets.get(task) for recipe in METHODS.values()] if task else []
+    defaults = [each["default"] for each in presets if each]
     parts = [part for each in defaults for part in (each.method, each.optimization)]
     return len({vars(part)[name] for part in parts if name in vars(part)}) > 1

@@ -12,7 +12,7 @@ from ganinvert.cli._signature import with_options
 from ganinvert.settings import COLORIZE, Luma
 
 
-@with_options(Photos, COLORIZE["default"])
+@with_options(Photos, COLORIZE["default"], task="colorize")
 def colorize(
     photos: Photos,
     luma: Annotated[

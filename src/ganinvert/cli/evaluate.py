@@ -130,7 +130,7 @@ def evaluate(
     def adjust(chosen: Invert) -> Invert:
         fields = methods.applicable(chosen, subspaces=subspaces, codes=codes, layer=layer)
         moves = (steps, lr) if chosen.optimization.steps else (None, None)  # an encoder makes none
-        return methods.adjusted(chosen, steps=moves[0], lr=moves[1], **fields)
+        return methods.adjusted(chosen, steps=moves[0], lr=moves[1], kept=(), **fields)
 
     together = options.batch_size_of(batch_size)
     inputs = selected(expand(images or [], from_file=from_file, recursive=recursive), limit=limit, seed=sample_seed)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ganinvert.tasks import Inverter, Target
 
 
-@with_options(Photos, INPAINT["default"])
+@with_options(Photos, INPAINT["default"], task="inpaint")
 def inpaint(
     photos: Photos,
     mask: Annotated[

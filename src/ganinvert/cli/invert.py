@@ -13,7 +13,7 @@ from ganinvert.cli._signature import with_options
 from ganinvert.settings import INVERT, Refinement
 
 
-@with_options(Photos, INVERT["default"])
+@with_options(Photos, INVERT["default"], task="invert")
 def invert(
     photos: Photos,
     refine: Annotated[

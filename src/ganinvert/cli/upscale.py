@@ -12,7 +12,7 @@ from ganinvert.cli._signature import with_options
 from ganinvert.settings import UPSCALE, Kernel
 
 
-@with_options(Photos, UPSCALE["default"])
+@with_options(Photos, UPSCALE["default"], task="upscale")
 def upscale(
     photos: Photos,
     factor: Annotated[

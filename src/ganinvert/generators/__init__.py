@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from ganinvert import paths
 from ganinvert.errors import MissingNetworkError, WeightsError
@@ -19,6 +20,8 @@ from ganinvert.settings import DEFAULT_GENERATOR
 from ganinvert.weights import GeneratorWeights, read_discriminator, read_encoder, read_generator, registry
 from ganinvert.weights.catalog import ALIGNED_FACES, CATALOG, CONVOLUTIONS
 from ganinvert.weights.store import Store
+
+T = TypeVar("T")
 
 __all__ = [
     "Encoder",
@@ -82,14 +85,13 @@ def load_discriminator(name: str | Path = DEFAULT_GENERATOR) -> PGGANDiscriminat
         MissingNetworkError: The generator has none.
         WeightsError: The file holds none, or is damaged or incomplete.
     """
-    weights, path = None, _companion(name, "discriminator")
-    if path.is_file():
-        with suppress(MissingNetworkError):
-            weights = read_discriminator(path)
+    weights = _first(read_discriminator, _companions(name, "discriminator"))
     if weights is None:
+        anew = f"`ganinvert fetch-weights --remove {name}` and fetching it again keeps one if its file has one, "
         raise MissingNetworkError(
             f"{Path(name).name} has no discriminator",
-            hint=f"`ganinvert train` makes one with its generators, and {DEFAULT_GENERATOR} has one",
+            hint=f"{anew if str(name) in CATALOG else ''}`ganinvert train` makes one with its generators, and"
+            f" {DEFAULT_GENERATOR} has one",
         )
     return PGGANDiscriminator.of(weights)
 
@@ -106,10 +108,7 @@ def load_encoder(name: str | Path = DEFAULT_GENERATOR, *, generator: Generator |
         MissingNetworkError: The generator has none.
         WeightsError: The file holds none, is damaged or incomplete, or belongs to another generator.
     """
-    weights, path = None, _companion(name, "encoder")
-    if path.is_file():
-        with suppress(MissingNetworkError):
-            weights = read_encoder(path)
+    weights = _first(read_encoder, _companions(name, "encoder"))
     if weights is None:
         raise MissingNetworkError(
             f"{Path(name).name} has no encoder",
@@ -118,23 +117,40 @@ def load_encoder(name: str | Path = DEFAULT_GENERATOR, *, generator: Generator |
     encoder = Encoder(weights)
     if generator is not None and encoder.digest != generator.digest:
         raise WeightsError(
-            f"{path}: the encoder belongs to another generator than {generator.name}",
+            f"the encoder found for {Path(name).name} belongs to another generator than {generator.name}",
             hint=f"`ganinvert train-encoder -g {generator.name}` makes one",
         )
     return encoder.requires_grad_(False).eval()
 
 
-def _companion(name: str | Path, kind: Literal["discriminator", "encoder"]) -> Path:
-    """Where the other network of a generator is: embedded, beside its file, in the cache, or under its name."""
+def _companions(name: str | Path, kind: Literal["discriminator", "encoder"]) -> list[Path]:
+    """Where the other network of a generator may be: embedded, in the cache or under its name; or beside its file.
+
+    A discriminator is that of a generator's file only when it is there: under the name of the file may be another's.
+
+    Raises:
+        WeightsError: A file is named, and there is none.
+    """
     if str(name) == DEFAULT_GENERATOR:
-        return paths.embedded(f"{name}.{kind}.safetensors")
+        return [paths.embedded(f"{name}.{kind}.safetensors")]
     file = Path(name)
-    beside = file.with_name(f"{file.stem}.{kind}.safetensors")
-    if file.is_file() and beside.is_file():
-        return beside
-    if (entry := CATALOG.get(str(name))) is not None and (kept := Store().companion(entry, kind)).is_file():
-        return kept
-    return registry.find(f"{file.stem}.{kind}") or file
+    registered = registry.find(f"{file.stem}.{kind}")
+    if file.is_file():
+        places = [file.with_name(f"{file.stem}.{kind}.safetensors"), file, registered if kind == "encoder" else None]
+    elif file.suffix:
+        raise WeightsError(f"{name}: no such file", hint="check the spelling of the path")
+    else:
+        entry = CATALOG.get(str(name))
+        places = [Store().companion(entry, kind) if entry else None, registered]
+    return [place for place in places if place is not None and place.is_file()]
+
+
+def _first(read: Callable[[Path], T], places: Sequence[Path]) -> T | None:
+    """What the first file holds that holds such a network."""
+    for place in places:
+        with suppress(MissingNetworkError):
+            return read(place)
+    return None
 
 
 def _checked(weights: GeneratorWeights, *, domain: str = "") -> PGGANGenerator:

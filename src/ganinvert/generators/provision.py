@@ -110,6 +110,8 @@ def verify(entry: Entry, store: Store) -> int:
         weights = load_cached(entry, store)
         generator = PGGANGenerator(weights)
         check_render(generator)
+        if (companion := store.companion(entry, "discriminator")).exists():
+            PGGANDiscriminator.of(read_discriminator(companion))
         return check_fingerprints(generator, entry.fingerprints) if entry.fingerprints else 0
     except WeightsError as error:
         raise _deleted(entry, store, error) from error
@@ -193,6 +195,7 @@ def _adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) 
         check_fingerprints(generator, entry.fingerprints, limit=_FIRST_LOOK)
     # The pins come first: a copy without pins would be trusted as it is.
     store.pin(entry, source.file, sha256, weights.digest)
+    store.companion(entry, "discriminator").unlink(missing_ok=True)  # that of another file
     if source.format in ("gan-zoo", "nvidia-pkl"):
         _adopt_discriminator(file, entry, about | {"generator": weights.digest}, store)
     replace(weights, about={"format": weights.about["format"], **about}).save(store.path(entry))
@@ -219,7 +222,8 @@ def _require_pinned(entry: Entry, store: Store, found: str) -> None:
 
 
 def _deleted(entry: Entry, store: Store, error: WeightsError) -> WeightsError:
-    store.path(entry).unlink(missing_ok=True)
+    for path in (store.path(entry), store.companion(entry, "discriminator")):
+        path.unlink(missing_ok=True)
     return WeightsError(f"{error.message}; it was deleted", hint=f"`ganinvert fetch-weights {entry.name}`")
 
 

@@ -1,7 +1,7 @@
 """Inversion methods: what is optimised. They differ only in the code θ, never in the loop."""
 
 from ganinvert.methods.base import Code, Method, Refiner
-from ganinvert.methods.choice import editing_layer, editing_masks, equipped, helpers, method_of, rebuilt
+from ganinvert.methods.choice import composing, editing_layer, editing_masks, equipped, helpers, method_of, rebuilt
 from ganinvert.methods.composition import ComposedCode, Composition
 from ganinvert.methods.dgp import DeepGenerativePrior
 from ganinvert.methods.encoded import Encoding, FeatureCode
@@ -23,6 +23,7 @@ __all__ = [
     "Refiner",
     "ResidualCode",
     "Residuals",
+    "composing",
     "editing_layer",
     "editing_masks",
     "equipped",

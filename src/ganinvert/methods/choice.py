@@ -72,7 +72,8 @@ def equipped(settings: Invert, generator: Generator, *, reals: bool = False) -> 
         discriminator_of(generator)
     except MissingNetworkError as error:
         if reals:
-            raise
+            hint = "leave the real images (--reals) out: only a discriminator can look at them"
+            raise MissingNetworkError(error.message, hint=hint) from error
         plain = replace(settings, tuning=replace(tuning, adversarial=0.0, cohesion=0.0))
         return plain, f"{error.message}: tuned without the terms that need one"
     return settings, ""
@@ -157,9 +158,10 @@ def editing_masks(generator: Generator, layer: int, method: MethodSettings) -> S
         UsageError: The layer does not exist, or has fewer channels than there are to be subspaces.
         WeightsError: The method needs subspaces, and none were discovered for this generator and layer.
     """
+    affinity = method.affinity if isinstance(method, PmSFC) else PmSFC().affinity
     if isinstance(method, PmSFC) and method.subspaces > 1:
-        return find_masks(generator, layer, method.subspaces, affinity=method.affinity)
+        return find_masks(generator, layer, method.subspaces, affinity=affinity)
     try:
-        return find_masks(generator, layer, PmSFC().subspaces, affinity=PmSFC().affinity)
+        return find_masks(generator, layer, PmSFC().subspaces, affinity=affinity)
     except (UsageError, WeightsError):
-        return find_masks(generator, layer, 1, affinity=PmSFC().affinity)
+        return find_masks(generator, layer, 1, affinity=affinity)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -112,15 +113,8 @@ def contenders(
     found = []
     for name, values in product(names, product(*sweep.values())):
         point = dict(zip(sweep, values, strict=True))
-        settings = CONTESTANTS[name].settings(base.task.name, adjust)
-        changes = {SWEPT[key]: value for key, value in point.items()}
-        if (steps := changes.pop("steps", None)) is not None and settings.optimization.steps:
-            settings = replace(settings, optimization=replace(settings.optimization, steps=steps))
-        if lacking := [key for key in point if key != "steps" and not hasattr(settings.method, SWEPT[key])]:
-            raise UsageError(
-                f"{name} has no {lacking[0]} that could be swept", hint="leave the method or the sweep out"
-            )
-        method = replace(settings.method, **changes)  # type: ignore[arg-type]  # they are integers
+        settings = CONTESTANTS[name].settings(base.task.name, partial(_moved, adjust, name, point))
+        method = settings.method
         layer = editing_layer(method, base.generator)
         if "layer" in point and isinstance(method, PmSFC) and method.subspaces > 1:
             masks = SubspaceMasks.random(base.generator.layer_info(layer).channels, method.subspaces)
@@ -128,11 +122,22 @@ def contenders(
             masks = editing_masks(base.generator, layer, method)
         if CONTESTANTS[name].random_masks and masks.subspaces > 1:
             masks = masks.shuffled()
-        chosen, remark = equipped(replace(settings, method=method), base.generator)
+        chosen, remark = equipped(settings, base.generator)
         networks = helpers(chosen, base.generator)
         inverter = replace(base, settings=chosen, layer=layer, masks=masks, helpers=networks, remark=remark)
         found.append(Contender(name, inverter, point))
     return found
+
+
+def _moved(adjust: Callable[[Invert], Invert], name: str, point: Mapping[str, int], chosen: Invert) -> Invert:
+    """Settings at a point of a sweep."""
+    chosen = adjust(chosen)
+    changes = {SWEPT[key]: value for key, value in point.items()}
+    if (steps := changes.pop("steps", None)) is not None and chosen.optimization.steps:
+        chosen = replace(chosen, optimization=replace(chosen.optimization, steps=steps))
+    if lacking := [key for key in point if key != "steps" and not hasattr(chosen.method, SWEPT[key])]:
+        raise UsageError(f"{name} has no {lacking[0]} that could be swept", hint="leave the method or the sweep out")
+    return replace(chosen, method=replace(chosen.method, **changes))  # type: ignore[arg-type]  # they are integers
 
 
 def task_of(protocol: Protocol) -> Task:

@@ -120,6 +120,8 @@ def discriminator_from_ganinvert(state: State) -> State:
     count = _count(state, r"layers\.(\d+)\.weight")
     names = ["from_rgb", *(f"layers.{n}" for n in range(count)), "final", "dense", "score"]
     require_keys(state, {f"{name}.{part}" for name in names for part in ("weight", "bias")})
+    if any(state[f"{name}.weight"].ndim < 2 for name in names):
+        raise WeightsError("its tensors do not have the shapes of a discriminator", hint="the file is damaged")
     return state
 
 

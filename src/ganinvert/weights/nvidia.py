@@ -118,9 +118,10 @@ class _Unpickler(pickle.Unpickler):
 
 
 def is_nvidia_file(path: Path) -> bool:
-    """Whether a file begins as pickles do."""
+    """Whether a file begins as pickles do, and not as a safetensors file whose header has that length."""
     with path.open("rb") as file:
-        return file.read(1) == b"\x80"
+        head = file.read(9)
+    return head.startswith(b"\x80") and head[8:] != b"{"
 
 
 def read_nvidia(path: Path, *, discriminator: bool = False) -> dict[str, Tensor]:
