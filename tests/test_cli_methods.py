@@ -188,8 +188,11 @@ def test_settings_that_are_kept_do_not_get_in_the_way_of_other_methods(
     known: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = ["invert", photo(tmp_path / "a.png", (16, 16)), "--overwrite", "-o", tmp_path, *known, "--device", "cpu"]
-    for name, value in {"CODES": "3", "SUBSPACES": "2", "STEPS": "4", "LR": "0.5", "PRESET": "paper"}.items():
+    kept = {"CODES": "3", "SUBSPACES": "2", "STEPS": "4", "LR": "0.5", "PRESET": "paper", "REFINE": "pti"}
+    for name, value in kept.items():
         monkeypatch.setenv(f"GANINVERT_{name}", value)
+    assert run(*command, "--method", "dgp").exit_code == 0
+    monkeypatch.delenv("GANINVERT_REFINE")
     for method, codes, steps in (("encoder", None, 0), ("genvismani", None, 4), ("mganprior", 3, 4)):
         result = run(*command, "--method", method)
         assert result.exit_code == 0, result.output

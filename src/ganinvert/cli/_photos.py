@@ -94,24 +94,8 @@ class Photos:
             reals: Folder of photos for it.
             preparing: Given the loaded inverter and all inputs, makes the function that reads an item.
         """
-        unfit = "preset" in self.kept and self.preset not in METHODS[self.method].presets.get(command, {})
-        chosen = methods.adjusted(
-            preset_of(self.method, command, "default" if unfit else self.preset),
-            kept=self.kept,
-            steps=self.steps,
-            lr=self.lr,
-            subspaces=self.subspaces,
-            codes=self.codes,
-            layer=self.layer,
-            affinity=self.affinity,
-            init=self.init,
-        )
-        if refinement is not None:
-            if chosen.tuning is not None or chosen.name == "dgp":
-                raise UsageError(f"{chosen.name} is fine-tuning already", hint="leave --refine out")
-            chosen = replace(chosen, tuning=REFINEMENTS[refinement])
-        if reals is not None and (chosen.tuning is None or chosen.tuning.kind != "near-perfect"):
-            raise UsageError("--reals are for near-perfect fine-tuning", hint="add --refine near-perfect")
+        chosen = self._chosen(command, refinement)
+        reals = self._reals(chosen, reals)
         if self.checkpoint_every and chosen.alone:
             output.say(f"{chosen.label} cannot go on from the middle everywhere: fine-tuning and L-BFGS start anew")
         together = options.batch_size_of(self.batch_size)
@@ -134,6 +118,34 @@ class Photos:
             Conduct(self.overwrite, self.fail_fast, self.dry_run, self.as_json, report),
             command=command,
         )
+
+    def _chosen(self, command: EvaluatedTask, refinement: Refinement | None) -> Invert:
+        """The settings; what is kept and does not fit the method is passed over."""
+        unfit = "preset" in self.kept and self.preset not in METHODS[self.method].presets.get(command, {})
+        chosen = methods.adjusted(
+            preset_of(self.method, command, "default" if unfit else self.preset),
+            kept=self.kept,
+            steps=self.steps,
+            lr=self.lr,
+            subspaces=self.subspaces,
+            codes=self.codes,
+            layer=self.layer,
+            affinity=self.affinity,
+            init=self.init,
+        )
+        tuning = chosen.tuning is not None or chosen.name == "dgp"
+        if refinement is not None and not (tuning and "refine" in self.kept):
+            if tuning:
+                raise UsageError(f"{chosen.name} is fine-tuning already", hint="leave --refine out")
+            chosen = replace(chosen, tuning=REFINEMENTS[refinement])
+        return chosen
+
+    def _reals(self, chosen: Invert, reals: Path | None) -> Path | None:
+        if reals is None or (chosen.tuning is not None and chosen.tuning.kind == "near-perfect"):
+            return reals
+        if "reals" not in self.kept:
+            raise UsageError("--reals are for near-perfect fine-tuning", hint="add --refine near-perfect")
+        return None
 
 
 def ready_inverter(photos: Photos, chosen: Invert, task: Task, *, reals: Path | None = None) -> Inverter:

@@ -45,7 +45,7 @@ def with_options(
 
         def run(**given: Any) -> None:
             source = given.pop(CONTEXT).get_parameter_source
-            kept = frozenset(each.name for each in common if source(each.name).name in _KEPT)
+            kept = frozenset(name for name in given if source(name).name in _KEPT)
             shown: dict[str, Any] = {each.name: given.pop(each.name) for each in common}
             shown["kept"] = kept
             command(shared(**shown), **given)
