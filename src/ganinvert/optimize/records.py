@@ -77,7 +77,7 @@ class Outcome(Enum):
     GOOD = ""
     POOR = (
         "the result is far from the photo: it may show something this generator never learned, or not be aligned "
-        "as its training images were; try --method pmsfc, more --steps or codes (-K), or a generator of the photo's domain"
+        "as its training images were; try --method pmsfc, more --steps or codes (-K), or another generator"
     )
     UNEXPLAINED = (
         "what the photo shows could not be explained well: it may show something this generator never learned, or not "
