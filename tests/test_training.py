@@ -20,12 +20,13 @@ from ganinvert.cli import app
 from ganinvert.cli._console import output
 from ganinvert.errors import InputError, OutputError, TrainingError, UsageError, WeightsError
 from ganinvert.generators import PGGANDiscriminator, PGGANGenerator, load_discriminator, load_generator
-from ganinvert.metrics import Moments, frechet_distance, lpips, lpips_features
+from ganinvert.metrics import Moments, alexnet_moments, frechet_distance, lpips, lpips_features
 from ganinvert.settings import Training
 from ganinvert.tasks import TrainingJob
 from ganinvert.training import (
     CHECKPOINT,
     Checkpoint,
+    Evaluation,
     ImageFolder,
     Trainer,
     TrainingStep,
@@ -214,13 +215,15 @@ def test_what_is_not_finite_stops_and_keeps_the_checkpoint(shapes: Path, tmp_pat
 def test_a_training_can_start_from_a_generator(
     trained: tuple[ganinvert.TrainedGenerator, Path], shapes: Path, tmp_path: Path
 ) -> None:
-    start = load_generator(trained[0].path)
-    job = TrainingJob.open(
-        shapes, tmp_path / "b.safetensors", replace(TINY, resolution=32), init=trained[0].path, device="cpu"
-    )
+    alone = tmp_path / "alone.safetensors"
+    alone.write_bytes(trained[0].path.read_bytes())
+    start = load_generator(alone)
+    known = TrainingJob.open(shapes, tmp_path / "a.safetensors", TINY, init=trained[0].path, device="cpu")
+    assert known.run.head_start == 0  # its discriminator is beside it
+    job = TrainingJob.open(shapes, tmp_path / "b.safetensors", replace(TINY, resolution=32), init=alone, device="cpu")
     z = torch.randn(3, 8)
     assert torch.allclose(job.run.trainer.samples(z), start(z), atol=1e-5)
-    assert job.run.head_start > 0  # its discriminator was not named
+    assert job.run.head_start > 0
     job.run.trainer.step(generator_learns=False)
     assert torch.allclose(job.run.trainer.samples(z), start(z), atol=1e-5)
     assert job.run.trainer.stage == Stage(16)
@@ -401,6 +404,16 @@ def test_augmentation_is_exact_in_half_precision() -> None:
     exact = augment(images, torch.ones(()), seeds[0])
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(augment(images, torch.ones(()), seeds[1]), exact)
+
+
+def test_trainings_measure_the_same_distance_as_evaluations(rng: torch.Generator) -> None:
+    images = torch.randint(256, (30, 3, 16, 16), generator=rng, dtype=torch.uint8)
+    half, other = images[:15], images[15:]
+    evaluation = Evaluation(half, other, latent_dim=8, samples=15, device=torch.device("cpu"))
+    found = evaluation(lambda codes: other[: len(codes)] / 127.5 - 1)
+    expected = frechet_distance(alexnet_moments(half / 255), alexnet_moments(other / 255))
+    assert found["frechet_training"] == pytest.approx(expected, rel=1e-4)
+    assert found["frechet_held_out"] == pytest.approx(0, abs=1e-4)
 
 
 def test_adaptive_augmentation_follows_the_discriminator() -> None:

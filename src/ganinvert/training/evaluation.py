@@ -8,19 +8,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganinvert.metrics import Moments, frechet_distance, lpips_features, to_unit
+from ganinvert.metrics import FEATURE_SIDE, Moments, frechet_distance, lpips_features, to_unit
 from ganinvert.training.features import AlexNetFeatures
 
 BATCH = 50
-SMALLEST, LARGEST = 64, 224
-"""Sides in pixels that AlexNet is shown: smaller images are enlarged, because its last layers would have no pixels."""
 
 Sampler = Callable[[Tensor], Tensor]
 """Codes (n, z) to images (n, 3, r, r), about [-1, 1], on the CPU."""
 
 
 class Evaluation:
-    """Measures samples against training and held-out images, whose features are computed once.
+    """Measures samples against training and held-out images, whose features are those of `metrics.alexnet_moments`.
 
     Args:
         training: (n, 3, r, r) uint8.
@@ -34,7 +32,6 @@ class Evaluation:
         self, training: Tensor, held_out: Tensor, *, latent_dim: int, samples: int, device: torch.device
     ) -> None:
         self.network, self.device = AlexNetFeatures().to(device), device
-        self.size = min(max(training.shape[-1], SMALLEST), LARGEST)
         self.codes = torch.randn(samples, latent_dim, generator=torch.Generator().manual_seed(2018))
         self.references = {
             "frechet_training": self._moments(training, from_pixels),
@@ -51,7 +48,7 @@ class Evaluation:
         """Of the last layer's features, averaged over positions."""
         features = torch.cat(
             [
-                self.network(images(part).to(self.device).clamp(-1, 1), self.size)[-1].mean(dim=(2, 3)).cpu()
+                self.network(images(part).to(self.device).clamp(-1, 1), FEATURE_SIDE)[-1].mean(dim=(2, 3)).cpu()
                 for part in items.split(BATCH)
             ]
         ).double()
