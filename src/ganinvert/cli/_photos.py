@@ -14,7 +14,7 @@ from ganinvert.cli._batch import treat
 from ganinvert.cli._console import Show, output
 from ganinvert.cli._inputs import Input, expand
 from ganinvert.cli._report import KIND, report_path, settings_of, thumbnails
-from ganinvert.cli._results import DEFAULT_NAME, Item, chosen_suffixes, plan
+from ganinvert.cli._results import DEFAULT_NAME, Item, chosen_suffixes, plan, png_text
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.cli._work import Conduct, Done, Work
 from ganinvert.errors import UsageError
@@ -28,7 +28,6 @@ MOST_TOGETHER = 64
 """More make it no faster, and more are lost when the run is stopped."""
 
 if TYPE_CHECKING:
-    from ganinvert.bundle import LatentBundle
     from ganinvert.generators import Generator
     from ganinvert.optimize import Step
     from ganinvert.tasks import Inversion, Inverter, Target, Task
@@ -252,21 +251,6 @@ def watching(show: Show, callback: Callable[[Step], None] | None = None) -> Call
         )
 
     return watch
-
-
-def png_text(bundle: LatentBundle) -> dict[str, object]:
-    """What PNG files say of how they were made."""
-    from ganinvert import __version__
-
-    known = ("seed", "settings_hash", "input_sha256")
-    return {
-        "version": __version__,
-        "task": bundle.task,
-        "method": bundle.method,
-        "generator": bundle.generator,
-        "digest": bundle.digest,
-        **{name: bundle.provenance[name] for name in known if name in bundle.provenance},
-    }
 
 
 def _done(result: Inversion, inverter: Inverter, *, metadata: bool) -> Done:

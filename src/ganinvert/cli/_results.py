@@ -9,10 +9,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganinvert import files
 from ganinvert.cli._inputs import PICTURES, STDIN, Input
 from ganinvert.errors import BundleError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    from ganinvert.bundle import LatentBundle
 
 SUFFIXES = {"image": ".png", "comparison": ".comparison.png", "bundle": ".pt"}
 """In the order of writing: the bundle is last, as the sign that the rest is complete."""
@@ -193,3 +197,18 @@ def _refuse_collisions(items: Sequence[Item]) -> None:
                     f"the result {path} would replace the input {source}", hint="choose another -o or --name"
                 )
             taken[path] = item
+
+
+def png_text(bundle: LatentBundle) -> dict[str, object]:
+    """What PNG files say of how they were made."""
+    from ganinvert import __version__
+
+    known = ("seed", "settings_hash", "input_sha256")
+    return {
+        "version": __version__,
+        "task": bundle.task,
+        "method": bundle.method,
+        "generator": bundle.generator,
+        "digest": bundle.digest,
+        **{name: bundle.provenance[name] for name in known if name in bundle.provenance},
+    }

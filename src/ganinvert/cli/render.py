@@ -14,8 +14,7 @@ from ganinvert.cli._batch import treat
 from ganinvert.cli._bundles import BUNDLES, Read, dated, named_by, read
 from ganinvert.cli._console import Show
 from ganinvert.cli._inputs import expand
-from ganinvert.cli._photos import png_text
-from ganinvert.cli._results import DEFAULT_NAME, SUFFIXES, Item, chosen_suffixes, plan
+from ganinvert.cli._results import DEFAULT_NAME, SUFFIXES, Item, chosen_suffixes, plan, png_text
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.cli._work import Conduct, Done, Work
 from ganinvert.errors import UsageError

@@ -11,8 +11,7 @@ from ganinvert.cli import _options as options
 from ganinvert.cli._batch import treat
 from ganinvert.cli._bundles import Pair, Read, dated, inverted, read
 from ganinvert.cli._console import Show
-from ganinvert.cli._photos import png_text
-from ganinvert.cli._results import Item
+from ganinvert.cli._results import Item, png_text
 from ganinvert.cli._signature import with_options
 from ganinvert.cli._work import Done, Work
 from ganinvert.errors import UsageError

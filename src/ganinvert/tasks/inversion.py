@@ -20,16 +20,7 @@ from ganinvert.faces import Alignment
 from ganinvert.generators import PGGANGenerator, load_generator
 from ganinvert.methods import FineTuning, editing_layer, editing_masks, equipped, helpers, method_of
 from ganinvert.optimize import Snapshot, Solution, Stage, Step, solve
-from ganinvert.settings import (
-    DEFAULT_GENERATOR,
-    INVERT,
-    Align,
-    FitMode,
-    Invert,
-    PmSFC,
-    Precision,
-    require_seed,
-)
+from ganinvert.settings import DEFAULT_GENERATOR, INVERT, Align, FitMode, Invert, PmSFC, Precision, require_seed
 from ganinvert.subspaces import SubspaceMasks
 from ganinvert.tasks.measuring import Inverting, Target, Task
 from ganinvert.tasks.provenance import provenance, settings_hash
