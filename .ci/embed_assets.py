@@ -18,7 +18,7 @@ import torch
 from ganinvert import paths
 from ganinvert.generators import load_generator
 from ganinvert.settings import DEFAULT_GENERATOR, DISCOVERY, PmSFC
-from ganinvert.subspaces import SubspaceMasks, learn_self_expression
+from ganinvert.subspaces import SubspacePartition, learn_self_expression
 from ganinvert.weights import TensorFile, read_generator
 
 VGG_CONVOLUTIONS = (0, 2, 5, 7, 10, 12, 14)
@@ -66,8 +66,8 @@ def main(shared: Path) -> None:
     stem = f"{DEFAULT_GENERATOR}.layer{expression.layer}.self-expression"
     expression.save(paths.embedded(f"{stem}.safetensors"))
     defaults = PmSFC()
-    masks = SubspaceMasks.cut(expression, defaults.subspaces, affinity=defaults.affinity)
-    masks.save(paths.embedded(f"{stem}.R{defaults.subspaces}.{defaults.affinity}.masks.safetensors"))
+    partition = SubspacePartition.cut(expression, defaults.subspaces, affinity=defaults.affinity)
+    partition.save(paths.embedded(f"{stem}.R{defaults.subspaces}.{defaults.affinity}.masks.safetensors"))
 
 
 def _credits(source: Path, target: Path) -> None:

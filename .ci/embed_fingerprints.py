@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from ganinvert import paths
-from ganinvert.generators.selfcheck import fingerprint
+from ganinvert.generators.checks import fingerprint
 from ganinvert.weights import TensorFile
 
 KEYS = {"celebahq-1024": "celebahq", "bedroom-256": "bedroom"}

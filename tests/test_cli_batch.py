@@ -28,7 +28,7 @@ from ganinvert.cli._results import SUFFIXES, Item, plan
 from ganinvert.cli._work import Conduct, Done, Work
 from ganinvert.devices import MEMORY_SHARE, images_that_fit, watch_memory
 from ganinvert.errors import InsufficientMemoryError, UsageError, WeightsError
-from ganinvert.settings import Invert, Optimization, PmSFC
+from ganinvert.settings import InversionSettings, Optimization, PmSFC
 
 from .commandline import QUICK, names, photo, program, run
 from .conftest import EXAMPLE
@@ -403,18 +403,18 @@ def test_results_are_the_same_bits_in_any_company(generator: list[str], tmp_path
 
 
 def test_an_inverter_gives_the_same_bits_in_any_company(generator: list[str]) -> None:
-    settings = Invert(PmSFC(subspaces=2, codes=2), Optimization(steps=3))
+    settings = InversionSettings(PmSFC(subspaces=2, codes=2), Optimization(steps=3))
     inverter = ganinvert.Inverter.load(generator[1], settings, device="cpu", dtype="float32")
     with Image.open(EXAMPLE) as image:
         targets = [inverter.prepare(image.rotate(angle)) for angle in (0, 90)]
-    together, [alone] = inverter.run(targets), inverter.run(targets[1:])
-    assert torch.equal(together[1].bundle.tensors["z"], alone.bundle.tensors["z"])
-    assert torch.equal(together[1].bundle.tensors["w"], alone.bundle.tensors["w"])
+    together, [single_image_only] = inverter.run(targets), inverter.run(targets[1:])
+    assert torch.equal(together[1].bundle.tensors["z"], single_image_only.bundle.tensors["z"])
+    assert torch.equal(together[1].bundle.tensors["w"], single_image_only.bundle.tensors["w"])
 
 
 def test_the_batch_grows_to_what_fits_into_memory(generator: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """As on an accelerator, whose memory is told by the first batch."""
-    inverter = ganinvert.Inverter.load(generator[1], device="cpu", settings=Invert(PmSFC(subspaces=2)))
+    inverter = ganinvert.Inverter.load(generator[1], device="cpu", settings=InversionSettings(PmSFC(subspaces=2)))
     monkeypatch.setattr(ganinvert.Inverter, "run", lambda *_, **__: [])
     monkeypatch.setattr("ganinvert.devices.images_that_fit", lambda *_: 23)
     monkeypatch.setattr("ganinvert.devices.watch_memory", lambda _: None)

@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 
 from ganinvert.cli import app
 from ganinvert.cli._console import output
-from ganinvert.generators import load_generator, provision
+from ganinvert.generators import fetch as generators_fetch
+from ganinvert.generators import load_generator
 from ganinvert.weights import catalog, read_discriminator
 from ganinvert.weights.catalog import CATALOG, Entry, Source
 from ganinvert.weights.store import Store
@@ -43,7 +44,9 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             name: Entry(name, domain, 8, "PGGAN", (source,), "CC BY-NC 4.0", True, "a test")
             for name, domain in (("church-256", "churches"), ("celebahq-256", "faces"))
         }
-        monkeypatch.setattr(provision.obtain, "__kwdefaults__", {**provision.obtain.__kwdefaults__, "patience": QUICK})
+        monkeypatch.setattr(
+            generators_fetch.obtain, "__kwdefaults__", {**generators_fetch.obtain.__kwdefaults__, "patience": QUICK}
+        )
         for name, entry in entries.items():
             monkeypatch.setitem(catalog.CATALOG, name, entry)  # type: ignore[arg-type]  # a dict underneath
         yield running

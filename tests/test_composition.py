@@ -8,11 +8,11 @@ from ganinvert.degradations import Identity
 from ganinvert.errors import UsageError
 from ganinvert.generators import PGGANGenerator
 from ganinvert.methods import ComposedCode, Composition
-from ganinvert.methods.starts import nearest_codes
+from ganinvert.methods.initialization import nearest_codes
 from ganinvert.settings import PmSFC
-from ganinvert.subspaces import SubspaceMasks
+from ganinvert.subspaces import SubspacePartition
 
-MASKS = SubspaceMasks(torch.tensor([2, 0, 1, 0, 2, 0, 1, 0]), "given")
+MASKS = SubspacePartition(torch.tensor([2, 0, 1, 0, 2, 0, 1, 0]), "given")
 
 
 def literal_composition(generator: PGGANGenerator, z: Tensor, w: Tensor, layer: int) -> Tensor:
@@ -28,8 +28,8 @@ def literal_composition(generator: PGGANGenerator, z: Tensor, w: Tensor, layer: 
     return total
 
 
-def code_of(z: Tensor, w: Tensor, masks: SubspaceMasks = MASKS, **settings: object) -> ComposedCode:
-    return ComposedCode(z, w, masks, PmSFC(**settings))
+def code_of(z: Tensor, w: Tensor, partition: SubspacePartition = MASKS, **settings: object) -> ComposedCode:
+    return ComposedCode(z, w, partition, PmSFC(**settings))
 
 
 def test_composition_is_equations_6_and_7(small: PGGANGenerator, rng: torch.Generator) -> None:
@@ -45,7 +45,7 @@ def test_composition_is_equations_6_and_7(small: PGGANGenerator, rng: torch.Gene
 def test_one_subspace_with_linear_weights_is_mganprior(small: PGGANGenerator, rng: torch.Generator) -> None:
     """Eq. 1: G2(Σ_n G1(z_n) ⊙ α_n)."""
     z, alpha = torch.randn(1, 1, 5, 12, generator=rng), torch.randn(1, 5, 8, generator=rng)
-    code = code_of(z, alpha, SubspaceMasks.whole(8), subspaces=1, weighting="linear")
+    code = code_of(z, alpha, SubspacePartition.whole(8), subspaces=1, weighting="linear")
     features = small.features(z[0, 0], 3)
     expected = small.synthesize((features * alpha[0][:, :, None, None]).sum(dim=0, keepdim=True), 3)
     assert torch.allclose(code.render(small), expected, atol=1e-5)
@@ -62,7 +62,9 @@ def test_equal_codes_give_the_generators_own_image(small: PGGANGenerator, rng: t
 )
 def test_weights_that_cancel_stay_finite_and_keep_their_sign(values: tuple[float, float]) -> None:
     w = torch.tensor(values, requires_grad=True)
-    code = code_of(torch.ones(1, 1, 2, 12), w[None, :, None].expand(1, 2, 8).detach().clone(), SubspaceMasks.whole(8))
+    code = code_of(
+        torch.ones(1, 1, 2, 12), w[None, :, None].expand(1, 2, 8).detach().clone(), SubspacePartition.whole(8)
+    )
     shares = code.shares()
     shares.square().sum().backward()
     assert shares.abs().max() <= 1 / 0.05

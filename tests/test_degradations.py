@@ -85,8 +85,8 @@ def test_no_image_depends_on_its_neighbours(operator: Degradation, x: Tensor, ot
     if len(getattr(operator, "known", _box())) > 1:
         operator, x, other = Mask(operator.known[:1]), x, other
     y = operator(x)
-    whole, alone = operator.project(other, y), operator.project(other[:1], y[:1])
-    assert torch.equal(whole[:1], alone)
+    whole, single_image_only = operator.project(other, y), operator.project(other[:1], y[:1])
+    assert torch.equal(whole[:1], single_image_only)
 
 
 @TRUSTED

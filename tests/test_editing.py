@@ -11,12 +11,12 @@ import ganinvert
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.generators import PGGANGenerator
 from ganinvert.settings import INVERT, Optimization
-from ganinvert.subspaces import SubspaceMasks
+from ganinvert.subspaces import SubspacePartition
 
 from .conftest import EXAMPLE
 
 QUICK = replace(INVERT["default"], optimization=Optimization(steps=12))
-MASKS = SubspaceMasks(torch.tensor([0, 1, 2, 0, 1, 2, 0, 1]), "given")
+MASKS = SubspacePartition(torch.tensor([0, 1, 2, 0, 1, 2, 0, 1]), "given")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def bundles(small: PGGANGenerator, tmp_path_factory: pytest.TempPathFactory) -> 
     path = tmp_path_factory.mktemp("generator") / "small.safetensors"
     TensorFile(small.state_dict()).save(path)
     photo = Image.open(EXAMPLE)
-    inverter = ganinvert.Inverter.load(path, QUICK, masks=MASKS, device="cpu")
+    inverter = ganinvert.Inverter.load(path, QUICK, partition=MASKS, device="cpu")
     pictures = [photo, photo.rotate(90)]
     return [result.bundle for result in inverter.run([inverter.prepare(picture) for picture in pictures])]
 
@@ -104,7 +104,7 @@ def test_what_does_not_belong_together_is_refused(
     bundles: list[ganinvert.LatentBundle], generator: PGGANGenerator, portraits: PGGANGenerator
 ) -> None:
     a, b = bundles
-    other = replace(b, masks=SubspaceMasks(1 - MASKS.labels.clamp(max=1), "given"))
+    other = replace(b, partition=SubspacePartition(1 - MASKS.labels.clamp(max=1), "given"))
     with pytest.raises(BundleError, match="different subspaces"):
         ganinvert.swap(a, other, generator, subspaces=[1])
     with pytest.raises(BundleError, match="different layers"):

@@ -21,8 +21,8 @@ from ganinvert import losses, metrics, paths
 from ganinvert.errors import ImageError, UsageError, WeightsError
 from ganinvert.generators import PGGANGenerator
 from ganinvert.protocols import CONTESTANTS, Protocol
-from ganinvert.settings import INVERT, METHODS, REFINEMENTS, Invert, PmSFC
-from ganinvert.subspaces import SubspaceMasks
+from ganinvert.settings import INVERT, METHODS, REFINEMENTS, InversionSettings, PmSFC
+from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks import Inverter
 from ganinvert.tasks.comparison import INPUT, Comparison, bootstrap_interval
 from ganinvert.tasks.evaluation import Truth, compare, contenders, degrade, missing_pixels, read_truth
@@ -195,23 +195,23 @@ def test_methods_differ_in_what_their_names_say() -> None:
 
 
 def test_contenders_are_methods_at_the_points_of_a_sweep(small: PGGANGenerator, generator: list[str]) -> None:
-    def adjust(chosen: Invert) -> Invert:
+    def adjust(chosen: InversionSettings) -> InversionSettings:
         return replace(chosen, method=PmSFC(2, 2)) if isinstance(chosen.method, PmSFC) else chosen
 
     base = Inverter.load(generator[1], CONTESTANTS["single"].settings("invert"), device="cpu")
     plain = contenders(base, ["pmsfc", "pmsfc-random", "single"], adjust=adjust, sweep={})
     assert [each.label for each in plain] == ["pmsfc", "pmsfc-random", "single"]
-    assert [each.inverter.masks.source for each in plain] == ["thresholded", "random", "thresholded"]
-    assert plain[1].inverter.masks.sizes == [plain[0].inverter.masks.sizes[n] for n in (0, 1)]
+    assert [each.inverter.partition.source for each in plain] == ["thresholded", "random", "thresholded"]
+    assert plain[1].inverter.partition.sizes == [plain[0].inverter.partition.sizes[n] for n in (0, 1)]
     swept = contenders(base, ["pmsfc"], adjust=adjust, sweep={"layer": [2, 4], "K": [1, 3], "steps": [7]})
     assert [each.label for each in swept][:2] == ["pmsfc layer=2 K=1 steps=7", "pmsfc layer=2 K=3 steps=7"]
-    assert {each.inverter.masks.source for each in swept} == {"random"}
+    assert {each.inverter.partition.source for each in swept} == {"random"}
     channels = small.layer_info(4).channels
-    assert sorted(swept[-1].inverter.masks.sizes) == sorted([channels // 2, channels - channels // 2])
+    assert sorted(swept[-1].inverter.partition.sizes) == sorted([channels // 2, channels - channels // 2])
     assert swept[-1].inverter.settings.optimization.steps == 7
     assert len({each.inverter.settings_hash for each in (*plain, *swept)}) == 7
     with pytest.raises(UsageError, match="20 subspaces cannot be made"):
-        SubspaceMasks.random(10, 20)
+        SubspacePartition.random(10, 20)
 
 
 def test_mganprior_has_one_subspace_and_all_codes_at_every_point(small_file: Path) -> None:

@@ -21,7 +21,7 @@ from ganinvert.faces import Alignment, Face, detect, face_square, misplacement
 from ganinvert.faces.networks import embedded_cascade
 from ganinvert.generators import PGGANGenerator, load_generator
 from ganinvert.images import Picture, Placement, from_pil, read, square, to_pil
-from ganinvert.settings import Invert, Optimization, PmSFC
+from ganinvert.settings import InversionSettings, Optimization, PmSFC
 from ganinvert.weights import TensorFile
 from ganinvert.weights.catalog import ALIGNED_FACES, CATALOG
 
@@ -129,15 +129,15 @@ def test_the_square_follows_its_definition() -> None:
 
 @pytest.mark.shared
 def test_aligned_photos_are_left_alone_and_others_are_not(assets: Path) -> None:
-    alone = {"fairface256": 0, "unaligned": 0}
-    for folder in alone:
+    single_image_only = {"fairface256": 0, "unaligned": 0}
+    for folder in single_image_only:
         for path in sorted((assets / "photos" / folder).iterdir())[:8]:
             picture = read(path)
             plain = square(picture.rgb.size, "crop")
             fitted, _ = Alignment().fit(picture, 64, mode="crop", knows_faces=True)
-            alone[folder] += fitted.placement == plain
-    assert alone["fairface256"] >= 7
-    assert alone["unaligned"] == 0
+            single_image_only[folder] += fitted.placement == plain
+    assert single_image_only["fairface256"] >= 7
+    assert single_image_only["unaligned"] == 0
 
 
 def test_generated_faces_are_aligned(portraits: PGGANGenerator) -> None:
@@ -226,7 +226,7 @@ def test_generators_of_aligned_faces_are_known(small_file: Path, face_file: Path
 
 def test_the_library_aligns_and_puts_back(face_file: Path) -> None:
     scene, (truth,) = placed((260, 130, 180, 12))
-    quick = Invert(PmSFC(subspaces=1, codes=1, candidates=2), Optimization(steps=2))
+    quick = InversionSettings(PmSFC(subspaces=1, codes=1, candidates=2), Optimization(steps=2))
     found = ganinvert.invert(scene.rgb, generator=face_file, settings=quick, paste_back=True, device="cpu")
     assert found.image.size == (16, 16)
     assert found.whole is not None

@@ -26,7 +26,7 @@ from ganinvert.generators import PGGANGenerator
 from ganinvert.images import Picture, fit, read
 from ganinvert.methods import ComposedCode
 from ganinvert.settings import PmSFC
-from ganinvert.subspaces import SubspaceMasks
+from ganinvert.subspaces import SubspacePartition
 
 from .pictures import deep_png, gray_profile, rgb_profile
 
@@ -182,8 +182,8 @@ def test_damaged_images(tmp_path: Path) -> None:
 
 def a_bundle(generator: PGGANGenerator) -> LatentBundle:
     method = PmSFC(subspaces=2, codes=2)
-    masks = SubspaceMasks(torch.tensor([0, 1] * 4), "given")
-    code = ComposedCode(torch.randn(1, 2, 2, generator.latent_dim), torch.ones(1, 2, 8), masks, method)
+    partition = SubspacePartition(torch.tensor([0, 1] * 4), "given")
+    code = ComposedCode(torch.randn(1, 2, 2, generator.latent_dim), torch.ones(1, 2, 8), partition, method)
     return LatentBundle(
         task="invert",
         method="pmsfc",
@@ -192,7 +192,7 @@ def a_bundle(generator: PGGANGenerator) -> LatentBundle:
         composition=vars(method),
         layer=method.layer,
         tensors=code.tensors(0),
-        masks=masks,
+        partition=partition,
         losses=torch.rand(7),
         metrics={"psnr": 30.0, "ssim": 0.9, "lpips": 0.1},
         settings={"method": vars(method)},

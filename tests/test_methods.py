@@ -11,9 +11,9 @@ from ganinvert.devices import autocast
 from ganinvert.errors import UsageError, WeightsError
 from ganinvert.generators import Generator, LayerInfo, PGGANGenerator, load_generator
 from ganinvert.losses import pixel_loss
-from ganinvert.methods import Latent, LatentCode, Residuals, method_of, rebuilt
+from ganinvert.methods import Latent, LatentCode, Residuals, code_from_tensors, method_of
 from ganinvert.optimize import Snapshot, Step, solve
-from ganinvert.optimize.evaluation import Evaluation
+from ganinvert.optimize.objective import ObjectiveFunction
 from ganinvert.settings import (
     METHODS,
     Encoded,
@@ -25,10 +25,10 @@ from ganinvert.settings import (
     divergences,
     preset_of,
 )
-from ganinvert.subspaces import SubspaceMasks
+from ganinvert.subspaces import SubspacePartition
 
 PIXELS = Objective(perceptual=0.0)
-MASKS = SubspaceMasks(torch.tensor([0, 1] * 4), "given")
+MASKS = SubspacePartition(torch.tensor([0, 1] * 4), "given")
 
 
 class Expansive(Generator):
@@ -85,9 +85,9 @@ def test_invertgennet_recovers_z_of_a_relu_network() -> None:
 
 def test_a_restart_keeps_the_better_end_of_every_image() -> None:
     code = LatentCode(torch.tensor([[1.0], [2.0]]), SingleCode(sphere=False, restart=True))
-    assert [code.begin(n, 5) for n in range(5)] == [False, False, False, True, False]
+    assert [code.on_step_start(n, 5) for n in range(5)] == [False, False, False, True, False]
     assert code.z.tolist() == [[-1.0], [-2.0]]
-    code.conclude(torch.tensor([[9.0, 9.0], [8.0, 8.0], [1.0, 3.0], [5.0, 5.0], [2.0, 2.0]]))
+    code.on_end(torch.tensor([[9.0, 9.0], [8.0, 8.0], [1.0, 3.0], [5.0, 5.0], [2.0, 2.0]]))
     assert code.z.tolist() == [[1.0], [-2.0]]
 
 
@@ -103,8 +103,8 @@ def test_stochastic_clipping_recovers_uniform_codes() -> None:
 def test_clipping_draws_anew_what_is_too_far_and_nothing_else() -> None:
     z = torch.tensor([[0.5, -3.0, 2.5, -1.9]]).repeat(2, 1)
     code = LatentCode(z.clone(), SingleCode(sphere=False, clip=2.0), seed=4)
-    code.begin(7, 10)
-    code.retract()
+    code.on_step_start(7, 10)
+    code.project_()
     assert torch.equal(code.z[:, [0, 3]], z[:, [0, 3]])
     assert (code.z.abs() <= 2).all()
     assert (code.z[:, [1, 2]] != z[:, [1, 2]]).all()
@@ -139,7 +139,7 @@ def test_the_objective_of_a_line_search_has_the_slope_that_its_gradient_says() -
     portraits = load_generator()
     y = portraits(torch.randn(1, 128, generator=torch.Generator().manual_seed(2))).clamp(-1, 1)
     code = Latent(SingleCode(init="random", sphere=False)).start(portraits, y, Identity(), seed=1)
-    evaluate = Evaluation(portraits, y, Identity(), Objective(perceptual=0.0, alexnet=0.1))
+    evaluate = ObjectiveFunction(portraits, y, Identity(), Objective(perceptual=0.0, alexnet=0.1))
     way = torch.randn(1, 128, generator=torch.Generator().manual_seed(3))
     surrogate, loss, _ = evaluate(code, refresh=True)
     assert torch.allclose(surrogate, loss)
@@ -159,7 +159,7 @@ def test_half_precision_leaves_codes_of_an_encoder_whole() -> None:
     y = portraits(torch.randn(1, 128, generator=torch.Generator().manual_seed(2))).clamp(-1, 1)
     for settings in (SingleCode(init="encoder"), LayerResiduals(), Encoded("code"), Encoded()):
         with autocast(y.device, torch.bfloat16):
-            code = method_of(settings, SubspaceMasks.whole(128)).start(portraits, y, Identity(), seed=0)
+            code = method_of(settings, SubspacePartition.whole(128)).start(portraits, y, Identity(), seed=0)
         assert {tensor.dtype for tensor in code.tensors(0).values()} == {torch.float32}
 
 
@@ -228,8 +228,8 @@ def test_mganprior_is_pmsfc_with_one_subspace(small: PGGANGenerator, y: Tensor) 
     pmsfc = replace(preset_of("pmsfc", "invert").method, subspaces=1, codes=30, weighting="linear", weight_rate=0.05)
     results = []
     # Whatever the result is edited by, one subspace composes all channels together.
-    for settings, masks in ((mganprior.method, MASKS), (pmsfc, SubspaceMasks.whole(8))):
-        results.append(solve(small, y, method=method_of(settings, masks), optimization=Optimization(steps=5)).code)
+    for settings, partition in ((mganprior.method, MASKS), (pmsfc, SubspacePartition.whole(8))):
+        results.append(solve(small, y, method=method_of(settings, partition), optimization=Optimization(steps=5)).code)
     assert torch.equal(results[0].z, results[1].z)
     assert torch.equal(results[0].w, results[1].w)
 
@@ -237,11 +237,11 @@ def test_mganprior_is_pmsfc_with_one_subspace(small: PGGANGenerator, y: Tensor) 
 def test_codes_are_rebuilt_from_their_tensors(small: PGGANGenerator, y: Tensor) -> None:
     for settings in (PmSFC(2, 3, candidates=8), SingleCode(), LayerResiduals(layer=2, init="nearest")):
         code = method_of(settings, MASKS).start(small, y, Identity(), seed=0)
-        again = rebuilt(vars(settings), code.tensors(1), MASKS, layer=3)
+        again = code_from_tensors(vars(settings), code.tensors(1), MASKS, layer=3)
         assert again.layer == code.layer
         assert torch.allclose(again.render(small), code.render(small)[1:], atol=1e-5)
     with pytest.raises(ValueError, match="do not fit"):
-        rebuilt({}, {"z": torch.zeros(12), "d2": torch.zeros(10, 4, 4)}, MASKS, layer=3)
+        code_from_tensors({}, {"z": torch.zeros(12), "d2": torch.zeros(10, 4, 4)}, MASKS, layer=3)
 
 
 def test_what_needs_an_encoder_says_so(small: PGGANGenerator, y: Tensor) -> None:

@@ -11,12 +11,12 @@ from ganinvert.generators import PGGANGenerator
 from ganinvert.losses import PerceptualLoss, VGG16Features, pixel_loss
 from ganinvert.methods import Composition
 from ganinvert.optimize import POOR_PSNR, Outcome, Snapshot, Step, solve
-from ganinvert.optimize.evaluation import Evaluation, _vgg16
-from ganinvert.optimize.records import judge
+from ganinvert.optimize.objective import ObjectiveFunction, _vgg16
+from ganinvert.optimize.solution import judge
 from ganinvert.settings import INVERT, Objective, Optimization, PmSFC, scheduled_rate
-from ganinvert.subspaces import SubspaceMasks
+from ganinvert.subspaces import SubspacePartition
 
-METHOD = Composition(PmSFC(subspaces=2, codes=3, candidates=16), SubspaceMasks(torch.tensor([0, 1] * 4), "given"))
+METHOD = Composition(PmSFC(subspaces=2, codes=3, candidates=16), SubspacePartition(torch.tensor([0, 1] * 4), "given"))
 PIXELS = Objective(perceptual=0.0)
 
 
@@ -42,15 +42,15 @@ def test_results_do_not_depend_on_neighbours(small: PGGANGenerator, targets: tor
     # Few steps: convolutions round differently for other batch sizes, and the path amplifies that.
     settings = {"method": METHOD, "optimization": Optimization(steps=4)}
     together = solve(small, targets, **settings)
-    alone = solve(small, targets[1:2], **settings)
-    assert torch.allclose(together.code.z[1], alone.code.z[0], atol=1e-3)
-    assert torch.allclose(together.losses[:, 1], alone.losses[:, 0], rtol=1e-3)
+    single_image_only = solve(small, targets[1:2], **settings)
+    assert torch.allclose(together.code.z[1], single_image_only.code.z[0], atol=1e-3)
+    assert torch.allclose(together.losses[:, 1], single_image_only.losses[:, 0], rtol=1e-3)
 
 
 def test_a_refreshed_step_has_the_gradient_of_the_whole_objective(small: PGGANGenerator, targets: torch.Tensor) -> None:
     objective = Objective(perceptual=0.3)
     code = METHOD.start(small, targets, Identity(), seed=0)
-    surrogate, loss, pixel = Evaluation(small, targets, Identity(), objective)(code, refresh=True)
+    surrogate, loss, pixel = ObjectiveFunction(small, targets, Identity(), objective)(code, refresh=True)
     found = torch.autograd.grad(surrogate.sum(), list(code.parameters()))
     image = code.render(small)
     expected = pixel_loss(image, targets) + 0.3 * PerceptualLoss(VGG16Features(), targets)(image)

@@ -14,13 +14,13 @@ from ganinvert.degradations import Downsample, Grayscale
 from ganinvert.errors import ImageError, UsageError
 from ganinvert.metrics import lpips, to_unit
 from ganinvert.settings import INVERT, Optimization
-from ganinvert.subspaces import SubspaceMasks
+from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks import Task, holed
 
 from .conftest import EXAMPLE
 
 QUICK = replace(INVERT["default"], optimization=Optimization(steps=12))
-MASKS = SubspaceMasks(torch.tensor([0, 1] * 4), "given")
+MASKS = SubspacePartition(torch.tensor([0, 1] * 4), "given")
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def _repeats(result: ganinvert.Inversion, path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("luma", ["rec601", "rec709", "lab"])
 def test_colorizing_keeps_the_luminance(luma: str, photo: Image.Image, small_file: Path, tmp_path: Path) -> None:
-    inverter = _inverter(ganinvert.Colorizing(luma), small_file)  # type: ignore[arg-type]
+    inverter = _inverter(ganinvert.ColorizeTask(luma), small_file)  # type: ignore[arg-type]
     target = inverter.prepare(photo)
     result = inverter.run([target])[0]
     assert target.notes == ("in colour: reduced to gray",)
@@ -66,7 +66,7 @@ def test_gray_files_of_every_mode_are_colorized(mode: str, photo: Image.Image, s
         gray = Image.fromarray(np.asarray(gray).astype(np.uint16) * 257)
     elif mode != "L":
         gray = gray.convert(mode)
-    target = _inverter(ganinvert.Colorizing(), small_file).prepare(gray)
+    target = _inverter(ganinvert.ColorizeTask(), small_file).prepare(gray)
     assert target.notes == ()
     expected = np.asarray(photo.convert("L").convert("1").convert("L") if mode == "1" else photo.convert("L"))
     assert np.abs(target.measurement.levels[0].numpy().astype(int) - expected).max() <= 1
@@ -74,7 +74,7 @@ def test_gray_files_of_every_mode_are_colorized(mode: str, photo: Image.Image, s
 
 def test_upscaling_agrees_with_the_small_picture(photo: Image.Image, small_file: Path, tmp_path: Path) -> None:
     little = photo.resize((4, 4), Image.Resampling.BICUBIC)
-    inverter = _inverter(ganinvert.Upscaling(), small_file)
+    inverter = _inverter(ganinvert.UpscaleTask(), small_file)
     result = inverter.run([inverter.prepare(little)])[0]
     assert result.image.size == result.target.size == (16, 16)
     again = Downsample(16, 4)(_unit(result.image).float())[0] * 255
@@ -84,20 +84,20 @@ def test_upscaling_agrees_with_the_small_picture(photo: Image.Image, small_file:
 
 
 def test_upscaling_takes_any_size_below_the_generators(photo: Image.Image, small_file: Path) -> None:
-    anything = _inverter(ganinvert.Upscaling(), small_file)
+    anything = _inverter(ganinvert.UpscaleTask(), small_file)
     targets = [anything.prepare(photo.resize((side, side))) for side in (4, 7, 4)]
     sizes = [target.measurement.levels.shape[-1] for target in targets]
     assert sizes == [4, 7, 4]
     results = anything.run(targets)
     assert [result.bundle.measurement.levels.shape[-1] for result in results] == sizes
-    shrunk = _inverter(ganinvert.Upscaling(4), small_file).prepare(photo)
+    shrunk = _inverter(ganinvert.UpscaleTask(4), small_file).prepare(photo)
     assert shrunk.measurement.levels.shape == (3, 4, 4)
     assert shrunk.notes == ("16×16, resized to 4×4",)
     with pytest.raises(ImageError, match="16 pixels already"):
         anything.prepare(photo)
     for factor in (3, 0, 16):
         with pytest.raises(UsageError, match="times smaller") as caught:
-            _inverter(ganinvert.Upscaling(factor), small_file).prepare(photo)
+            _inverter(ganinvert.UpscaleTask(factor), small_file).prepare(photo)
         assert "2, 4, 8" in caught.value.hint
 
 
@@ -114,12 +114,12 @@ def test_inpainting_leaves_known_pixels_untouched(photo: Image.Image, small_file
     _repeats(result, small_file, tmp_path)
 
 
-def _whole(settings: ganinvert.Invert) -> ganinvert.Invert:
+def _whole(settings: ganinvert.InversionSettings) -> ganinvert.InversionSettings:
     return replace(settings, method=replace(settings.method, subspaces=1))
 
 
 def test_the_hole_comes_from_mask_box_or_transparency(photo: Image.Image, small_file: Path) -> None:
-    inverter = _inverter(ganinvert.Inpainting(), small_file)
+    inverter = _inverter(ganinvert.InpaintTask(), small_file)
     picture = images.from_pil(photo)
     mask = Image.new("L", (16, 16), 0)
     mask.paste(255, (2, 3, 7, 9))
@@ -146,7 +146,7 @@ def test_what_is_missing_never_reaches_known_pixels(photo: Image.Image, small_fi
     for paint in ("white", "black"):
         painted = large.copy()
         painted.paste(paint, mask=mask)
-        inverter = _inverter(ganinvert.Inpainting(), small_file)
+        inverter = _inverter(ganinvert.InpaintTask(), small_file)
         found.append(inverter.prepare(holed(images.from_pil(painted), mask=mask)))
     assert found[0].sha256 == found[1].sha256
 
@@ -190,7 +190,7 @@ def test_real_photos_gain_from_the_prior(photos: list[Path]) -> None:
 def test_put_back_colours_keep_the_photos_own_luminance(mode: str, small_file: Path) -> None:
     """A photo in colour is gray outside the square, too, where nothing was colorized."""
     photo = Image.open(EXAMPLE).convert(mode).resize((60, 40))
-    inverter = replace(_inverter(ganinvert.Colorizing(), small_file), paste_back=True)
+    inverter = replace(_inverter(ganinvert.ColorizeTask(), small_file), paste_back=True)
     whole = inverter.run([inverter.prepare(photo)])[0].whole
     assert whole is not None
     assert whole.size == photo.size
@@ -205,7 +205,7 @@ def test_put_back_colours_keep_the_photos_own_luminance(mode: str, small_file: P
 
 def test_put_back_fillings_leave_every_known_pixel_alone(small_file: Path) -> None:
     photo = Image.open(EXAMPLE).convert("RGB").resize((60, 40))
-    inverter = replace(_inverter(ganinvert.Inpainting(), small_file), paste_back=True)
+    inverter = replace(_inverter(ganinvert.InpaintTask(), small_file), paste_back=True)
     inside, beyond = Image.new("L", photo.size), Image.new("L", photo.size)
     inside.paste(255, (25, 10, 35, 30))
     beyond.paste(255, (2, 10, 34, 29))  # the square begins at column 10

@@ -16,12 +16,12 @@ from ganinvert.generators import PGGANGenerator
 from ganinvert.settings import DISCOVERY, Discovery
 from ganinvert.subspaces import (
     SelfExpression,
-    SubspaceMasks,
+    SubspacePartition,
     affinity_matrix,
+    cluster_channels,
     discovered,
-    find_masks,
+    find_partition,
     learn_self_expression,
-    partition,
     prefer,
     store,
 )
@@ -43,7 +43,7 @@ def planted(sizes: tuple[int, ...] = (40, 30, 18, 12), noise: float = 0.02) -> t
 @pytest.mark.parametrize("kind", ["paper", "thresholded"])
 def test_planted_blocks_are_found(kind: str) -> None:
     matrix, labels = planted()
-    found = partition(matrix, 4, kind=kind)
+    found = cluster_channels(matrix, 4, kind=kind)
     assert adjusted_rand_score(found.labels, labels) == 1
     assert found.stability == 1
     assert torch.bincount(found.labels).tolist() == [40, 30, 18, 12]
@@ -68,19 +68,19 @@ def test_thresholding_keeps_a_fifth_of_each_column() -> None:
 @pytest.mark.parametrize("subspaces", [0, -1, 101])
 def test_impossible_numbers_of_subspaces(subspaces: int) -> None:
     with pytest.raises(UsageError, match="subspaces cannot be made of 100 channels"):
-        partition(planted()[0], subspaces, kind="paper")
+        cluster_channels(planted()[0], subspaces, kind="paper")
 
 
 def test_trivial_numbers_of_subspaces() -> None:
-    assert partition(planted()[0], 1, kind="paper").labels.tolist() == [0] * 100
-    assert partition(planted()[0], 100, kind="paper").labels.tolist() == list(range(100))
+    assert cluster_channels(planted()[0], 1, kind="paper").labels.tolist() == [0] * 100
+    assert cluster_channels(planted()[0], 100, kind="paper").labels.tolist() == list(range(100))
 
 
 @pytest.mark.shared
 @pytest.mark.parametrize("name", ["celebahq", "bedroom"])
 def test_the_authors_matrices_cluster_as_measured(name: str, assets: Path) -> None:
     matrix = torch.from_numpy(np.load(assets / "pmsfc-official" / f"self_expression_{name}_layer3_iter50.npy"))
-    paper, thresholded = (partition(matrix, 6, kind=kind) for kind in ("paper", "thresholded"))
+    paper, thresholded = (cluster_channels(matrix, 6, kind=kind) for kind in ("paper", "thresholded"))
     assert thresholded.stability > 0.9
     assert thresholded.stability > paper.stability
     # The two affinities see different structure in the same matrix.
@@ -146,61 +146,61 @@ def test_files_keep_everything(small: PGGANGenerator, tmp_path: Path) -> None:
     assert torch.equal(loaded.matrix, learned.matrix)
     assert (loaded.settings, loaded.layer, loaded.digest) == (learned.settings, 3, small.digest)
     with pytest.raises(WeightsError, match="does not hold subspace masks"):
-        SubspaceMasks.load(tmp_path / "s.safetensors")
-    masks = SubspaceMasks.cut(learned, 2, affinity="paper")
-    masks.save(tmp_path / "m.safetensors")
-    assert torch.equal(SubspaceMasks.load(tmp_path / "m.safetensors").labels, masks.labels)
+        SubspacePartition.load(tmp_path / "s.safetensors")
+    partition = SubspacePartition.cut(learned, 2, affinity="paper")
+    partition.save(tmp_path / "m.safetensors")
+    assert torch.equal(SubspacePartition.load(tmp_path / "m.safetensors").labels, partition.labels)
     with pytest.raises(WeightsError, match="does not hold a self-expression"):
         SelfExpression.load(tmp_path / "m.safetensors")
 
 
 def test_discoveries_are_kept_and_found(small: PGGANGenerator, data_dir: Path) -> None:
     with pytest.raises(WeightsError, match="no subspaces have been discovered"):
-        find_masks(small, 3, 2, affinity="paper")
-    assert find_masks(small, 3, 1, affinity="paper").sizes == [8]
+        find_partition(small, 3, 2, affinity="paper")
+    assert find_partition(small, 3, 1, affinity="paper").sizes == [8]
     assert discovered(small, QUICK) is None
     path = store(learn_self_expression(small, QUICK))
     assert path.is_relative_to(data_dir)
     found = discovered(small, QUICK)
     assert found is not None
     assert found[1] == path
-    masks = find_masks(small, 3, 2, affinity="paper")
-    assert sum(masks.sizes) == 8
+    partition = find_partition(small, 3, 2, affinity="paper")
+    assert sum(partition.sizes) == 8
     cached = list(data_dir.rglob("*.R2.paper.masks.safetensors"))
     assert len(cached) == 1
     # What is found next time is the file: put another partition there and see it come back.
-    SubspaceMasks(torch.tensor([0, 1] * 4), "paper").save(cached[0])
-    assert find_masks(small, 3, 2, affinity="paper").labels.tolist() == [0, 1] * 4
+    SubspacePartition(torch.tensor([0, 1] * 4), "paper").save(cached[0])
+    assert find_partition(small, 3, 2, affinity="paper").labels.tolist() == [0, 1] * 4
     # Learning anew drops masks cut from the old matrix.
     store(learn_self_expression(small, QUICK))
     assert not cached[0].exists()
 
 
 def test_the_embedded_discovery_is_found_without_clustering(portraits: PGGANGenerator, data_dir: Path) -> None:
-    masks = find_masks(portraits, 3, 6, affinity="thresholded")
-    assert masks.subspaces == 6
-    assert sum(masks.sizes) == 128
+    partition = find_partition(portraits, 3, 6, affinity="thresholded")
+    assert partition.subspaces == 6
+    assert sum(partition.sizes) == 128
     assert discovered(portraits, DISCOVERY["default"]) is not None
     assert not data_dir.exists()
 
 
 def test_the_embedded_masks_are_cut_from_the_embedded_matrix(portraits: PGGANGenerator) -> None:
     expression = SelfExpression.load(paths.embedded("portraits-64.layer3.self-expression.safetensors"))
-    again = SubspaceMasks.cut(expression, 6, affinity="thresholded")
-    assert adjusted_rand_score(again.labels, find_masks(portraits, 3, 6, affinity="thresholded").labels) > 0.9
+    again = SubspacePartition.cut(expression, 6, affinity="thresholded")
+    assert adjusted_rand_score(again.labels, find_partition(portraits, 3, 6, affinity="thresholded").labels) > 0.9
 
 
 def test_shuffled_masks_have_the_same_sizes() -> None:
-    masks = SubspaceMasks(torch.tensor([0] * 20 + [1] * 9 + [2] * 3), "paper")
-    shuffled = masks.shuffled(seed=1)
-    assert shuffled.sizes == masks.sizes
-    assert not torch.equal(shuffled.labels, masks.labels)
-    assert torch.equal(torch.cat(masks.groups).sort()[0], torch.arange(32))
+    partition = SubspacePartition(torch.tensor([0] * 20 + [1] * 9 + [2] * 3), "paper")
+    shuffled = partition.shuffled(seed=1)
+    assert shuffled.sizes == partition.sizes
+    assert not torch.equal(shuffled.labels, partition.labels)
+    assert torch.equal(torch.cat(partition.groups).sort()[0], torch.arange(32))
 
 
 def test_the_figure_is_a_picture(small: PGGANGenerator, tmp_path: Path) -> None:
     learned = learn_self_expression(small, replace(QUICK, steps=3))
-    draw_discovery(learned, SubspaceMasks.cut(learned, 2, affinity="paper"), tmp_path / "new" / "f.png")
+    draw_discovery(learned, SubspacePartition.cut(learned, 2, affinity="paper"), tmp_path / "new" / "f.png")
     assert (tmp_path / "new" / "f.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -210,8 +210,8 @@ def test_the_last_discovery_is_the_one_that_is_found(small: PGGANGenerator) -> N
     os.utime(first, (1, 1))
     os.utime(second, (2, 2))
     prefer(older, first)
-    taken = find_masks(small, 3, 2, affinity="paper")
-    assert torch.equal(taken.labels, SubspaceMasks.cut(older, 2, affinity="paper").labels)
+    taken = find_partition(small, 3, 2, affinity="paper")
+    assert torch.equal(taken.labels, SubspacePartition.cut(older, 2, affinity="paper").labels)
     assert list(first.parent.glob(f"{first.stem}.R2.*"))
 
 
@@ -219,12 +219,12 @@ def test_damaged_or_unwritable_caches_do_not_stand_in_the_way(
     small: PGGANGenerator, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(learn_self_expression(small, QUICK))
-    masks = find_masks(small, 3, 2, affinity="paper")
+    partition = find_partition(small, 3, 2, affinity="paper")
     next(data_dir.rglob("*.masks.safetensors")).write_bytes(b"damaged")
-    assert torch.equal(find_masks(small, 3, 2, affinity="paper").labels, masks.labels)
+    assert torch.equal(find_partition(small, 3, 2, affinity="paper").labels, partition.labels)
 
     def refuse(*_: object) -> None:
         raise OutputError("read-only")
 
-    monkeypatch.setattr(SubspaceMasks, "save", refuse)
-    assert find_masks(small, 3, 3, affinity="paper").subspaces == 3
+    monkeypatch.setattr(SubspacePartition, "save", refuse)
+    assert find_partition(small, 3, 3, affinity="paper").subspaces == 3

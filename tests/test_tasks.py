@@ -13,17 +13,17 @@ from ganinvert.errors import BundleError, UsageError, WeightsError
 from ganinvert.generators import PGGANGenerator
 from ganinvert.metrics import to_unit
 from ganinvert.settings import INVERT, Discovery, Optimization
-from ganinvert.subspaces import SubspaceMasks
+from ganinvert.subspaces import SubspacePartition
 
 from .conftest import EXAMPLE
 
 QUICK = replace(INVERT["default"], optimization=Optimization(steps=12))
-MASKS = SubspaceMasks(torch.tensor([0, 1] * 4), "given")
+MASKS = SubspacePartition(torch.tensor([0, 1] * 4), "given")
 
 
 @pytest.fixture
 def inversion(small_file: Path) -> ganinvert.Inversion:
-    return ganinvert.invert(EXAMPLE, generator=small_file, settings=QUICK, masks=MASKS, device="cpu")
+    return ganinvert.invert(EXAMPLE, generator=small_file, settings=QUICK, partition=MASKS, device="cpu")
 
 
 def test_an_inversion_has_everything(inversion: ganinvert.Inversion) -> None:
@@ -142,7 +142,7 @@ def test_odd_bundles_are_refused(
 def test_pillow_images_with_transparency_keep_it(small_file: Path) -> None:
     picture = Image.open(EXAMPLE).resize((40, 30))
     picture.putalpha(Image.linear_gradient("L").resize((40, 30)))
-    found = ganinvert.invert(picture, generator=small_file, settings=QUICK, masks=MASKS, device="cpu", fit="pad")
+    found = ganinvert.invert(picture, generator=small_file, settings=QUICK, partition=MASKS, device="cpu", fit="pad")
     assert found.image.mode == "RGBA"
     assert found.notes == ("40×30, padded to 40×40, resized to 16×16",)
     assert found.image.getpixel((8, 0))[3] < found.image.getpixel((8, 15))[3]
@@ -152,12 +152,12 @@ def test_the_method_argument_replaces_that_of_the_settings(small_file: Path) -> 
     method = ganinvert.PmSFC(subspaces=1, codes=2, candidates=4)
     found = ganinvert.invert(EXAMPLE, generator=small_file, settings=QUICK, method=method, device="cpu")
     assert found.bundle.tensors["z"].shape == (1, 2, 12)
-    assert found.bundle.masks.source == "whole"
+    assert found.bundle.partition.source == "whole"
 
 
 def test_seeds_matter_and_repeat(small_file: Path) -> None:
     codes = [
-        ganinvert.invert(EXAMPLE, generator=small_file, settings=QUICK, masks=MASKS, device="cpu", seed=seed)
+        ganinvert.invert(EXAMPLE, generator=small_file, settings=QUICK, partition=MASKS, device="cpu", seed=seed)
         for seed in (0, 0, 1)
     ]
     assert torch.equal(codes[0].bundle.tensors["z"], codes[1].bundle.tensors["z"])
@@ -174,7 +174,7 @@ def test_discovering_then_inverting(small_file: Path) -> None:
     assert not ganinvert.discover(small_file, subspaces=2, settings=settings, device="cpu", again=True).reused
     method = ganinvert.PmSFC(subspaces=2, codes=2)
     inverted = ganinvert.invert(EXAMPLE, generator=small_file, settings=QUICK, method=method, device="cpu")
-    assert torch.equal(inverted.bundle.masks.labels, found.masks.labels)
+    assert torch.equal(inverted.bundle.partition.labels, found.partition.labels)
 
 
 @pytest.mark.parametrize(

@@ -15,16 +15,16 @@ from ganinvert.errors import UsageError, WeightsError
 from ganinvert.generators import PGGANDiscriminator, PGGANGenerator, TunedGenerator, blended
 from ganinvert.losses import LaplacianLoss, LpipsLoss
 from ganinvert.methods import Composition
-from ganinvert.methods.adversary import Adversary
+from ganinvert.methods.adversarial import AdversarialLoss
 from ganinvert.methods.dgp import DeepGenerativePrior, FeatureDistance
-from ganinvert.methods.tuning import FineTuning, TunedCode
+from ganinvert.methods.fine_tuning import FineTunedCode, FineTuning
 from ganinvert.optimize import Solution, Stage, solve
-from ganinvert.settings import GenerativePrior, Objective, Optimization, PmSFC, Tuning
-from ganinvert.subspaces import SubspaceMasks
+from ganinvert.settings import FineTuningSettings, GenerativePrior, Objective, Optimization, PmSFC
+from ganinvert.subspaces import SubspacePartition
 from ganinvert.weights import PGGANArchitecture
 
-METHOD = Composition(PmSFC(subspaces=2, codes=2, candidates=16), SubspaceMasks(torch.tensor([0, 1] * 4), "given"))
-ALONE = Tuning(
+METHOD = Composition(PmSFC(subspaces=2, codes=2, candidates=16), SubspacePartition(torch.tensor([0, 1] * 4), "given"))
+ALONE = FineTuningSettings(
     optimization=Optimization(steps=30, lr=0.01),
     objective=Objective(pixel=1.0, laplacian=0.1, perceptual=0.0),
     rank=0,
@@ -51,8 +51,10 @@ def critic(small: PGGANGenerator) -> PGGANDiscriminator:
 @pytest.fixture
 def tune(
     small: PGGANGenerator, photo: torch.Tensor, critic: PGGANDiscriminator
-) -> Callable[..., tuple[TunedCode, Solution]]:
-    def run(settings: Tuning, *, seed: int = 0, reals: torch.Tensor | None = None) -> tuple[TunedCode, Solution]:
+) -> Callable[..., tuple[FineTunedCode, Solution]]:
+    def run(
+        settings: FineTuningSettings, *, seed: int = 0, reals: torch.Tensor | None = None
+    ) -> tuple[FineTunedCode, Solution]:
         stage = Stage(FineTuning(settings, critic, reals), settings.optimization, settings.objective)
         first = Optimization(steps=4)
         solution = solve(
@@ -64,13 +66,13 @@ def tune(
             refinement=stage,
             seed=seed,
         )
-        assert isinstance(solution.code, TunedCode)
+        assert isinstance(solution.code, FineTunedCode)
         return solution.code, solution
 
     return run
 
 
-def stored(code: TunedCode) -> list[torch.Tensor]:
+def stored(code: FineTunedCode) -> list[torch.Tensor]:
     return list(code.deltas(0).values())
 
 
@@ -146,7 +148,7 @@ def test_lpips_as_a_loss_is_the_metric_and_has_a_gradient_everywhere(rng: torch.
 
 @pytest.mark.parametrize("settings", [ALONE, replace(ALONE, rank=2), ADVERSE, replace(ALONE, locality=0.1)])
 def test_the_shared_generator_and_the_pivot_stay_as_they_are(
-    small: PGGANGenerator, tune: Callable[..., tuple[TunedCode, Solution]], settings: Tuning
+    small: PGGANGenerator, tune: Callable[..., tuple[FineTunedCode, Solution]], settings: FineTuningSettings
 ) -> None:
     before = {name: value.clone() for name, value in small.state_dict().items()}
     settings = replace(settings, optimization=Optimization(steps=3, lr=0.01))
@@ -162,7 +164,7 @@ def test_the_shared_generator_and_the_pivot_stay_as_they_are(
 
 
 def test_tuning_explains_what_the_code_could_not(
-    small: PGGANGenerator, photo: torch.Tensor, tune: Callable[..., tuple[TunedCode, Solution]]
+    small: PGGANGenerator, photo: torch.Tensor, tune: Callable[..., tuple[FineTunedCode, Solution]]
 ) -> None:
     for settings in (ALONE, replace(ALONE, rank=2)):
         code, solution = tune(replace(settings, optimization=Optimization(steps=60, lr=0.01)))
@@ -176,7 +178,7 @@ def error_of(image: torch.Tensor, photo: torch.Tensor) -> torch.Tensor:
 
 
 def test_what_is_stored_renders_the_result_to_the_bit(
-    small: PGGANGenerator, tune: Callable[..., tuple[TunedCode, Solution]]
+    small: PGGANGenerator, tune: Callable[..., tuple[FineTunedCode, Solution]]
 ) -> None:
     for settings in (ALONE, replace(ALONE, rank=2)):
         code, _ = tune(settings)
@@ -187,13 +189,13 @@ def test_what_is_stored_renders_the_result_to_the_bit(
             assert torch.equal(again, code.render(small))
 
 
-def test_low_rank_changes_are_smaller(tune: Callable[..., tuple[TunedCode, Solution]]) -> None:
+def test_low_rank_changes_are_smaller(tune: Callable[..., tuple[FineTunedCode, Solution]]) -> None:
     once = replace(ALONE, optimization=Optimization(steps=1))
     sizes = [sum(value.numel() for value in stored(tune(replace(once, rank=rank))[0])) for rank in (1, 2, 3, 0)]
     assert all(smaller < larger for smaller, larger in pairwise(sizes))
 
 
-def test_a_run_can_be_repeated_to_the_bit(tune: Callable[..., tuple[TunedCode, Solution]]) -> None:
+def test_a_run_can_be_repeated_to_the_bit(tune: Callable[..., tuple[FineTunedCode, Solution]]) -> None:
     settings = replace(ADVERSE, locality=0.1)
     torch.manual_seed(1)
     first = stored(tune(settings)[0])
@@ -205,7 +207,7 @@ def test_a_run_can_be_repeated_to_the_bit(tune: Callable[..., tuple[TunedCode, S
 
 
 def test_locality_keeps_images_near_the_pivot(
-    small: PGGANGenerator, tune: Callable[..., tuple[TunedCode, Solution]], rng: torch.Generator
+    small: PGGANGenerator, tune: Callable[..., tuple[FineTunedCode, Solution]], rng: torch.Generator
 ) -> None:
     near = small.features(torch.randn(16, 12, generator=rng), 3)
     moved = []
@@ -226,13 +228,13 @@ def test_without_its_turn_the_photo_moves_nothing(
     code = FineTuning(settings, critic).start(small, pivot, photo, Identity(), seed=0)
     turns = []
     for index in range(40):
-        code.begin(index, 40)
+        code.on_step_start(index, 40)
         turns.append(code.render(small).requires_grad)
         assert code.penalty(small, code.render(small)).requires_grad
     assert 8 < sum(turns) < 32
     always = FineTuning(replace(settings, probability=1.0), critic).start(small, pivot, photo, Identity(), seed=0)
     for index in range(5):
-        always.begin(index, 5)
+        always.on_step_start(index, 5)
         assert always.render(small).requires_grad
 
 
@@ -240,7 +242,7 @@ def test_the_adversary_learns_to_see_what_tuning_changes(
     small: PGGANGenerator, photo: torch.Tensor, critic: PGGANDiscriminator, rng: torch.Generator
 ) -> None:
     settings = replace(ADVERSE, batch=8, critic_lr=1e-2)
-    adversary = Adversary(small, critic, settings, target=photo, reals=None)
+    adversary = AdversarialLoss(small, critic, settings, target=photo, reals=None)
     tuned = TunedGenerator(small, {"to_rgb.bias": torch.tensor([0.5, 0.5, -0.5])})
     z = torch.randn(32, 12, generator=torch.Generator().manual_seed(5))
     assert torch.equal(adversary.critic(small(z)), torch.zeros(32))  # impartial at first
@@ -257,7 +259,7 @@ def test_the_adversary_learns_to_see_what_tuning_changes(
 
 
 def test_real_images_are_taken_for_real(
-    critic: PGGANDiscriminator, tune: Callable[..., tuple[TunedCode, Solution]]
+    critic: PGGANDiscriminator, tune: Callable[..., tuple[FineTunedCode, Solution]]
 ) -> None:
     reals = torch.randint(0, 256, (5, 3, 16, 16), generator=torch.Generator().manual_seed(3), dtype=torch.uint8)
     assert FineTuning(ADVERSE, critic, reals).cohesion == "images"
@@ -268,7 +270,7 @@ def test_real_images_are_taken_for_real(
 
 
 def test_tuning_ends_when_the_image_is_near_enough(
-    small: PGGANGenerator, photo: torch.Tensor, tune: Callable[..., tuple[TunedCode, Solution]]
+    small: PGGANGenerator, photo: torch.Tensor, tune: Callable[..., tuple[FineTunedCode, Solution]]
 ) -> None:
     code, _ = tune(replace(ALONE, stop=10.0))
     assert all(float(value.abs().max()) == 0 for value in stored(code))
@@ -308,7 +310,7 @@ def test_what_cannot_be_tuned_is_refused(
 )
 def test_settings_that_cannot_be_are_refused(fields: dict[str, float]) -> None:
     with pytest.raises(UsageError):
-        replace(Tuning(), **fields)
+        replace(FineTuningSettings(), **fields)
 
 
 PRIOR = GenerativePrior(candidates=32, stages=3, weight_rate=0.5)
@@ -322,7 +324,7 @@ def test_dgp_unlocks_the_layers_one_after_another(
     before = {name: value.clone() for name, value in small.state_dict().items()}
     tuned_in = []
     for index in range(6):
-        code.begin(index, 6)
+        code.on_step_start(index, 6)
         code.zero_grad()
         (code.render(small).sum() + code.penalty(small, code.render(small)).sum()).backward()
         tuned_in.append({name.split(":")[1] for name, p in code.changes.named_parameters() if p.grad is not None})

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from ganinvert.errors import MissingNetworkError, OutputError, WeightsError
 from ganinvert.generators import load_discriminator, load_generator
-from ganinvert.generators.provision import import_file, load_cached, obtain, verify
-from ganinvert.methods.adversary import discriminator_of
+from ganinvert.generators.fetch import import_file, load_cached, obtain, verify
+from ganinvert.methods.adversarial import discriminator_of
 from ganinvert.weights import TensorFile, read_perceptual
 from ganinvert.weights import download as download_module
 from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS, Entry, Source
@@ -335,16 +335,16 @@ def test_the_resolution_must_be_the_catalogues(server: Server, tmp_path: Path) -
 
 
 def test_fingerprints_must_match(server: Server, tmp_path: Path) -> None:
-    from ganinvert.generators import selfcheck
+    from ganinvert.generators import checks
 
     network = checkpoints.network(8)
     z = torch.randn(3, 16)
-    means = ((selfcheck.fingerprint(network(z)) + 1) * 127.5).round().to(torch.uint8)
+    means = ((checks.fingerprint(network(z)) + 1) * 127.5).round().to(torch.uint8)
     table = {"test-8.z": z, "test-8.means": means}
-    assert selfcheck.check_fingerprints(network, "test-8", known=table) == 3
-    assert selfcheck.check_fingerprints(network, "test-8", known=table, limit=1) == 1
+    assert checks.check_fingerprints(network, "test-8", known=table) == 3
+    assert checks.check_fingerprints(network, "test-8", known=table, limit=1) == 1
     with pytest.raises(WeightsError, match="another image than it should"):
-        selfcheck.check_fingerprints(checkpoints.network(8, seed=3), "test-8", known=table)
+        checks.check_fingerprints(checkpoints.network(8, seed=3), "test-8", known=table)
     # The embedded table is of 512-dimensional codes: a fetched file that claims the name fails before it is kept.
     server.content = checkpoints.write("gandissect", network, tmp_path / "a.pth").read_bytes()
     store, entry = Store(tmp_path / "cache"), replace(entry_for(server.url), fingerprints="celebahq-1024")
@@ -452,7 +452,7 @@ _CHILD = """
 import json, sys
 from pathlib import Path
 from ganinvert.generators import load_discriminator, load_generator
-from ganinvert.generators.provision import obtain
+from ganinvert.generators.fetch import obtain
 from ganinvert.weights.catalog import Entry, Source
 from ganinvert.weights.store import Store
 entry = Entry("test-8", "noise", 8, "PGGAN", (Source("net.pth", (sys.argv[1],), "gandissect"),), "x", False, "x")

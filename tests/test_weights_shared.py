@@ -11,7 +11,7 @@ from PIL import Image
 
 from ganinvert import paths
 from ganinvert.generators import load_generator
-from ganinvert.generators.selfcheck import fingerprint
+from ganinvert.generators.checks import fingerprint
 from ganinvert.weights import TensorFile, read_perceptual
 from ganinvert.weights.catalog import CONVOLUTIONS
 

@@ -17,9 +17,9 @@ from ganinvert.degradations import Measurement
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.files import write_atomically
 from ganinvert.generators import Generator, TunedGenerator
-from ganinvert.methods import rebuilt
+from ganinvert.methods import code_from_tensors
 from ganinvert.settings import PmSFC
-from ganinvert.subspaces import SubspaceMasks
+from ganinvert.subspaces import SubspacePartition
 
 FORMAT = "ganinvert-bundle"
 VERSION = 3
@@ -44,7 +44,7 @@ class LatentBundle:
         tensors: What makes them, float32: z (R, K, z) and w (K, c) of a composition; z (z,) of a single code, with
             residuals d1, d2, … (c, h, w) of InvertLayers; or the features h (c, h, w) themselves.
         deltas: Changes of the generator's weights, by name, float16; none unless it was fine-tuned.
-        masks: The subspaces of the layer.
+        partition: The subspaces of the layer.
         losses: (steps,), the objective before every step; empty for an edit.
         metrics: PSNR in dB, SSIM and LPIPS against the measurement, and others by name.
         settings: Every setting of the run; strings, numbers, booleans.
@@ -59,7 +59,7 @@ class LatentBundle:
     composition: Mapping[str, Any]
     layer: int
     tensors: Mapping[str, Tensor]
-    masks: SubspaceMasks
+    partition: SubspacePartition
     losses: Tensor
     metrics: Mapping[str, float]
     settings: Mapping[str, Any]
@@ -83,7 +83,7 @@ class LatentBundle:
         device = next(generator.parameters()).device
         tensors = {name: tensor.to(device) for name, tensor in self.tensors.items()}
         try:
-            code = rebuilt(self.composition, tensors, self.masks, layer=self.layer)
+            code = code_from_tensors(self.composition, tensors, self.partition, layer=self.layer)
             with torch.no_grad():
                 features = own.carry(code.compose(own), code.layer, self.layer)
         except (*_ODD, UsageError) as error:
@@ -148,9 +148,9 @@ class LatentBundle:
             "layer": self.layer,
             "tensors": dict(self.tensors),
             "masks": {
-                "labels": self.masks.labels,
-                "source": self.masks.source,
-                "stability": self.masks.stability,
+                "labels": self.partition.labels,
+                "source": self.partition.source,
+                "stability": self.partition.stability,
             },
             "losses": self.losses,
             "metrics": dict(self.metrics),
@@ -184,11 +184,11 @@ class LatentBundle:
                     f"{path}: was written by a newer ganinvert", hint="update with `pipx upgrade ganinvert`"
                 )
             content = _migrated(content)
-            masks = SubspaceMasks(**content["masks"])
+            partition = SubspacePartition(**content["masks"])
             measured = content["measurement"]
             measurement = None if measured is None else Measurement(**measured)
             rest = {key: value for key, value in content.items() if key not in ("masks", "measurement")}
-            bundle = cls(masks=masks, measurement=measurement, **rest)
+            bundle = cls(partition=partition, measurement=measurement, **rest)
         except _ODD as error:
             raise BundleError(f"{path}: is incomplete", hint=_DAMAGED) from error
         if not _is_sound(bundle):
@@ -210,14 +210,14 @@ def _read(path: Path) -> object:
 
 def _is_sound(bundle: LatentBundle) -> bool:
     """Whether every field is what it claims to be, so that nothing that is done with a bundle stumbles over it."""
-    texts = (bundle.task, bundle.method, bundle.generator, bundle.digest, bundle.masks.source)
+    texts = (bundle.task, bundle.method, bundle.generator, bundle.digest, bundle.partition.source)
     tables = (bundle.composition, bundle.deltas, bundle.tensors, bundle.metrics, bundle.settings, bundle.provenance)
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(table, dict) for table in tables):
         return False
     try:
-        labels = bundle.masks.labels
-        rebuilt(bundle.composition, bundle.tensors, bundle.masks, layer=bundle.layer)
-        numbers = (bundle.masks.stability, *bundle.metrics.values())
+        labels = bundle.partition.labels
+        code_from_tensors(bundle.composition, bundle.tensors, bundle.partition, layer=bundle.layer)
+        numbers = (bundle.partition.stability, *bundle.metrics.values())
         return bool(
             all(tensor.dtype == torch.float32 for tensor in (*bundle.tensors.values(), bundle.losses))
             and all(isinstance(number, int | float) for number in numbers)
@@ -229,7 +229,7 @@ def _is_sound(bundle: LatentBundle) -> bool:
             and bundle.losses.ndim == 1
             and labels.dtype == torch.int64
             and labels.ndim == 1
-            and labels.unique().tolist() == list(range(bundle.masks.subspaces))
+            and labels.unique().tolist() == list(range(bundle.partition.subspaces))
             and ("h" not in bundle.tensors or len(bundle.tensors["h"]) == len(labels))
             and (bundle.measurement is None or bundle.measurement.is_sound())
         )

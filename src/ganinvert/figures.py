@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from ganinvert.files import write_atomically
 from ganinvert.settings import Affinity
-from ganinvert.subspaces import SelfExpression, SubspaceMasks, affinity_matrix
+from ganinvert.subspaces import SelfExpression, SubspacePartition, affinity_matrix
 
 
-def draw_discovery(expression: SelfExpression, masks: SubspaceMasks, path: Path) -> None:
+def draw_discovery(expression: SelfExpression, partition: SubspacePartition, path: Path) -> None:
     """The paper's figure 3: loss curves, and the affinity that was clustered, with channels in block order.
 
     Args:
         expression: What was learned.
-        masks: The subspaces; their borders are drawn.
+        partition: The subspaces; their borders are drawn.
         path: A PNG file, written atomically.
 
     Raises:
@@ -32,15 +32,15 @@ def draw_discovery(expression: SelfExpression, masks: SubspaceMasks, path: Path)
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     curves, blocks = figure.subplots(1, 2)
     _draw_losses(curves, expression)
-    order = np.argsort(masks.labels.numpy(), kind="stable")
-    kind: Affinity = "thresholded" if masks.source == "thresholded" else "paper"
-    affinity = affinity_matrix(expression.matrix, masks.subspaces, kind)[np.ix_(order, order)]
+    order = np.argsort(partition.labels.numpy(), kind="stable")
+    kind: Affinity = "thresholded" if partition.source == "thresholded" else "paper"
+    affinity = affinity_matrix(expression.matrix, partition.subspaces, kind)[np.ix_(order, order)]
     np.fill_diagonal(affinity, 0)
     blocks.imshow(affinity, cmap="magma", vmax=float(np.quantile(affinity, 0.99)), interpolation="nearest")
-    for border in np.cumsum(masks.sizes)[:-1]:
+    for border in np.cumsum(partition.sizes)[:-1]:
         blocks.axhline(border - 0.5, color="white", linewidth=0.6)
         blocks.axvline(border - 0.5, color="white", linewidth=0.6)
-    blocks.set(title=f"{kind.capitalize()} affinity, {masks.subspaces} subspaces", xlabel="channels in block order")
+    blocks.set(title=f"{kind.capitalize()} affinity, {partition.subspaces} subspaces", xlabel="channels in block order")
     _write(figure, path)
 
 

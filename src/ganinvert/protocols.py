@@ -11,7 +11,7 @@ from ganinvert.settings import (
     REFINEMENTS,
     EvaluatedTask,
     Hole,
-    Invert,
+    InversionSettings,
     Kernel,
     Luma,
     MethodName,
@@ -32,17 +32,19 @@ class Contestant:
         about: What it is, in a few words.
         method: Of `settings.METHODS`.
         preset: Of the method.
-        random_masks: Whether the subspaces are random ones of the discovered ones' sizes.
+        random_partition: Whether the subspaces are random ones of the discovered ones' sizes.
         refinement: What follows.
     """
 
     about: str
     method: MethodName = "pmsfc"
     preset: Preset = "default"
-    random_masks: bool = False
+    random_partition: bool = False
     refinement: Refinement | None = None
 
-    def settings(self, task: EvaluatedTask, adjust: Callable[[Invert], Invert] = lambda chosen: chosen) -> Invert:
+    def settings(
+        self, task: EvaluatedTask, adjust: Callable[[InversionSettings], InversionSettings] = lambda chosen: chosen
+    ) -> InversionSettings:
         """Its settings for a task.
 
         Args:
@@ -65,7 +67,7 @@ class Contestant:
 CONTESTANTS: Mapping[str, Contestant] = {
     "pmsfc": Contestant("the default preset"),
     "pmsfc-paper": Contestant("the paper's preset", preset="paper"),
-    "pmsfc-random": Contestant("the default preset on random subspaces", random_masks=True),
+    "pmsfc-random": Contestant("the default preset on random subspaces", random_partition=True),
     "mganprior": Contestant(
         "one subspace and linear weights, with the default preset's optimiser, layer and R·K codes", "mganprior"
     ),

@@ -20,17 +20,19 @@ from torch import Tensor
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.metrics import lpips
-from ganinvert.settings import EDIT, Invert
+from ganinvert.settings import EDIT, InversionSettings
 from ganinvert.tasks import Edit, Inverter, interpolate, swap
 
 FRAMES = 11
 
 
-def inverted(paths: list[Path], settings: Invert, *, shuffled: bool = False) -> tuple[Inverter, list[LatentBundle]]:
+def inverted(
+    paths: list[Path], settings: InversionSettings, *, shuffled: bool = False
+) -> tuple[Inverter, list[LatentBundle]]:
     """The photos' bundles."""
     inverter = Inverter.load(settings=settings, align="off", device="cpu")
     if shuffled:
-        inverter = replace(inverter, masks=inverter.masks.shuffled())
+        inverter = replace(inverter, partition=inverter.partition.shuffled())
     return inverter, [result.bundle for result in inverter.run([inverter.prepare(path) for path in paths])]
 
 
@@ -54,7 +56,7 @@ def main() -> None:
     for name, settings in (("discovered", default), ("random", default), ("R = 1", one)):
         inverter, bundles = inverted(paths, settings, shuffled=name == "random")
         pairs = list(zip(bundles[::2], bundles[1::2], strict=True))
-        for n, size in enumerate(inverter.masks.sizes, 1):
+        for n, size in enumerate(inverter.partition.sizes, 1):
             found = [swap(a, b, inverter.generator, subspaces=[n])[0].bundle.metrics for a, b in pairs]
             to_a, to_b = (sum(row[key] for row in found) / len(found) for key in ("lpips_a", "lpips_b"))
             print(f"{name:12s}subspace {n} ({size} channels)  LPIPS to A {to_a:.3f}  to B {to_b:.3f}", flush=True)

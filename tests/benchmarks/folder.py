@@ -52,14 +52,14 @@ def main() -> None:
     arguments = parser.parse_args()
     photos = sorted(path for path in arguments.photos.iterdir() if path.suffix == ".jpg")[: arguments.limit]
     with tempfile.TemporaryDirectory() as folder:
-        together, alone = Path(folder, "together"), Path(folder, "alone")
+        together, single_image_only = Path(folder, "together"), Path(folder, "alone")
         costs = {"one command": run(photos, together, arguments.steps)}
-        calls = [run([photo], alone, arguments.steps) for photo in photos]
+        calls = [run([photo], single_image_only, arguments.steps) for photo in photos]
         costs["shell loop"] = Cost(
             sum(call.seconds for call in calls), sum(call.processor for call in calls), max(call.peak for call in calls)
         )
         same = all(
-            torch.equal(tensor, LatentBundle.load(alone / path.name).tensors[name])
+            torch.equal(tensor, LatentBundle.load(single_image_only / path.name).tensors[name])
             for path in together.glob("*.pt")
             for name, tensor in LatentBundle.load(path).tensors.items()
         )

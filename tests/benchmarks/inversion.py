@@ -22,18 +22,20 @@ from ganinvert.images import fit, read
 from ganinvert.methods import Composition
 from ganinvert.metrics import image_metrics
 from ganinvert.optimize import Step, solve
-from ganinvert.settings import INVERT, Invert, Objective
-from ganinvert.subspaces import find_masks
+from ganinvert.settings import INVERT, InversionSettings, Objective
+from ganinvert.subspaces import find_partition
 
 DEFAULT, PAPER = INVERT["default"], INVERT["paper"]
 
 
-def _with(base: Invert, *, steps: int | None = None, lr: float | None = None, **method: object) -> Invert:
+def _with(
+    base: InversionSettings, *, steps: int | None = None, lr: float | None = None, **method: object
+) -> InversionSettings:
     optimization = replace(base.optimization, steps=steps or base.optimization.steps, lr=lr or base.optimization.lr)
     return replace(base, optimization=optimization, method=replace(base.method, **method))
 
 
-VARIANTS: dict[str, Invert] = {
+VARIANTS: dict[str, InversionSettings] = {
     "paper": PAPER,
     "paper, 3000 steps": _with(PAPER, steps=3000),
     "paper, N(0, I) start, 300 steps": _with(PAPER, steps=300, sigma=1.0),
@@ -54,9 +56,11 @@ VARIANTS: dict[str, Invert] = {
 def run(name: str, y: torch.Tensor, generator: PGGANGenerator, precision: torch.dtype) -> dict[str, object]:
     """Invert the photos with one variant."""
     settings = VARIANTS[name]
-    masks = find_masks(generator, settings.method.layer, settings.method.subspaces, affinity=settings.method.affinity)
+    partition = find_partition(
+        generator, settings.method.layer, settings.method.subspaces, affinity=settings.method.affinity
+    )
     if "random masks" in name:
-        masks = masks.shuffled()
+        partition = partition.shuffled()
     curve: list[tuple[float, float]] = []
     start = time.perf_counter()
 
@@ -64,7 +68,7 @@ def run(name: str, y: torch.Tensor, generator: PGGANGenerator, precision: torch.
         if step.index in (5, 10, 20, 35) or step.index % 50 == 49:
             curve.append((time.perf_counter() - start, float(step.psnr.mean())))
 
-    method = Composition(settings.method, masks)
+    method = Composition(settings.method, partition)
     solution = solve(
         generator,
         y,

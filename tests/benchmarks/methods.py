@@ -52,7 +52,7 @@ def editability(bundles: list[LatentBundle], generator: Generator, samples: Tens
     swapped = []
     for n, a in enumerate(bundles):
         b = bundles[(n + 1) % len(bundles)]
-        for subspace in range(1, a.masks.subspaces + 1):
+        for subspace in range(1, a.partition.subspaces + 1):
             edit = swap(a, b, generator, subspaces=[subspace])[0].bundle
             swapped.append(edit.decode(generator, edit.features(generator)))
     own = [bundle.decode(generator, bundle.features(generator)) for bundle in bundles]

@@ -26,8 +26,8 @@ from torch import Tensor
 from ganinvert import images
 from ganinvert.degradations import Degradation, Downsample, Grayscale, Identity, Mask
 from ganinvert.metrics import color_auc, lpips, psnr
-from ganinvert.settings import COLORIZE, INPAINT, INVERT, UPSCALE, Invert
-from ganinvert.tasks import Colorizing, Inpainting, Inverter, Inverting, Task, Upscaling
+from ganinvert.settings import COLORIZE, INPAINT, INVERT, UPSCALE, InversionSettings
+from ganinvert.tasks import ColorizeTask, InpaintTask, Inverter, InvertTask, Task, UpscaleTask
 
 SIDE = 64
 
@@ -37,7 +37,7 @@ class Study:
     """A task on degraded photos; `score` takes results and truths (b, 3, h, w) in [0, 1] and returns (b,)."""
 
     task: Task
-    settings: Invert
+    settings: InversionSettings
     degradation: Degradation
     metric: str
     score: Callable[[Tensor, Tensor], Tensor]
@@ -65,18 +65,18 @@ def studies() -> dict[str, Study]:
     dust = torch.rand(1, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0)) < 0.2
     holes = {name: Mask(known) for name, known in (("centre hole", box), ("80 % of the pixels missing", dust))}
     found = {
-        "invert": Study(Inverting(), INVERT["default"], Identity(), "PSNR", psnr),
-        "colorize": Study(Colorizing(), COLORIZE["default"], Grayscale(), "colour AuC, 0 … 149", color_auc),
+        "invert": Study(InvertTask(), INVERT["default"], Identity(), "PSNR", psnr),
+        "colorize": Study(ColorizeTask(), COLORIZE["default"], Grayscale(), "colour AuC, 0 … 149", color_auc),
     }
     for factor in (4, 8):
         operator = Downsample(SIDE, SIDE // factor)
-        found[f"upscale ×{factor}"] = Study(Upscaling(), UPSCALE["default"], operator, "PSNR", psnr)
+        found[f"upscale ×{factor}"] = Study(UpscaleTask(), UPSCALE["default"], operator, "PSNR", psnr)
     for name, mask in holes.items():
-        found[name] = Study(Inpainting(), INPAINT["default"], mask, "PSNR in the hole", in_hole(mask))
+        found[name] = Study(InpaintTask(), INPAINT["default"], mask, "PSNR in the hole", in_hole(mask))
     return found
 
 
-def restore(study: Study, settings: Invert, truths: list[Tensor]) -> tuple[Tensor, float, float]:
+def restore(study: Study, settings: InversionSettings, truths: list[Tensor]) -> tuple[Tensor, float, float]:
     """Results (b, 3, r, r) in [0, 1], the largest deviation from what was given, and seconds per photo."""
     inverter = Inverter.load(settings=settings, task=study.task, align="off", device="cpu")
     targets = [inverter.prepare(study.picture(truth)) for truth in truths]

@@ -21,13 +21,13 @@ from ganinvert.cli._results import DEFAULT_NAME, Item, plan
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.cli._work import Conduct
 from ganinvert.errors import BundleError, UsageError
-from ganinvert.settings import DEFAULT_GENERATOR, EDIT, Invert, PmSFC
+from ganinvert.settings import DEFAULT_GENERATOR, EDIT, InversionSettings, PmSFC
 from ganinvert.weights import registry
 from ganinvert.weights.catalog import CATALOG
 
 if TYPE_CHECKING:
     from ganinvert.bundle import LatentBundle
-    from ganinvert.tasks import Inverter, Target
+    from ganinvert.tasks import Inverter, PreparedImage
 
 BUNDLES = frozenset({".pt"})
 Source = Annotated[
@@ -121,7 +121,7 @@ class Pair:
         return Inverter.load(
             ready_generator(wanted, offline=self.offline or self.dry_run, layer=layer),
             chosen,
-            masks=bundle.masks if bundle is not None else None,
+            partition=bundle.partition if bundle is not None else None,
             fit=self.fit,
             align=self.align,
             device=self.device,
@@ -130,7 +130,7 @@ class Pair:
         )
 
 
-def as_made(chosen: Invert, bundle: LatentBundle) -> Invert:
+def as_made(chosen: InversionSettings, bundle: LatentBundle) -> InversionSettings:
     """The settings with the composition of a bundle; features that were not composed go with any."""
     try:
         name = "mganprior" if bundle.method.startswith("mganprior") else chosen.name
@@ -148,7 +148,7 @@ class Read:
         hashes: Of the settings and of the inputs.
     """
 
-    sources: Sequence[LatentBundle | Target]
+    sources: Sequence[LatentBundle | PreparedImage]
     hashes: tuple[str, str]
 
 
@@ -166,7 +166,7 @@ def read(inputs: Sequence[Input], settings: Mapping[str, Any], *, inverter: Inve
     """
     from ganinvert.bundle import LatentBundle
 
-    sources: list[LatentBundle | Target] = []
+    sources: list[LatentBundle | PreparedImage] = []
     digests: list[str] = []
     inverting = ""
     for each in inputs:
@@ -184,11 +184,11 @@ def read(inputs: Sequence[Input], settings: Mapping[str, Any], *, inverter: Inve
 
 def inverted(read: Read, inverter: Inverter, show: Show) -> list[LatentBundle]:
     """The bundles, photos inverted."""
-    from ganinvert.tasks import Target
+    from ganinvert.tasks import PreparedImage
 
-    photos = [source for source in read.sources if isinstance(source, Target)]
+    photos = [source for source in read.sources if isinstance(source, PreparedImage)]
     found = iter(inverter.run(photos, callback=watching(show)) if photos else [])
-    return [next(found).bundle if isinstance(source, Target) else source for source in read.sources]
+    return [next(found).bundle if isinstance(source, PreparedImage) else source for source in read.sources]
 
 
 def named_by(bundle: LatentBundle) -> str:

@@ -196,14 +196,14 @@ class Report:
 
 def _settings(contender: Contender) -> dict[str, Any]:
     """What tells a method from the others."""
-    from ganinvert.methods import composing
+    from ganinvert.methods import partition_for
 
-    settings, masks = contender.inverter.settings, contender.inverter.masks
+    settings, partition = contender.inverter.settings, contender.inverter.partition
     if isinstance(settings.method, PmSFC):
-        masks = composing(settings.method, masks)
+        partition = partition_for(settings.method, partition)
     return {
         **{name: getattr(settings.method, name, "") for name in ("subspaces", "codes", "layer", "weighting")},
-        "masks": masks.source,
+        "masks": partition.source,
         "steps": settings.optimization.steps,
         "lr": settings.optimization.lr,
         "settings_hash": contender.inverter.settings_hash,

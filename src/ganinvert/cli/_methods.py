@@ -16,7 +16,7 @@ from ganinvert.settings import (
     Affinity,
     DiscoveryPreset,
     Init,
-    Invert,
+    InversionSettings,
     MethodName,
     PmSFC,
     Preset,
@@ -196,13 +196,13 @@ Seed = Annotated[
 
 
 def adjusted(
-    base: Invert,
+    base: InversionSettings,
     *,
     steps: int | None,
     lr: float | None,
     kept: Collection[str] = (),
     **method: int | str | None,
-) -> Invert:
+) -> InversionSettings:
     """A preset with what the user chose; None leaves the preset's.
 
     Args:
@@ -239,6 +239,6 @@ def adjusted(
     )
 
 
-def applicable(base: Invert, **method: int | None) -> dict[str, int]:
+def applicable(base: InversionSettings, **method: int | None) -> dict[str, int]:
     """Those of the fields that the method has and the user chose."""
     return {name: value for name, value in method.items() if value is not None and hasattr(base.method, name)}

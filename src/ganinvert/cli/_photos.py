@@ -18,7 +18,7 @@ from ganinvert.cli._results import DEFAULT_NAME, Item, chosen_suffixes, plan, pn
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.cli._work import Conduct, Done, Work
 from ganinvert.errors import UsageError
-from ganinvert.settings import METHODS, REFINEMENTS, EvaluatedTask, Invert, Refinement, preset_of
+from ganinvert.settings import METHODS, REFINEMENTS, EvaluatedTask, InversionSettings, Refinement, preset_of
 
 DOUBT = "warning: "
 """How notes begin that are warnings."""
@@ -30,7 +30,7 @@ MOST_TOGETHER = 64
 if TYPE_CHECKING:
     from ganinvert.generators import Generator
     from ganinvert.optimize import Step
-    from ganinvert.tasks import Inversion, Inverter, Target, Task
+    from ganinvert.tasks import Inversion, Inverter, PreparedImage, Task
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Photos:
         done: str,
         refinement: Refinement | None = None,
         reals: Path | None = None,
-        preparing: Callable[[Inverter, Sequence[Input]], Callable[[Item], Target]] | None = None,
+        preparing: Callable[[Inverter, Sequence[Input]], Callable[[Item], PreparedImage]] | None = None,
     ) -> None:
         """Do a task for all photos.
 
@@ -95,7 +95,7 @@ class Photos:
         """
         chosen = self._chosen(command, refinement)
         reals = self._reals(chosen, reals)
-        if self.checkpoint_every and chosen.alone:
+        if self.checkpoint_every and chosen.single_image_only:
             output.say(f"{chosen.label} cannot go on from the middle everywhere: fine-tuning and L-BFGS start anew")
         together = options.batch_size_of(self.batch_size)
         suffixes = chosen_suffixes(self.save, whole=[KIND])
@@ -118,7 +118,7 @@ class Photos:
             command=command,
         )
 
-    def _chosen(self, command: EvaluatedTask, refinement: Refinement | None) -> Invert:
+    def _chosen(self, command: EvaluatedTask, refinement: Refinement | None) -> InversionSettings:
         """The settings; what is kept and does not fit the method is passed over."""
         unfit = "preset" in self.kept and self.preset not in METHODS[self.method].presets.get(command, {})
         chosen = methods.adjusted(
@@ -139,7 +139,7 @@ class Photos:
             chosen = replace(chosen, tuning=REFINEMENTS[refinement])
         return chosen
 
-    def _reals(self, chosen: Invert, reals: Path | None) -> Path | None:
+    def _reals(self, chosen: InversionSettings, reals: Path | None) -> Path | None:
         if reals is None or (chosen.tuning is not None and chosen.tuning.kind == "near-perfect"):
             return reals
         if "reals" not in self.kept:
@@ -147,7 +147,7 @@ class Photos:
         return None
 
 
-def ready_inverter(photos: Photos, chosen: Invert, task: Task, *, reals: Path | None = None) -> Inverter:
+def ready_inverter(photos: Photos, chosen: InversionSettings, task: Task, *, reals: Path | None = None) -> Inverter:
     """Load the generator that the options name, for a task."""
     from ganinvert.tasks import Inverter
 
@@ -175,13 +175,13 @@ def ready_inverter(photos: Photos, chosen: Invert, task: Task, *, reals: Path | 
 def photo_work(
     inverter: Inverter,
     *,
-    prepare: Callable[[Item], Target] | None = None,
+    prepare: Callable[[Item], PreparedImage] | None = None,
     batch_size: int | None = None,
     checkpoint_every: int = 0,
     metadata: bool = True,
     done: str = "inverted",
     callback: Callable[[Step], None] | None = None,
-) -> Work[Target]:
+) -> Work[PreparedImage]:
     """What to do with photos.
 
     Args:
@@ -198,17 +198,17 @@ def photo_work(
     from ganinvert.devices import images_that_fit, watch_memory
 
     output.say(
-        f"subspaces of {', '.join(map(str, inverter.masks.sizes))} channels ({inverter.masks.source});"
+        f"subspaces of {', '.join(map(str, inverter.partition.sizes))} channels ({inverter.partition.source});"
         f" {inverter.device}, {inverter.dtype}",
         level=1,
     )
 
-    def read(item: Item) -> Target:
+    def read(item: Item) -> PreparedImage:
         return inverter.prepare(item.inputs[0].path)
 
     fitting = FIRST_BATCH
 
-    def run(batch: Sequence[tuple[Item, Target]], show: Show) -> list[Done]:
+    def run(batch: Sequence[tuple[Item, PreparedImage]], show: Show) -> list[Done]:
         nonlocal fitting
         watch_memory(inverter.device)
         kept = {target.sha256: files.beside(item.last, files.CHECKPOINT) for item, target in batch if item.paths}
@@ -220,7 +220,7 @@ def photo_work(
         fitting = min(images_that_fit(inverter.device, len(batch)) or FIRST_BATCH, MOST_TOGETHER)
         return [_done(result, inverter, metadata=metadata) for result in results]
 
-    def recall(item: Item, target: Target) -> Done | None:
+    def recall(item: Item, target: PreparedImage) -> Done | None:
         if "bundle" not in item.paths:
             return None
         from ganinvert.bundle import LatentBundle
@@ -233,7 +233,9 @@ def photo_work(
         recall=recall,
         identity=lambda target: (inverter.settings_hash, target.sha256),
         run=run,
-        batch_size=lambda: 1 if inverter.device.type == "cpu" or inverter.settings.alone else batch_size or fitting,
+        batch_size=lambda: (
+            1 if inverter.device.type == "cpu" or inverter.settings.single_image_only else batch_size or fitting
+        ),
         done=done,
     )
 

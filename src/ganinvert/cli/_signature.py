@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
 
-from ganinvert.settings import METHODS, EvaluatedTask, Invert
+from ganinvert.settings import METHODS, EvaluatedTask, InversionSettings
 
 T = TypeVar("T")
 CONTEXT = "context"
@@ -20,7 +20,7 @@ _FIRST = ("images", "from_file", "recursive", "a", "b")
 
 
 def with_options(
-    shared: type[T], settings: Invert, *, task: EvaluatedTask | None = None
+    shared: type[T], settings: InversionSettings, *, task: EvaluatedTask | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options that are the fields of a dataclass; it takes that as its first argument.
 
@@ -58,7 +58,7 @@ def with_options(
     return decorate
 
 
-def _parameters(shared: type[Any], settings: Invert, task: EvaluatedTask | None) -> list[inspect.Parameter]:
+def _parameters(shared: type[Any], settings: InversionSettings, task: EvaluatedTask | None) -> list[inspect.Parameter]:
     hints = get_type_hints(shared, include_extras=True)
     return [
         inspect.Parameter(
@@ -72,7 +72,7 @@ def _parameters(shared: type[Any], settings: Invert, task: EvaluatedTask | None)
     ]
 
 
-def _quoting(annotation: Any, name: str, settings: Invert, *, varies: bool) -> Any:
+def _quoting(annotation: Any, name: str, settings: InversionSettings, *, varies: bool) -> Any:
     """The annotation of an option, its shown default taken from the settings if they have one of that name.
 
     Args:

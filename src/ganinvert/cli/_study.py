@@ -22,7 +22,7 @@ from ganinvert.protocols import CONTESTANTS, Protocol
 
 if TYPE_CHECKING:
     from ganinvert.optimize import Step
-    from ganinvert.tasks import Inverter, Target
+    from ganinvert.tasks import Inverter, PreparedImage
     from ganinvert.tasks.evaluation import Contender, Truth
 
 SUFFIXES = {"image": ".png", "record": ".json", "bundle": ".pt"}
@@ -132,7 +132,9 @@ class Study:
         return {item.label: item for item in items if _is_made(item, hashes[item.label])}
 
 
-def _recorded(inverter: Inverter, prepare: Callable[[Item], Target], *, batch_size: int | None) -> Work[Target]:
+def _recorded(
+    inverter: Inverter, prepare: Callable[[Item], PreparedImage], *, batch_size: int | None
+) -> Work[PreparedImage]:
     """The work of the other commands, which also keeps what it cost."""
     from ganinvert.tasks.records import Recorder
 
@@ -144,7 +146,7 @@ def _recorded(inverter: Inverter, prepare: Callable[[Item], Target], *, batch_si
 
     work = photo_work(inverter, prepare=prepare, batch_size=batch_size, done="done", callback=note)
 
-    def run(batch: Sequence[tuple[Item, Target]], show: Show) -> list[Done]:
+    def run(batch: Sequence[tuple[Item, PreparedImage]], show: Show) -> list[Done]:
         nonlocal recorder
         if recorder is None:  # what is loaded and rendered once for all photos is not a cost of the first
             replace(inverter, settings=inverter.settings.shortest).run([batch[0][1]])

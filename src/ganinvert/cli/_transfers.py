@@ -85,7 +85,7 @@ def ready_generator(
     if entry is not None and entry.network in CONVOLUTIONS:
         raise UsageError(f"{wanted} is not a generator", hint="it is a network that compares images")
     if entry is not None and not store.has(entry):
-        from ganinvert.generators.provision import obtain
+        from ganinvert.generators.fetch import obtain
 
         with transfers() as watch:
             obtain(entry, store, offline=offline, watch=watch)

@@ -30,6 +30,6 @@ def colorize(
 
     Example: ganinvert colorize old/*.jpg -o coloured
     """
-    from ganinvert.tasks import Colorizing
+    from ganinvert.tasks import ColorizeTask
 
-    photos.treat("colorize", task=lambda: Colorizing(luma), done="colorized")
+    photos.treat("colorize", task=lambda: ColorizeTask(luma), done="colorized")

@@ -92,13 +92,14 @@ def discover(
             again=again,
             callback=watch,
         )
-    masks = found.masks
+    partition = found.partition
     output.say(
         f"{'learned before' if found.reused else 'learned'}: {found.expression.generator}, layer {settings.layer}"
     )
-    output.say(f"{masks.subspaces} subspaces of {', '.join(map(str, masks.sizes))} channels ({masks.source} affinity)")
-    output.say(f"repeatability: adjusted Rand index {masks.stability:.3f} between clusterings with other seeds")
-    if masks.stability < LOW_STABILITY:
+    sizes = ", ".join(map(str, partition.sizes))
+    output.say(f"{partition.subspaces} subspaces of {sizes} channels ({partition.source} affinity)")
+    output.say(f"repeatability: adjusted Rand index {partition.stability:.3f} between clusterings with other seeds")
+    if partition.stability < LOW_STABILITY:
         output.say(
             "warning: other clustering seeds give rather different subspaces: try another -R or --affinity",
             style="yellow",
@@ -107,8 +108,8 @@ def discover(
     if folder is not None:
         from ganinvert.figures import draw_discovery
 
-        figure = f"{found.expression.generator}.layer{settings.layer}.R{masks.subspaces}.{masks.source}.png"
-        draw_discovery(found.expression, masks, folder / figure)
+        figure = f"{found.expression.generator}.layer{settings.layer}.R{partition.subspaces}.{partition.source}.png"
+        draw_discovery(found.expression, partition, folder / figure)
         output.data(str(folder / figure))
 
 

@@ -16,7 +16,7 @@ from ganinvert.cli._study import Study, selected
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import UsageError
 from ganinvert.protocols import CONTESTANTS, SWEPT, Protocol
-from ganinvert.settings import EvaluatedTask, Hole, Invert, Kernel, Luma, preset_of
+from ganinvert.settings import EvaluatedTask, Hole, InversionSettings, Kernel, Luma, preset_of
 
 _PROTOCOL = Protocol()
 
@@ -127,7 +127,7 @@ def evaluate(
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is not a folder", hint="give a folder with -o; it is created if it does not exist")
 
-    def adjust(chosen: Invert) -> Invert:
+    def adjust(chosen: InversionSettings) -> InversionSettings:
         fields = methods.applicable(chosen, subspaces=subspaces, codes=codes, layer=layer)
         moves = (steps, lr) if chosen.optimization.steps else (None, None)  # an encoder makes none
         return methods.adjusted(chosen, steps=moves[0], lr=moves[1], kept=(), **fields)

@@ -133,7 +133,7 @@ def _each(entries: list[Entry], work: Callable[[Entry], dict[str, Any]], *, as_j
 
 
 def _fetch(entry: Entry, store: Store, *, offline: bool) -> dict[str, Any]:
-    from ganinvert.generators.provision import obtain
+    from ganinvert.generators.fetch import obtain
 
     if store.has(entry):
         output.say(f"{entry.name}: already in the cache; {_terms(entry)}")
@@ -145,7 +145,7 @@ def _fetch(entry: Entry, store: Store, *, offline: bool) -> dict[str, Any]:
 
 
 def _import(file: Path, entry: Entry, store: Store) -> dict[str, Any]:
-    from ganinvert.generators.provision import import_file
+    from ganinvert.generators.fetch import import_file
 
     path = import_file(file, entry, store)
     output.say(f"{entry.name}: imported and checked; {_terms(entry)}", style="green")
@@ -153,7 +153,7 @@ def _import(file: Path, entry: Entry, store: Store) -> dict[str, Any]:
 
 
 def _verify(entry: Entry, store: Store) -> dict[str, Any]:
-    from ganinvert.generators.provision import verify
+    from ganinvert.generators.fetch import verify
 
     compared = verify(entry, store)
     known = f", {compared} known images match" if compared else ""

@@ -17,7 +17,7 @@ from ganinvert.errors import InputError, UsageError
 from ganinvert.settings import INPAINT, Box
 
 if TYPE_CHECKING:
-    from ganinvert.tasks import Inverter, Target
+    from ganinvert.tasks import Inverter, PreparedImage
 
 
 @with_options(Photos, INPAINT["default"], task="inpaint")
@@ -61,10 +61,10 @@ def inpaint(
         raise UsageError("--mask-keep says what the white of a mask means, and there is none", hint="give --mask")
     rectangle = _box(box) if box is not None else None
 
-    def preparing(inverter: Inverter, inputs: Sequence[Input]) -> Callable[[Item], Target]:
+    def preparing(inverter: Inverter, inputs: Sequence[Input]) -> Callable[[Item], PreparedImage]:
         masks = _masks(mask, inputs)
 
-        def prepare(item: Item) -> Target:
+        def prepare(item: Item) -> PreparedImage:
             from ganinvert.images import read
             from ganinvert.tasks import holed
 
@@ -74,9 +74,9 @@ def inpaint(
 
         return prepare
 
-    from ganinvert.tasks import Inpainting
+    from ganinvert.tasks import InpaintTask
 
-    photos.treat("inpaint", task=Inpainting, done="inpainted", preparing=preparing)
+    photos.treat("inpaint", task=InpaintTask, done="inpainted", preparing=preparing)
 
 
 def _box(text: str) -> Box:

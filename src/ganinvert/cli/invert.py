@@ -44,6 +44,6 @@ def invert(
 
     Example: ganinvert invert face.jpg -R 6 -K 5
     """
-    from ganinvert.tasks import Inverting
+    from ganinvert.tasks import InvertTask
 
-    photos.treat("invert", task=Inverting, done="inverted", refinement=refine, reals=reals)
+    photos.treat("invert", task=InvertTask, done="inverted", refinement=refine, reals=reals)

@@ -76,7 +76,7 @@ def swap(
     suffixes = {kind: FILES[kind] for kind in kinds}
     items = pair.items("swap", suffixes)
     inverter = pair.inverter()
-    inverter.masks.channels(numbers)  # refuses subspaces that do not exist before any work
+    inverter.partition.channels(numbers)  # refuses subspaces that do not exist before any work
     settings = {"subspaces": numbers, "strength": strength}
 
     def run(batch: Sequence[tuple[Item, Read]], show: Show) -> list[Done]:

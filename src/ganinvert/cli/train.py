@@ -15,8 +15,8 @@ from ganinvert.cli._training import follow, number, tell_of_images
 from ganinvert.errors import GanInvertError, UsageError
 from ganinvert.settings import (
     DISCOVERY,
-    AdversarialLoss,
     Augmentation,
+    GanLoss,
     GrayImages,
     Training,
 )
@@ -94,7 +94,7 @@ def train(
         float | None, number("Adam's learning rate.", DEFAULT.lr, options.OPTIMISATION, "--lr", metavar="RATE")
     ] = None,
     loss: Annotated[
-        AdversarialLoss | None,
+        GanLoss | None,
         typer.Option(
             "--loss", help="Adversarial loss.", show_default=DEFAULT.loss, rich_help_panel=options.OPTIMISATION
         ),
@@ -242,4 +242,6 @@ def _discover(name: str, device: str) -> None:
         except GanInvertError as error:  # the generator is written and registered all the same
             output.say(f"warning: no subspaces were discovered: {error.message}; {error.hint}", style="yellow")
             return
-    output.say(f"discovered {found.masks.subspaces} subspaces of {', '.join(map(str, found.masks.sizes))} channels")
+    output.say(
+        f"discovered {found.partition.subspaces} subspaces of {', '.join(map(str, found.partition.sizes))} channels"
+    )

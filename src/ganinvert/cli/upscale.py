@@ -40,6 +40,6 @@ def upscale(
 
     Example: ganinvert upscale thumbnail.png
     """
-    from ganinvert.tasks import Upscaling
+    from ganinvert.tasks import UpscaleTask
 
-    photos.treat("upscale", task=lambda: Upscaling(factor, kernel), done="upscaled")
+    photos.treat("upscale", task=lambda: UpscaleTask(factor, kernel), done="upscaled")

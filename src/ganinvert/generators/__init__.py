@@ -11,10 +11,10 @@ from typing import Literal, TypeVar
 from ganinvert import paths
 from ganinvert.errors import MissingNetworkError, WeightsError
 from ganinvert.generators.base import Generator, LayerInfo
+from ganinvert.generators.checks import check_render
 from ganinvert.generators.encoder import Encoder
+from ganinvert.generators.fetch import load_cached, obtain
 from ganinvert.generators.pggan import PGGANDiscriminator, PGGANGenerator
-from ganinvert.generators.provision import load_cached, obtain
-from ganinvert.generators.selfcheck import check_render
 from ganinvert.generators.tuned import TunedGenerator, blended
 from ganinvert.settings import DEFAULT_GENERATOR
 from ganinvert.weights import GeneratorWeights, read_discriminator, read_encoder, read_generator, registry

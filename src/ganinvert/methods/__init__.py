@@ -1,13 +1,21 @@
 """Inversion methods: what is optimised. They differ only in the code θ, never in the loop."""
 
 from ganinvert.methods.base import Code, Method, Refiner
-from ganinvert.methods.choice import composing, editing_layer, editing_masks, equipped, helpers, method_of, rebuilt
 from ganinvert.methods.composition import ComposedCode, Composition
 from ganinvert.methods.dgp import DeepGenerativePrior
 from ganinvert.methods.encoded import Encoding, FeatureCode
+from ganinvert.methods.fine_tuning import FineTuning
 from ganinvert.methods.latent import Latent, LatentCode
+from ganinvert.methods.registry import (
+    adapt_to_generator,
+    auxiliary_digests,
+    code_from_tensors,
+    edit_layer,
+    edit_partition,
+    method_of,
+    partition_for,
+)
 from ganinvert.methods.residuals import ResidualCode, Residuals
-from ganinvert.methods.tuning import FineTuning
 
 __all__ = [
     "Code",
@@ -23,11 +31,11 @@ __all__ = [
     "Refiner",
     "ResidualCode",
     "Residuals",
-    "composing",
-    "editing_layer",
-    "editing_masks",
-    "equipped",
-    "helpers",
+    "adapt_to_generator",
+    "auxiliary_digests",
+    "code_from_tensors",
+    "edit_layer",
+    "edit_partition",
     "method_of",
-    "rebuilt",
+    "partition_for",
 ]

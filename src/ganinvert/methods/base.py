@@ -19,11 +19,11 @@ class Code(nn.Module, ABC):
 
     Attributes:
         layer: The image is what the rest of the generator makes of the features that are composed there.
-        alone: Whether it can only be that of one image at a time, because images would share something.
+        single_image_only: Whether it can only be that of one image at a time, because images would share something.
     """
 
     layer: int
-    alone: bool = False
+    single_image_only: bool = False
 
     @abstractmethod
     def compose(self, generator: Generator) -> Tensor:
@@ -41,14 +41,14 @@ class Code(nn.Module, ABC):
         """Learning rate of each parameter, by name, as a multiple of the loop's."""
         return dict.fromkeys(dict(self.named_parameters()), 1.0)
 
-    def begin(self, index: int, steps: int) -> bool:  # noqa: ARG002  (for those that change on the way)
+    def on_step_start(self, index: int, steps: int) -> bool:  # noqa: ARG002  (for those that change on the way)
         """Called before step `index` of `steps`; True tells the loop to forget its moments and record anew."""
         return False
 
-    def retract(self) -> None:
+    def project_(self) -> None:
         """Bring the parameters back to where they are allowed to be, in place; called after every step."""
 
-    def conclude(self, losses: Tensor) -> None:
+    def on_end(self, losses: Tensor) -> None:
         """Called after the last step with the objective before every step, (steps, b)."""
 
     @abstractmethod

@@ -12,9 +12,9 @@ from ganinvert.degradations import Degradation
 from ganinvert.errors import UsageError
 from ganinvert.generators import Generator
 from ganinvert.methods.base import Code
-from ganinvert.methods.starts import start_codes
+from ganinvert.methods.initialization import initial_codes
 from ganinvert.settings import PmSFC
-from ganinvert.subspaces import SubspaceMasks
+from ganinvert.subspaces import SubspacePartition
 
 WEIGHT_START = 0.5
 """Where w starts with tanh (the paper does not say): away from 0, where eq. 6 is 0/0, and where tanh still moves."""
@@ -28,11 +28,11 @@ class Composition:
 
     Attributes:
         settings: R (which must be that of the masks), K, layer, weighting, start and rates.
-        masks: The subspaces of the layer's channels.
+        partition: The subspaces of the layer's channels.
     """
 
     settings: PmSFC
-    masks: SubspaceMasks
+    partition: SubspacePartition
 
     @torch.no_grad()
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> ComposedCode:
@@ -42,17 +42,17 @@ class Composition:
             UsageError: The layer does not exist, or the masks are for another number of channels.
         """
         settings, channels = self.settings, generator.layer_info(self.settings.layer).channels
-        if len(self.masks.labels) != channels:
+        if len(self.partition.labels) != channels:
             raise UsageError(
-                f"the masks are for {len(self.masks.labels)} channels, but layer {settings.layer} has {channels}",
+                f"the masks are for {len(self.partition.labels)} channels, but layer {settings.layer} has {channels}",
                 hint="use masks that were discovered for this generator and layer",
             )
-        z = start_codes(
+        z = initial_codes(
             generator,
             y,
             degradation,
             init=settings.init,
-            count=self.masks.subspaces * settings.codes,
+            count=self.partition.subspaces * settings.codes,
             candidates=settings.candidates,
             seed=seed,
         )
@@ -60,11 +60,11 @@ class Composition:
             # The paper does not state its start. With its learning rate, σ decides everything: PixelNorm makes G
             # blind to the length of z, so a step turns z by lr / ‖z‖. Equal codes would get equal gradients for ever.
             z = settings.sigma * z
-        z = z.unflatten(1, (settings.codes, self.masks.subspaces)).transpose(1, 2).contiguous()
+        z = z.unflatten(1, (settings.codes, self.partition.subspaces)).transpose(1, 2).contiguous()
         value = WEIGHT_START if settings.weighting == "tanh" else 1 / settings.codes
         w = torch.full((len(y), settings.codes, channels), value, device=y.device)
-        code = ComposedCode(z, w, self.masks, settings)
-        code.retract()
+        code = ComposedCode(z, w, self.partition, settings)
+        code.project_()
         return code
 
 
@@ -76,15 +76,15 @@ class ComposedCode(Code):
     Args:
         z: Codes, (b, R, K, z).
         w: Weights before the activation, (b, K, c).
-        masks: The subspaces.
+        partition: The subspaces.
         settings: Layer, weighting, and how the variables move.
     """
 
-    def __init__(self, z: Tensor, w: Tensor, masks: SubspaceMasks, settings: PmSFC) -> None:
+    def __init__(self, z: Tensor, w: Tensor, partition: SubspacePartition, settings: PmSFC) -> None:
         super().__init__()
         self.z, self.w = nn.Parameter(z), nn.Parameter(w)
         self.settings, self.layer = settings, settings.layer
-        self.groups = [group.to(z.device) for group in masks.groups]
+        self.groups = [group.to(z.device) for group in partition.groups]
 
     def compose(self, generator: Generator) -> Tensor:
         """Eqs. 6 and 7: the composed features (b, c, h, w) in the layer's channel order."""
@@ -107,7 +107,7 @@ class ComposedCode(Code):
         return {"z": 1.0, "w": self.settings.weight_rate}
 
     @torch.no_grad()
-    def retract(self) -> None:
+    def project_(self) -> None:
         """Put every code back on the sphere of radius √z, in place."""
         if self.settings.sphere:
             self.z.mul_(self.z.shape[-1] ** 0.5 / self.z.norm(dim=-1, keepdim=True))

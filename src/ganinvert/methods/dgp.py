@@ -12,9 +12,9 @@ from ganinvert.degradations import Degradation
 from ganinvert.errors import UsageError
 from ganinvert.generators import Generator, PGGANDiscriminator
 from ganinvert.generators.tuned import TunedGenerator
-from ganinvert.methods.adversary import discriminator_of
+from ganinvert.methods.adversarial import discriminator_of
 from ganinvert.methods.base import Code
-from ganinvert.methods.weights import WeightChanges
+from ganinvert.methods.weight_deltas import WeightDeltas
 from ganinvert.settings import GenerativePrior
 
 _CANDIDATES_AT_ONCE = 50
@@ -51,7 +51,7 @@ class DeepGenerativePrior:
         z = torch.randn(self.settings.candidates, generator.latent_dim, generator=rng).to(y.device)
         distances = [distance(generator(part), last=_COARSE) for part in z.split(_CANDIDATES_AT_ONCE)]
         best = z[torch.cat(distances).argmin()][None].clone()
-        changes = WeightChanges(generator, after=0, rank=self.settings.rank, rng=rng)
+        changes = WeightDeltas(generator, after=0, rank=self.settings.rank, rng=rng)
         return PriorCode(best, changes, self.settings, distance, layers=generator.num_layers)
 
 
@@ -91,12 +91,12 @@ class PriorCode(Code):
     """
 
     layer = 0
-    alone = True
+    single_image_only = True
 
     def __init__(
         self,
         z: Tensor,
-        changes: WeightChanges,
+        changes: WeightDeltas,
         settings: GenerativePrior,
         distance: FeatureDistance,
         *,
@@ -125,7 +125,7 @@ class PriorCode(Code):
         """The weights move at their own rate."""
         return {name: 1.0 if name == "z" else self.settings.weight_rate for name, _ in self.named_parameters()}
 
-    def begin(self, index: int, steps: int) -> bool:
+    def on_step_start(self, index: int, steps: int) -> bool:
         """In stage s of S, the first s/S of the layers are tuned; in the last, all, and what makes the image."""
         stage = index * self.settings.stages // steps + 1
         fixed = None if stage >= self.settings.stages else self._layers * stage // self.settings.stages
@@ -133,7 +133,7 @@ class PriorCode(Code):
         changed, self._fixed = index > 0 and fixed != self._fixed, fixed
         return changed
 
-    def conclude(self, losses: Tensor) -> None:  # noqa: ARG002  (the last changes are kept)
+    def on_end(self, losses: Tensor) -> None:  # noqa: ARG002  (the last changes are kept)
         """Round the changes as a bundle does."""
         self.changes.round()
         self._fixed = None

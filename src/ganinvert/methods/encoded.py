@@ -10,8 +10,8 @@ from torch import Tensor
 from ganinvert.degradations import Degradation
 from ganinvert.generators import Generator
 from ganinvert.methods.base import Code
+from ganinvert.methods.initialization import encoder_of
 from ganinvert.methods.latent import LatentCode
-from ganinvert.methods.starts import encoder_of
 from ganinvert.settings import Encoded, SingleCode
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ganinvert.degradations import Degradation
 from ganinvert.generators import Generator
 from ganinvert.methods.base import Code
-from ganinvert.methods.starts import start_codes
+from ganinvert.methods.initialization import initial_codes
 from ganinvert.settings import SingleCode
 
 
@@ -31,11 +31,11 @@ class Latent:
         if settings.init == "random" and settings.distribution == "uniform":
             z = _uniform(generator.latent_dim, seed).to(y.device).expand(len(y), -1).clone()
         else:
-            z = start_codes(
+            z = initial_codes(
                 generator, y, degradation, init=settings.init, count=1, candidates=settings.candidates, seed=seed
             )[:, 0]
         code = LatentCode(z.contiguous(), settings, seed=seed)
-        code.retract()
+        code.project_()
         return code
 
 
@@ -72,7 +72,7 @@ class LatentCode(Code):
             return None
         return self.settings.prior * self.z.square().mean(dim=1) / 2
 
-    def begin(self, index: int, steps: int) -> bool:
+    def on_step_start(self, index: int, steps: int) -> bool:
         """Half-way, a restart turns z to −ẑ: what descends to the wrong side from z may find the right one from there.
 
         G(−z) is far from G(z), and gradient descent on networks with ReLU has one spurious minimum near a negative
@@ -88,7 +88,7 @@ class LatentCode(Code):
         return True
 
     @torch.no_grad()
-    def retract(self) -> None:
+    def project_(self) -> None:
         """Draw anew what stochastic clipping does not allow, and put z back on the sphere of radius √z, in place."""
         settings, z = self.settings, self.z
         if settings.clip:
@@ -104,7 +104,7 @@ class LatentCode(Code):
         return torch.randn(size, generator=torch.Generator().manual_seed(seed)).clamp(-bound, bound)
 
     @torch.no_grad()
-    def conclude(self, losses: Tensor) -> None:
+    def on_end(self, losses: Tensor) -> None:
         """Of the two ends of a restart, keep the better one of every image."""
         half = (len(losses) + 1) // 2
         if self.settings.restart and half < len(losses):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ganinvert.degradations import Degradation
 from ganinvert.generators import Generator
 from ganinvert.methods.base import Code
-from ganinvert.methods.starts import start_codes
+from ganinvert.methods.initialization import initial_codes
 from ganinvert.settings import LayerResiduals
 
 
@@ -34,7 +34,7 @@ class Residuals:
         """
         settings = self.settings
         generator.check_layer(settings.layer)
-        z = start_codes(
+        z = initial_codes(
             generator, y, degradation, init=settings.init, count=1, candidates=settings.candidates, seed=seed
         )[:, 0]
         infos = [generator.layer_info(layer) for layer in range(1, settings.layer + 1)]

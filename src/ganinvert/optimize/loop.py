@@ -14,10 +14,10 @@ from ganinvert.devices import autocast
 from ganinvert.generators import Generator
 from ganinvert.losses import pixel_loss
 from ganinvert.methods import Code, Method, Refiner
-from ganinvert.optimize.capture import StepFunction, captured
-from ganinvert.optimize.evaluation import Evaluation
-from ganinvert.optimize.optimizers import Mover, is_captured
-from ganinvert.optimize.records import Snapshot, Solution, Step, judge
+from ganinvert.optimize.cuda_graph import StepFunction, captured
+from ganinvert.optimize.objective import ObjectiveFunction
+from ganinvert.optimize.optimizers import CodeOptimizer, is_captured
+from ganinvert.optimize.solution import Snapshot, Solution, Step, judge
 from ganinvert.settings import Objective, Optimization
 
 
@@ -113,8 +113,8 @@ class _Problem:
         if not optimization.steps:
             return torch.zeros(0, len(self.y))
         with autocast(self.y.device, self.dtype):
-            evaluate = Evaluation(self.generator, self.y, self.degradation, objective)
-        mover = Mover(optimization.optimizer, code, self.y.device)
+            evaluate = ObjectiveFunction(self.generator, self.y, self.degradation, objective)
+        mover = CodeOptimizer(optimization.optimizer, code, self.y.device)
         run = self._stepping(code, evaluate, mover)
         losses = torch.empty(optimization.steps, len(self.y), device=self.y.device)
         if resume is not None:
@@ -129,7 +129,7 @@ class _Problem:
             )
 
         for index in range(resume.done if resume is not None else 0, optimization.steps):
-            if code.begin(index, optimization.steps):
+            if code.on_step_start(index, optimization.steps):
                 mover.forget()
                 run = self._stepping(code, evaluate, mover)
             mover.set_rate(optimization.rate(index))
@@ -138,10 +138,10 @@ class _Problem:
                 keep = partial(snapshot, index + 1) if mover.keeps_state else None
                 self.callback(Step(before + index, total, losses[index], pixel.clone(), keep))
         history = losses.cpu()
-        code.conclude(history)
+        code.on_end(history)
         return history
 
-    def _stepping(self, code: Code, evaluate: Evaluation, mover: Mover) -> StepFunction:
+    def _stepping(self, code: Code, evaluate: ObjectiveFunction, mover: CodeOptimizer) -> StepFunction:
         """One step, as a CUDA graph where that can be."""
 
         def step(*, refresh: bool) -> tuple[Tensor, Tensor]:
@@ -154,7 +154,7 @@ class _Problem:
                 return surrogate.sum()
 
             mover.step(objective)
-            code.retract()
+            code.project_()
             return told[0]
 
         if is_captured(mover.kind, code, self.y.device):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganinvert.methods import Code
-from ganinvert.optimize.records import Snapshot
+from ganinvert.optimize.solution import Snapshot
 from ganinvert.settings import Optimizer
 
 _MOMENTS: Mapping[Optimizer, Mapping[str, str]] = {
@@ -21,7 +21,7 @@ _LBFGS_SCALE = 1000.0
 """What torch's L-BFGS takes for no curvature does not depend on the scale of the objective, and ours are small."""
 
 
-class Mover:
+class CodeOptimizer:
     """Moves a code.
 
     Args:
@@ -33,7 +33,7 @@ class Mover:
     def __init__(self, kind: Optimizer, code: Code, device: torch.device) -> None:
         self.kind, self.code = kind, code
         self.optimizer = _made(kind, code, device)
-        self.keeps_state = kind in _MOMENTS and not code.alone
+        self.keeps_state = kind in _MOMENTS and not code.single_image_only
 
     def step(self, objective: Callable[[], Tensor]) -> None:
         """One step down the objective, a scalar."""
@@ -100,7 +100,7 @@ class Mover:
 
 def is_captured(kind: Optimizer, code: Code, device: torch.device) -> bool:
     """Whether steps run as a CUDA graph, if they can."""
-    return kind == "adam" and device.type == "cuda" and not code.alone
+    return kind == "adam" and device.type == "cuda" and not code.single_image_only
 
 
 def _made(kind: Optimizer, code: Code, device: torch.device) -> torch.optim.Optimizer:

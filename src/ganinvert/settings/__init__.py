@@ -2,7 +2,6 @@
 
 from ganinvert.settings.common import (
     DEFAULT_GENERATOR,
-    AdversarialLoss,
     Affinity,
     Align,
     Augmentation,
@@ -10,6 +9,7 @@ from ganinvert.settings.common import (
     DiscoveryPreset,
     EvaluatedTask,
     FitMode,
+    GanLoss,
     GrayImages,
     Hole,
     Init,
@@ -33,13 +33,13 @@ from ganinvert.settings.discovery import DISCOVERY, Discovery
 from ganinvert.settings.encoding import EncoderTraining
 from ganinvert.settings.methods import (
     Encoded,
+    FineTuningSettings,
     GenerativePrior,
-    Invert,
+    InversionSettings,
     LayerResiduals,
     MethodSettings,
     PmSFC,
     SingleCode,
-    Tuning,
 )
 from ganinvert.settings.optimization import Objective, Optimization
 from ganinvert.settings.presets import (
@@ -68,7 +68,6 @@ __all__ = [
     "REFINEMENTS",
     "RESOLUTIONS",
     "UPSCALE",
-    "AdversarialLoss",
     "Affinity",
     "Align",
     "Augmentation",
@@ -78,13 +77,15 @@ __all__ = [
     "Encoded",
     "EncoderTraining",
     "EvaluatedTask",
+    "FineTuningSettings",
     "FitMode",
+    "GanLoss",
     "GenerativePrior",
     "GrayImages",
     "Hole",
     "Init",
     "InterpolationPath",
-    "Invert",
+    "InversionSettings",
     "Kernel",
     "LayerResiduals",
     "Luma",
@@ -102,7 +103,6 @@ __all__ = [
     "SingleCode",
     "StoredPrecision",
     "Training",
-    "Tuning",
     "Weighting",
     "as_mganprior",
     "at_least",

@@ -9,7 +9,7 @@ from ganinvert.errors import UsageError
 
 DEFAULT_GENERATOR = "portraits-64"
 
-AdversarialLoss = Literal["non-saturating", "wgan-gp"]
+GanLoss = Literal["non-saturating", "wgan-gp"]
 Align = Literal["auto", "off", "force"]
 Affinity = Literal["thresholded", "paper"]
 Augmentation = Literal["adaptive", "fixed", "none"]

@@ -163,7 +163,7 @@ MethodSettings = PmSFC | SingleCode | LayerResiduals | Encoded | GenerativePrior
 
 
 @dataclass(frozen=True)
-class Tuning:
+class FineTuningSettings:
     """Fine-tuning of the generator's weights around a code that stays as it is, the pivot.
 
     Near-perfect inversion is 1ₚ [objective + λ·local adversarial term] + global adversarial term; no source gives
@@ -211,7 +211,7 @@ class Tuning:
 
 
 @dataclass(frozen=True)
-class Invert:
+class InversionSettings:
     """Everything that a task on photos can be told but its inputs, outputs, generator and device.
 
     Attributes:
@@ -225,7 +225,7 @@ class Invert:
     method: MethodSettings = PmSFC()
     optimization: Optimization = Optimization()
     objective: Objective = Objective()
-    tuning: Tuning | None = None
+    tuning: FineTuningSettings | None = None
     name: MethodName = "pmsfc"
 
     def __post_init__(self) -> None:
@@ -245,7 +245,7 @@ class Invert:
                 hint="a restart has 2 runs, everything else 1",
             )
 
-    def of(self, method: MethodSettings) -> Invert:
+    def of(self, method: MethodSettings) -> InversionSettings:
         """The same with another method, under its name."""
         names: dict[type[MethodSettings], MethodName] = {
             SingleCode: "single",
@@ -268,8 +268,8 @@ class Invert:
     @property
     def discovery_layer(self) -> int | None:
         """The layer whose subspaces have to be discovered; None when none have."""
-        composing = isinstance(self.method, PmSFC) and self.method.subspaces > 1
-        return self.method.layer if composing else None  # type: ignore[union-attr]  # a composition has one
+        partition_for = isinstance(self.method, PmSFC) and self.method.subspaces > 1
+        return self.method.layer if partition_for else None  # type: ignore[union-attr]  # a composition has one
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -285,12 +285,12 @@ class Invert:
         return (*(("encoder",) if encoded else ()), *(("discriminator",) if judged else ()))
 
     @property
-    def shortest(self) -> Invert:
+    def shortest(self) -> InversionSettings:
         """The same with one step of everything, to have loaded what it needs."""
         tuning = self.tuning and replace(self.tuning, optimization=self.tuning.optimization.shortest)
         return replace(self, optimization=self.optimization.shortest, tuning=tuning)
 
     @property
-    def alone(self) -> bool:
+    def single_image_only(self) -> bool:
         """Whether photos cannot be optimised together."""
         return bool(self.tuning or isinstance(self.method, GenerativePrior) or self.optimization.optimizer == "lbfgs")

@@ -10,27 +10,27 @@ from ganinvert.errors import UsageError
 from ganinvert.settings.common import EvaluatedTask, MethodName, Preset, Refinement
 from ganinvert.settings.methods import (
     Encoded,
+    FineTuningSettings,
     GenerativePrior,
-    Invert,
+    InversionSettings,
     LayerResiduals,
     PmSFC,
     SingleCode,
-    Tuning,
 )
 from ganinvert.settings.optimization import Objective, Optimization
 
-Presets = Mapping[Preset, Invert]
+Presets = Mapping[Preset, InversionSettings]
 
 INVERT: Presets = {
-    "default": Invert(),
+    "default": InversionSettings(),
     # 7000 steps at 1e-4 with N(0, I) codes would stand still: see Composition.start.
-    "paper": Invert(
+    "paper": InversionSettings(
         PmSFC(init="random", sphere=False, weight_rate=1.0),
         Optimization(steps=7000, lr=1e-4, schedule="constant", warmup=0.0),
         Objective(perceptual_every=1),
     ),
     # No weights, one code per subspace, no VGG. The program adds a code for all channels, which it never saves.
-    "official": Invert(
+    "official": InversionSettings(
         PmSFC(codes=1, weighting="linear", weight_rate=0.0, init="random", sphere=False),
         Optimization(steps=20_000, lr=1e-4, schedule="constant", warmup=0.0),
         Objective(perceptual=0.0),
@@ -38,7 +38,7 @@ INVERT: Presets = {
 }
 
 _EQUATION_9 = replace(INVERT["paper"], objective=Objective(perceptual=0.0, perceptual_every=1))
-_FEW_STEPS = Invert(optimization=Optimization(steps=40), objective=Objective(perceptual=0.0))
+_FEW_STEPS = InversionSettings(optimization=Optimization(steps=40), objective=Objective(perceptual=0.0))
 """Where much is missing, every further step explains what is known better and invents more of the rest: in 40 steps,
 results are nearer to the truth than in 300. See docs/explanation/tasks.md."""
 
@@ -51,7 +51,7 @@ INPAINT: Presets = {
 }
 EDIT: Presets = {
     # Codes that stay nearer to the generator's own reconstruct less and take a change of subspaces better.
-    "default": Invert(optimization=Optimization(steps=60, lr=0.2)),
+    "default": InversionSettings(optimization=Optimization(steps=60, lr=0.2)),
     "paper": INVERT["paper"],
     "official": INVERT["official"],
 }
@@ -59,7 +59,7 @@ EDIT: Presets = {
 
 
 @dataclass(frozen=True)
-class Recipe:
+class MethodEntry:
     """A method by its name.
 
     Attributes:
@@ -71,7 +71,7 @@ class Recipe:
     presets: Mapping[EvaluatedTask, Presets]
 
 
-def as_mganprior(base: Invert) -> Invert:
+def as_mganprior(base: InversionSettings) -> InversionSettings:
     """One subspace and linear weights, with the optimiser, layer and R·K codes of PmSFC's settings."""
     method = base.method
     assert isinstance(method, PmSFC)
@@ -84,9 +84,9 @@ LINEAR_WEIGHT_RATE = 0.05
 """Best of those tried for linear weights: docs/explanation/optimisation.md."""
 
 
-def _official_mganprior(layer: int, codes: int, steps: int, *, vgg: float = 1.0) -> Invert:
+def _official_mganprior(layer: int, codes: int, steps: int, *, vgg: float = 1.0) -> InversionSettings:
     """Settings of the published program: plain gradient descent from z ~ N(0, I) and α = 1/N."""
-    return Invert(
+    return InversionSettings(
         PmSFC(1, codes, layer, weighting="linear", init="random", sigma=1.0, sphere=False, weight_rate=1.0),
         Optimization(steps, 1.0, "constant", warmup=0.0, optimizer="sgd"),
         Objective(perceptual=1e-3 * vgg, perceptual_every=1),
@@ -94,9 +94,9 @@ def _official_mganprior(layer: int, codes: int, steps: int, *, vgg: float = 1.0)
     )
 
 
-def _on_all_tasks(**presets: Invert) -> Mapping[EvaluatedTask, Presets]:
+def _on_all_tasks(**presets: InversionSettings) -> Mapping[EvaluatedTask, Presets]:
     """The same presets for every task, without the terms with a network where the photo is degraded (eq. 9)."""
-    inverting: dict[Any, Invert] = dict(presets)
+    inverting: dict[Any, InversionSettings] = dict(presets)
     restoring = {
         preset: replace(chosen, objective=replace(chosen.objective, perceptual=0.0, alexnet=0.0))
         for preset, chosen in inverting.items()
@@ -104,7 +104,7 @@ def _on_all_tasks(**presets: Invert) -> Mapping[EvaluatedTask, Presets]:
     return {"invert": inverting, "colorize": restoring, "upscale": restoring, "inpaint": restoring}
 
 
-_PTI = Tuning(
+_PTI = FineTuningSettings(
     "pti",
     Optimization(350, 3e-4, "constant", warmup=0.0),
     Objective(perceptual=0.0, lpips=1.0, perceptual_every=1),
@@ -115,14 +115,14 @@ _PTI = Tuning(
 )
 _PTI_PAPER = replace(_PTI, stop=0.06)
 _DESCENT = Objective(perceptual=0.0)
-_SINGLE = Invert(SingleCode(), Optimization(lr=0.3), name="single")
+_SINGLE = InversionSettings(SingleCode(), Optimization(lr=0.3), name="single")
 
-METHODS: Mapping[MethodName, Recipe] = {
-    "pmsfc": Recipe(
+METHODS: Mapping[MethodName, MethodEntry] = {
+    "pmsfc": MethodEntry(
         "codes composed by subspaces of features (Li et al. 2021)",
         {"invert": INVERT, "colorize": COLORIZE, "upscale": UPSCALE, "inpaint": INPAINT},
     ),
-    "mganprior": Recipe(
+    "mganprior": MethodEntry(
         "codes composed by all features together (Gu et al. 2020)",
         {
             "invert": {"default": as_mganprior(INVERT["default"]), "official": _official_mganprior(6, 30, 3000)},
@@ -134,11 +134,11 @@ METHODS: Mapping[MethodName, Recipe] = {
             },
         },
     ),
-    "single": Recipe(
+    "single": MethodEntry(
         "one code (Creswell and Bharath 2018)",
         _on_all_tasks(
             default=_SINGLE,
-            paper=Invert(
+            paper=InversionSettings(
                 SingleCode(init="random", sphere=False, prior=0.01),
                 Optimization(5000, 0.01, "constant", 0.0, "rmsprop"),
                 _DESCENT,
@@ -146,11 +146,13 @@ METHODS: Mapping[MethodName, Recipe] = {
             ),
         ),
     ),
-    "clipping": Recipe(
+    "clipping": MethodEntry(
         "one code with stochastic clipping (Lipton and Tripathi 2017)",
         _on_all_tasks(
-            default=Invert(SingleCode(sphere=False, clip=3.0), Optimization(lr=0.1), _DESCENT, name="clipping"),
-            paper=Invert(
+            default=InversionSettings(
+                SingleCode(sphere=False, clip=3.0), Optimization(lr=0.1), _DESCENT, name="clipping"
+            ),
+            paper=InversionSettings(
                 SingleCode(init="random", sphere=False, clip=3.0),
                 Optimization(10_000, 1.0, "constant", 0.0, "sgd"),
                 _DESCENT,
@@ -158,13 +160,13 @@ METHODS: Mapping[MethodName, Recipe] = {
             ),
         ),
     ),
-    "invertgennet": Recipe(
+    "invertgennet": MethodEntry(
         "one code, descended to from z and from −ẑ (Ma et al. 2018)",
         _on_all_tasks(
-            default=Invert(
+            default=InversionSettings(
                 SingleCode(init="random", restart=True), Optimization(lr=0.3, runs=2), _DESCENT, name="invertgennet"
             ),
-            paper=Invert(
+            paper=InversionSettings(
                 SingleCode(init="random", sphere=False, restart=True),
                 Optimization(2000, 0.01, "constant", 0.0, runs=2),
                 _DESCENT,
@@ -172,10 +174,10 @@ METHODS: Mapping[MethodName, Recipe] = {
             ),
         ),
     ),
-    "genvismani": Recipe(
+    "genvismani": MethodEntry(
         "an encoder's code, then L-BFGS (Zhu et al. 2016)",
         _on_all_tasks(
-            default=Invert(
+            default=InversionSettings(
                 SingleCode(init="encoder", sphere=False),
                 Optimization(200, 1.0, "constant", 0.0, "lbfgs"),
                 Objective(perceptual=0.0, alexnet=0.002, perceptual_every=1),
@@ -183,11 +185,11 @@ METHODS: Mapping[MethodName, Recipe] = {
             ),
         ),
     ),
-    "invertlayers": Recipe(
+    "invertlayers": MethodEntry(
         "an encoder's code, then residuals of the first layers (Bau et al. 2019)",
         _on_all_tasks(
-            default=Invert(LayerResiduals(), Optimization(lr=0.05), name="invertlayers"),
-            paper=Invert(
+            default=InversionSettings(LayerResiduals(), Optimization(lr=0.05), name="invertlayers"),
+            paper=InversionSettings(
                 LayerResiduals(),
                 Optimization(3000, 0.01, "halving", 0.0),
                 Objective(pixel=0.0, absolute=1.0, perceptual=1.0, perceptual_every=1),
@@ -195,23 +197,29 @@ METHODS: Mapping[MethodName, Recipe] = {
             ),
         ),
     ),
-    "encoder": Recipe(
+    "encoder": MethodEntry(
         "what the encoder sees, in one forward pass",
-        _on_all_tasks(default=Invert(Encoded(), Optimization(steps=0), _DESCENT, name="encoder")),
+        _on_all_tasks(default=InversionSettings(Encoded(), Optimization(steps=0), _DESCENT, name="encoder")),
     ),
-    "dgp": Recipe(
+    "dgp": MethodEntry(
         "one code and the generator's weights, layer by layer (Pan et al. 2020)",
         _on_all_tasks(
-            default=Invert(GenerativePrior(weight_rate=0.03, rank=16), Optimization(200, 0.1), _DESCENT, name="dgp"),
+            default=InversionSettings(
+                GenerativePrior(weight_rate=0.03, rank=16), Optimization(200, 0.1), _DESCENT, name="dgp"
+            ),
             # The authors lower both rates by hand in every stage.
-            paper=Invert(GenerativePrior(), Optimization(1500, 2e-3, "cosine", 0.0), _DESCENT, name="dgp"),
+            paper=InversionSettings(GenerativePrior(), Optimization(1500, 2e-3, "cosine", 0.0), _DESCENT, name="dgp"),
         ),
     ),
-    "near-perfect": Recipe(
+    "near-perfect": MethodEntry(
         "PmSFC, then fine-tuning with an adversary",
-        {"invert": {"default": replace(INVERT["default"], tuning=Tuning("near-perfect"), name="near-perfect")}},
+        {
+            "invert": {
+                "default": replace(INVERT["default"], tuning=FineTuningSettings("near-perfect"), name="near-perfect")
+            }
+        },
     ),
-    "pti": Recipe(
+    "pti": MethodEntry(
         "one code, then fine-tuning around it (Roich et al. 2021)",
         {
             "invert": {
@@ -224,11 +232,11 @@ METHODS: Mapping[MethodName, Recipe] = {
     ),
 }
 
-REFINEMENTS: Mapping[Refinement, Tuning] = {"near-perfect": Tuning(), "pti": _PTI}
+REFINEMENTS: Mapping[Refinement, FineTuningSettings] = {"near-perfect": FineTuningSettings(), "pti": _PTI}
 """What can follow any inversion."""
 
 
-def preset_of(method: MethodName, task: EvaluatedTask, preset: Preset = "default") -> Invert:
+def preset_of(method: MethodName, task: EvaluatedTask, preset: Preset = "default") -> InversionSettings:
     """The settings of a method.
 
     Raises:
@@ -246,7 +254,7 @@ def preset_of(method: MethodName, task: EvaluatedTask, preset: Preset = "default
     return presets[preset]
 
 
-def divergences(chosen: Invert, task: EvaluatedTask) -> dict[str, str]:
+def divergences(chosen: InversionSettings, task: EvaluatedTask) -> dict[str, str]:
     """What differs from the publication: setting to "chosen instead of published"; empty for one without a preset."""
     published = _published(chosen.name, task)
     found = {} if published is None else _differences(replace(chosen, tuning=None), replace(published, tuning=None))
@@ -256,12 +264,14 @@ def divergences(chosen: Invert, task: EvaluatedTask) -> dict[str, str]:
     return found
 
 
-def _published(method: MethodName, task: EvaluatedTask) -> Invert | None:
+def _published(method: MethodName, task: EvaluatedTask) -> InversionSettings | None:
     presets = METHODS[method].presets.get(task, {})
     return presets.get("paper") or presets.get("official")
 
 
-def _differences(chosen: Invert | Tuning, published: Invert | Tuning) -> dict[str, str]:
+def _differences(
+    chosen: InversionSettings | FineTuningSettings, published: InversionSettings | FineTuningSettings
+) -> dict[str, str]:
     ours, theirs = _flat(asdict(chosen)), _flat(asdict(published))
     return {
         key: f"{ours.get(key)} instead of {theirs.get(key)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ganinvert.errors import UsageError
-from ganinvert.settings.common import AdversarialLoss, Augmentation, GrayImages, at_least, positive, require_seed
+from ganinvert.settings.common import Augmentation, GanLoss, GrayImages, at_least, positive, require_seed
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Training:
     phase_images: int = 20_000
     batch: int = 16
     lr: float = 2e-3
-    loss: AdversarialLoss = "non-saturating"
+    loss: GanLoss = "non-saturating"
     r1: float = 1.0
     augmentation: Augmentation = "adaptive"
     features: float = 1.0

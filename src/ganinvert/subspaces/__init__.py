@@ -1,7 +1,15 @@
 """Prior subspaces: groups of feature channels that express one another."""
 
-from ganinvert.subspaces.clustering import Partition, affinity_matrix, partition
-from ganinvert.subspaces.masks import SubspaceMasks, discovered, find_masks, masks_of, prefer, store, was_discovered
+from ganinvert.subspaces.clustering import Clustering, affinity_matrix, cluster_channels
+from ganinvert.subspaces.partition import (
+    SubspacePartition,
+    discovered,
+    find_partition,
+    partition_of,
+    prefer,
+    store,
+    was_discovered,
+)
 from ganinvert.subspaces.self_expression import (
     SelfExpression,
     SelfExpressionStep,
@@ -9,16 +17,16 @@ from ganinvert.subspaces.self_expression import (
 )
 
 __all__ = [
-    "Partition",
+    "Clustering",
     "SelfExpression",
     "SelfExpressionStep",
-    "SubspaceMasks",
+    "SubspacePartition",
     "affinity_matrix",
+    "cluster_channels",
     "discovered",
-    "find_masks",
+    "find_partition",
     "learn_self_expression",
-    "masks_of",
-    "partition",
+    "partition_of",
     "prefer",
     "store",
     "was_discovered",

@@ -18,7 +18,7 @@ RESEEDS = 5
 
 
 @dataclass(frozen=True)
-class Partition:
+class Clustering:
     """Channels sorted into subspaces.
 
     Attributes:
@@ -56,7 +56,7 @@ def affinity_matrix(matrix: Tensor, subspaces: int, kind: Affinity) -> NDArray[n
     return (cosines + cosines.T) / 2
 
 
-def partition(matrix: Tensor, subspaces: int, *, kind: Affinity, seed: int = 0) -> Partition:
+def cluster_channels(matrix: Tensor, subspaces: int, *, kind: Affinity, seed: int = 0) -> Clustering:
     """Spectral clustering (Ng, Jordan and Weiss 2002) of the channels into R subspaces.
 
     Args:
@@ -75,7 +75,7 @@ def partition(matrix: Tensor, subspaces: int, *, kind: Affinity, seed: int = 0) 
             hint=f"choose -R between 1 and {channels}",
         )
     if subspaces in (1, channels):
-        return Partition(torch.arange(channels) % subspaces, 1.0)
+        return Clustering(torch.arange(channels) % subspaces, 1.0)
     affinity = affinity_matrix(matrix, subspaces, kind)
     runs = [_cluster(affinity, subspaces, kind, seed + n) for n in range(RESEEDS)]
     agreement = _agreement(runs)
@@ -86,7 +86,7 @@ def partition(matrix: Tensor, subspaces: int, *, kind: Affinity, seed: int = 0) 
     chosen = runs[int(np.where(complete, agreement.sum(axis=1), -np.inf).argmax())]
     rank = np.empty(subspaces, dtype=np.int64)
     rank[np.argsort(-np.bincount(chosen), kind="stable")] = np.arange(subspaces)
-    return Partition(torch.from_numpy(rank[chosen]), float(agreement[np.triu_indices(RESEEDS, 1)].mean()))
+    return Clustering(torch.from_numpy(rank[chosen]), float(agreement[np.triu_indices(RESEEDS, 1)].mean()))
 
 
 def _agreement(runs: list[NDArray[np.int64]]) -> NDArray[np.float64]:

@@ -1,27 +1,27 @@
 """What people do with the tool."""
 
+from ganinvert.tasks.api import colorize, inpaint, invert, upscale
+from ganinvert.tasks.base import ColorizeTask, InpaintTask, InvertTask, PreparedImage, Task, UpscaleTask, holed
 from ganinvert.tasks.discovery import DiscoveredSubspaces, discover
 from ganinvert.tasks.editing import Edit, interpolate, render, swap, swap_grid
 from ganinvert.tasks.encoding import EncoderJob, encoder_path, saved_encoder_settings, train_encoder
-from ganinvert.tasks.inversion import Inverter
-from ganinvert.tasks.measuring import Colorizing, Inpainting, Inverting, Target, Task, Upscaling, holed
 from ganinvert.tasks.results import Inversion
-from ganinvert.tasks.single import colorize, inpaint, invert, upscale
+from ganinvert.tasks.session import Inverter
 from ganinvert.tasks.training import TrainingJob, saved_settings, train
 
 __all__ = [
-    "Colorizing",
+    "ColorizeTask",
     "DiscoveredSubspaces",
     "Edit",
     "EncoderJob",
-    "Inpainting",
+    "InpaintTask",
     "Inversion",
+    "InvertTask",
     "Inverter",
-    "Inverting",
-    "Target",
+    "PreparedImage",
     "Task",
     "TrainingJob",
-    "Upscaling",
+    "UpscaleTask",
     "colorize",
     "discover",
     "encoder_path",

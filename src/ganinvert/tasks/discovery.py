@@ -13,10 +13,10 @@ from ganinvert.settings import DEFAULT_GENERATOR, Affinity, Discovery
 from ganinvert.subspaces import (
     SelfExpression,
     SelfExpressionStep,
-    SubspaceMasks,
+    SubspacePartition,
     discovered,
     learn_self_expression,
-    masks_of,
+    partition_of,
     prefer,
     store,
 )
@@ -28,13 +28,13 @@ class DiscoveredSubspaces:
 
     Attributes:
         expression: The self-expression matrix with its loss history.
-        masks: Its channels in R subspaces.
+        partition: Its channels in R subspaces.
         path: Where the matrix is kept.
         reused: True when the matrix had been learned before with the same settings.
     """
 
     expression: SelfExpression
-    masks: SubspaceMasks
+    partition: SubspacePartition
     path: Path
     reused: bool
 
@@ -81,4 +81,4 @@ def discover(
     else:
         prefer(*found)
         reused = True
-    return DiscoveredSubspaces(found[0], masks_of(*found, subspaces, affinity=affinity), found[1], reused)
+    return DiscoveredSubspaces(found[0], partition_of(*found, subspaces, affinity=affinity), found[1], reused)

@@ -54,7 +54,7 @@ def render(bundle: LatentBundle, generator: Generator, *, subspaces: Sequence[in
         raise UsageError(f"features cannot be scaled by {scale:g}", hint="choose a number, for instance 1.3")
     features = bundle.features(generator)
     if subspaces and scale != 1:
-        chosen = bundle.masks.channels(subspaces)[:, None, None]
+        chosen = bundle.partition.channels(subspaces)[:, None, None]
         features = torch.where(chosen, scale * features, features)
         bundle = _edited(bundle, features, "render", {"subspaces": _listed(subspaces), "scale": scale})
     return Edit(_image(bundle.render(generator, features=features)), bundle)
@@ -80,7 +80,7 @@ def swap(
         UsageError: A subspace does not exist.
     """
     require_alike(a, b)
-    chosen = a.masks.channels(subspaces)[:, None, None]
+    chosen = a.partition.channels(subspaces)[:, None, None]
     ours, theirs = a.features(generator), b.features(generator)
     plain = [to_unit(a.decode(generator, features)) for features in (ours, theirs)]
     settings = {"subspaces": _listed(subspaces), "strength": strength}
@@ -111,10 +111,10 @@ def swap_grid(a: LatentBundle, b: LatentBundle, generator: Generator, *, strengt
         BundleError: The bundles do not belong together.
     """
     ends = swap(a, b, generator, subspaces=[])
-    pairs = [swap(a, b, generator, subspaces=[n], strength=strength) for n in range(1, a.masks.subspaces + 1)]
+    pairs = [swap(a, b, generator, subspaces=[n], strength=strength) for n in range(1, a.partition.subspaces + 1)]
     return images.grid(
         [[ends[0].image, first.image, second.image, ends[1].image] for first, second in pairs],
-        row_labels=[f"subspace {n}\n{size} channels" for n, size in enumerate(a.masks.sizes, 1)],
+        row_labels=[f"subspace {n}\n{size} channels" for n, size in enumerate(a.partition.sizes, 1)],
         column_labels=["A", "A with B's", "B with A's", "B"],
     )
 
@@ -167,7 +167,7 @@ def require_alike(a: LatentBundle, b: LatentBundle) -> None:
     for what, ours, theirs in (
         ("generators", a.digest, b.digest),
         ("layers", a.layer, b.layer),
-        ("subspaces", a.masks.labels.tolist(), b.masks.labels.tolist()),
+        ("subspaces", a.partition.labels.tolist(), b.partition.labels.tolist()),
     ):
         if ours != theirs:
             raise BundleError(

@@ -17,7 +17,7 @@ from ganinvert import images
 from ganinvert.degradations import Downsample, Grayscale
 from ganinvert.errors import ImageError, UsageError
 from ganinvert.losses import has_lpips
-from ganinvert.methods import editing_layer, editing_masks, equipped, helpers
+from ganinvert.methods import adapt_to_generator, auxiliary_digests, edit_layer, edit_partition
 from ganinvert.metrics import (
     alexnet_moments,
     color_auc,
@@ -28,12 +28,12 @@ from ganinvert.metrics import (
     ssim,
 )
 from ganinvert.protocols import CONTESTANTS, SWEPT, Protocol
-from ganinvert.settings import Invert, PmSFC
-from ganinvert.subspaces import SubspaceMasks
+from ganinvert.settings import InversionSettings, PmSFC
+from ganinvert.subspaces import SubspacePartition
+from ganinvert.tasks.base import ColorizeTask, InpaintTask, InvertTask, PreparedImage, Task, UpscaleTask, is_gray
 from ganinvert.tasks.comparison import INPUT, METRICS
-from ganinvert.tasks.inversion import Inverter
-from ganinvert.tasks.measuring import Colorizing, Inpainting, Inverting, Target, Task, Upscaling, is_gray
 from ganinvert.tasks.records import Result
+from ganinvert.tasks.session import Inverter
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def read_truth(path: Path, inverter: Inverter, protocol: Protocol) -> Truth:
 
     Args:
         path: Its file.
-        inverter: Loaded for `Inverting`.
+        inverter: Loaded for `InvertTask`.
         protocol: How it is going to be degraded.
 
     Raises:
@@ -91,7 +91,7 @@ def contenders(
     base: Inverter,
     names: Sequence[str],
     *,
-    adjust: Callable[[Invert], Invert] = lambda chosen: chosen,
+    adjust: Callable[[InversionSettings], InversionSettings] = lambda chosen: chosen,
     sweep: Mapping[str, Sequence[int]],
 ) -> list[Contender]:
     """Every method at every point of the sweep, on one generator.
@@ -115,21 +115,28 @@ def contenders(
         point = dict(zip(sweep, values, strict=True))
         settings = CONTESTANTS[name].settings(base.task.name, partial(_moved, adjust, name, point))
         method = settings.method
-        layer = editing_layer(method, base.generator)
+        layer = edit_layer(method, base.generator)
         if "layer" in point and isinstance(method, PmSFC) and method.subspaces > 1:
-            masks = SubspaceMasks.random(base.generator.layer_info(layer).channels, method.subspaces)
+            partition = SubspacePartition.random(base.generator.layer_info(layer).channels, method.subspaces)
         else:
-            masks = editing_masks(base.generator, layer, method)
-        if CONTESTANTS[name].random_masks and masks.subspaces > 1:
-            masks = masks.shuffled()
-        chosen, remark = equipped(settings, base.generator)
-        networks = helpers(chosen, base.generator)
-        inverter = replace(base, settings=chosen, layer=layer, masks=masks, helpers=networks, remark=remark)
+            partition = edit_partition(base.generator, layer, method)
+        if CONTESTANTS[name].random_partition and partition.subspaces > 1:
+            partition = partition.shuffled()
+        chosen, remark = adapt_to_generator(settings, base.generator)
+        networks = auxiliary_digests(chosen, base.generator)
+        inverter = replace(
+            base, settings=chosen, layer=layer, partition=partition, auxiliary_digests=networks, remark=remark
+        )
         found.append(Contender(name, inverter, point))
     return found
 
 
-def _moved(adjust: Callable[[Invert], Invert], name: str, point: Mapping[str, int], chosen: Invert) -> Invert:
+def _moved(
+    adjust: Callable[[InversionSettings], InversionSettings],
+    name: str,
+    point: Mapping[str, int],
+    chosen: InversionSettings,
+) -> InversionSettings:
     """Settings at a point of a sweep."""
     chosen = adjust(chosen)
     changes = {SWEPT[key]: value for key, value in point.items()}
@@ -144,16 +151,16 @@ def task_of(protocol: Protocol) -> Task:
     """The task that undoes the degradation."""
     match protocol.task:
         case "colorize":
-            return Colorizing(protocol.luma)
+            return ColorizeTask(protocol.luma)
         case "upscale":
-            return Upscaling(None, protocol.kernel)
+            return UpscaleTask(None, protocol.kernel)
         case "inpaint":
-            return Inpainting()
+            return InpaintTask()
         case _:
-            return Inverting()
+            return InvertTask()
 
 
-def degrade(truth: Truth, protocol: Protocol) -> Target:
+def degrade(truth: Truth, protocol: Protocol) -> PreparedImage:
     """What a user would have had instead of the photo, made ready for the task.
 
     Args:
@@ -169,7 +176,7 @@ def degrade(truth: Truth, protocol: Protocol) -> Target:
         case "colorize":
             picture = _picture(Grayscale(protocol.luma)(x).expand(-1, 3, -1, -1))
         case "upscale":
-            side = Upscaling(protocol.factor, protocol.kernel).side(_picture(x), resolution)
+            side = UpscaleTask(protocol.factor, protocol.kernel).side(_picture(x), resolution)
             picture = _picture(Downsample(resolution, side, kernel=protocol.kernel)(x))
         case "inpaint":
             missing = missing_pixels(protocol, resolution, truth.sha256)

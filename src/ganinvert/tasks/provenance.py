@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from ganinvert.optimize import Outcome
 from ganinvert.settings import divergences
-from ganinvert.tasks.measuring import Target
+from ganinvert.tasks.base import PreparedImage
 
 if TYPE_CHECKING:
-    from ganinvert.tasks.inversion import Inverter
+    from ganinvert.tasks.session import Inverter
 
 
 def settings_hash(inverter: Inverter) -> str:
@@ -23,9 +23,9 @@ def settings_hash(inverter: Inverter) -> str:
     content = {
         **inverter.task.options(),
         "settings": asdict(inverter.settings),
-        "masks": inverter.masks.labels.tolist(),
+        "masks": inverter.partition.labels.tolist(),
         "generator": inverter.generator.digest,
-        "helpers": dict(inverter.helpers),
+        "helpers": dict(inverter.auxiliary_digests),
         "reals": _reals(inverter),
         "dtype": str(inverter.dtype),
         "seed": inverter.seed,
@@ -34,7 +34,7 @@ def settings_hash(inverter: Inverter) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def provenance(inverter: Inverter, target: Target, outcome: Outcome) -> dict[str, Any]:
+def provenance(inverter: Inverter, target: PreparedImage, outcome: Outcome) -> dict[str, Any]:
     """Of the result of a picture."""
     settings = inverter.settings
     return {

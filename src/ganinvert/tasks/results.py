@@ -13,7 +13,7 @@ from ganinvert.bundle import LatentBundle
 from ganinvert.generators import Generator
 from ganinvert.metrics import to_unit
 from ganinvert.optimize import Outcome
-from ganinvert.tasks.measuring import Target, Task, deviation, explained
+from ganinvert.tasks.base import PreparedImage, Task, deviation, explained
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -45,7 +45,7 @@ class Inversion:
     whole: Image | None = None
 
     @classmethod
-    def made(cls, draft: LatentBundle, generator: Generator, target: Target, task: Task) -> Inversion:
+    def made(cls, draft: LatentBundle, generator: Generator, target: PreparedImage, task: Task) -> Inversion:
         """Render and measure what was found.
 
         Args:
@@ -63,7 +63,7 @@ class Inversion:
         return cls._around(replace(draft, metrics=metrics), generator, target, task, image)
 
     @classmethod
-    def recalled(cls, bundle: LatentBundle, generator: Generator, target: Target, task: Task) -> Inversion:
+    def recalled(cls, bundle: LatentBundle, generator: Generator, target: PreparedImage, task: Task) -> Inversion:
         """The result again, from its bundle.
 
         Raises:
@@ -72,7 +72,9 @@ class Inversion:
         return cls._around(bundle, generator, target, task, _shown(bundle.render(generator), target))
 
     @classmethod
-    def _around(cls, bundle: LatentBundle, generator: Generator, target: Target, task: Task, image: Image) -> Inversion:
+    def _around(
+        cls, bundle: LatentBundle, generator: Generator, target: PreparedImage, task: Task, image: Image
+    ) -> Inversion:
         degradation = target.measurement.degradation(generator.resolution)
         whole = None
         if target.picture is not None:
@@ -88,7 +90,7 @@ class Inversion:
         )
 
 
-def _shown(x: torch.Tensor, target: Target) -> Image:
+def _shown(x: torch.Tensor, target: PreparedImage) -> Image:
     """An image (1, 3, r, r) in the generator's range as people see it; transparency that marks a hole is none."""
     alpha = target.fit.alpha if target.measurement.known is None else None
     return images.to_pil(to_unit(x)[0].cpu().numpy(), alpha)

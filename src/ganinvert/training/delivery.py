@@ -15,7 +15,7 @@ import torch
 from ganinvert.errors import TrainingError, WeightsError
 from ganinvert.figures import draw_memorisation
 from ganinvert.generators import PGGANGenerator
-from ganinvert.generators.selfcheck import check_render
+from ganinvert.generators.checks import check_render
 from ganinvert.settings import DEFAULT_GENERATOR, StoredPrecision
 from ganinvert.training.data import ImageFolder
 from ganinvert.training.encoder_run import EncoderRun

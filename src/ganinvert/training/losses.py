@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganinvert.settings import AdversarialLoss
+from ganinvert.settings import GanLoss
 
 GRADIENT_PENALTY = 10.0
 DRIFT = 1e-3
@@ -16,12 +16,12 @@ DRIFT = 1e-3
 Discriminator = Callable[[Tensor], Tensor]
 
 
-def generator_loss(fake: Tensor, kind: AdversarialLoss) -> Tensor:
+def generator_loss(fake: Tensor, kind: GanLoss) -> Tensor:
     """-log D(G(z)) (Goodfellow et al. 2014) or the negative critic (Arjovsky et al. 2017)."""
     return F.softplus(-fake).mean() if kind == "non-saturating" else -fake.mean()
 
 
-def discriminator_loss(real: Tensor, fake: Tensor, kind: AdversarialLoss) -> Tensor:
+def discriminator_loss(real: Tensor, fake: Tensor, kind: GanLoss) -> Tensor:
     """The counterpart; the critic's with the drift term of Karras et al. 2018, which keeps its scores near 0."""
     if kind == "non-saturating":
         return F.softplus(-real).mean() + F.softplus(fake).mean()

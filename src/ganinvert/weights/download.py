@@ -17,9 +17,9 @@ import httpx
 
 from ganinvert.errors import OutputError, WeightsError
 from ganinvert.files import write_atomically
+from ganinvert.weights.google_drive import drive_problem, next_step
 from ganinvert.weights.store import etag_path
 from ganinvert.weights.transfer import Note, Patience, Progress, Watch, file_sha256
-from ganinvert.weights.webpages import drive_problem, next_step
 
 LARGEST = 4 << 30
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class SubspaceMasks:
+class SubspacePartition:
     """A partition of a layer's channels into R subspaces.
 
     Attributes:
@@ -69,12 +69,12 @@ class SubspaceMasks:
         return torch.isin(self.labels, torch.tensor([number - 1 for number in subspaces], dtype=torch.int64))
 
     @classmethod
-    def whole(cls, channels: int) -> SubspaceMasks:
+    def whole(cls, channels: int) -> SubspacePartition:
         """One subspace of all channels: mGANprior's composition."""
         return cls(torch.zeros(channels, dtype=torch.int64), "whole")
 
     @classmethod
-    def random(cls, channels: int, subspaces: int, *, seed: int = 0) -> SubspaceMasks:
+    def random(cls, channels: int, subspaces: int, *, seed: int = 0) -> SubspacePartition:
         """Random masks of equal sizes, for layers whose subspaces were not discovered.
 
         Raises:
@@ -86,19 +86,19 @@ class SubspaceMasks:
             )
         return cls(torch.arange(channels) % subspaces, "equal").shuffled(seed=seed)
 
-    def shuffled(self, *, seed: int = 0) -> SubspaceMasks:
+    def shuffled(self, *, seed: int = 0) -> SubspacePartition:
         """Random masks of the same sizes, to see what discovery is worth."""
         order = torch.randperm(len(self.labels), generator=torch.Generator().manual_seed(seed))
-        return SubspaceMasks(self.labels[order], "random")
+        return SubspacePartition(self.labels[order], "random")
 
     @classmethod
-    def cut(cls, expression: SelfExpression, subspaces: int, *, affinity: Affinity) -> SubspaceMasks:
+    def cut(cls, expression: SelfExpression, subspaces: int, *, affinity: Affinity) -> SubspacePartition:
         """Cluster a self-expression matrix into R subspaces.
 
         Raises:
             UsageError: R does not fit the number of channels.
         """
-        result = partition(expression.matrix, subspaces, kind=affinity)
+        result = cluster_channels(expression.matrix, subspaces, kind=affinity)
         return cls(result.labels, affinity, result.stability)
 
     def save(self, path: Path) -> None:
@@ -111,7 +111,7 @@ class SubspaceMasks:
         TensorFile({"labels": self.labels}, about).save(path)
 
     @classmethod
-    def load(cls, path: Path) -> SubspaceMasks:
+    def load(cls, path: Path) -> SubspacePartition:
         """Read a file written by `save`.
 
         Raises:
@@ -154,7 +154,7 @@ def discovered(generator: Generator, settings: Discovery) -> tuple[SelfExpressio
 
 
 def prefer(expression: SelfExpression, path: Path) -> None:
-    """Make a kept discovery the most recent one, which `find_masks` takes; an embedded one is copied for that.
+    """Make a kept discovery the most recent one, which `find_partition` takes; an embedded one is copied for that.
 
     Raises:
         OutputError: The user's data directory cannot be written.
@@ -165,7 +165,7 @@ def prefer(expression: SelfExpression, path: Path) -> None:
         store(expression)
 
 
-def find_masks(generator: Generator, layer: int, subspaces: int, *, affinity: Affinity) -> SubspaceMasks:
+def find_partition(generator: Generator, layer: int, subspaces: int, *, affinity: Affinity) -> SubspacePartition:
     """Masks for R subspaces, from the most recent discovery for this generator and layer, else the embedded one.
 
     Args:
@@ -185,14 +185,14 @@ def find_masks(generator: Generator, layer: int, subspaces: int, *, affinity: Af
             hint=f"choose -R between 1 and {channels}",
         )
     if subspaces == 1:
-        return SubspaceMasks.whole(channels)
+        return SubspacePartition.whole(channels)
     folder = _path(generator.digest, Discovery(layer=layer)).parent
     found = sorted(folder.glob(f"self-expression-{'?' * 12}.safetensors"), key=lambda path: path.stat().st_mtime)
     for path in (*reversed(found), _embedded(generator, layer)):
         if path.exists():
             expression = SelfExpression.load(path)
             if expression.digest == generator.digest:
-                return masks_of(expression, path, subspaces, affinity=affinity)
+                return partition_of(expression, path, subspaces, affinity=affinity)
     raise WeightsError(
         f"no subspaces have been discovered yet for {generator.name} at layer {layer}",
         hint=f"run `ganinvert discover -g {generator.name} --layer {layer}` once, with your generator's name or file",
@@ -204,7 +204,7 @@ def was_discovered(digest: str, layer: int) -> bool:
     return any(_path(digest, Discovery(layer=layer)).parent.glob("self-expression-*.safetensors")) if digest else False
 
 
-def masks_of(expression: SelfExpression, path: Path, subspaces: int, *, affinity: Affinity) -> SubspaceMasks:
+def partition_of(expression: SelfExpression, path: Path, subspaces: int, *, affinity: Affinity) -> SubspacePartition:
     """Cut a kept self-expression matrix into R subspaces (about a second), or take the masks cut before.
 
     Raises:
@@ -215,15 +215,15 @@ def masks_of(expression: SelfExpression, path: Path, subspaces: int, *, affinity
     for cached in (path.with_name(name), own):
         if cached.exists():
             try:
-                return SubspaceMasks.load(cached)
+                return SubspacePartition.load(cached)
             except WeightsError as error:
                 logger.info("cut anew: %s", error)
-    masks = SubspaceMasks.cut(expression, subspaces, affinity=affinity)
+    partition = SubspacePartition.cut(expression, subspaces, affinity=affinity)
     try:
-        masks.save(own)
+        partition.save(own)
     except OutputError as error:
         logger.info("not kept for the next time: %s", error)
-    return masks
+    return partition
 
 
 def _path(digest: str, settings: Discovery) -> Path:

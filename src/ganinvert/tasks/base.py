@@ -28,7 +28,7 @@ GRAY_SPREAD = 16
 
 
 @dataclass(frozen=True)
-class Target:
+class PreparedImage:
     """A picture made ready.
 
     Attributes:
@@ -53,7 +53,7 @@ class Task(ABC):
     fits_back: ClassVar[bool] = True
     """Whether a result has its place in the picture that it was made of."""
 
-    def target(self, picture: images.Picture, fitted: images.Fit, *, remarks: Sequence[str] = ()) -> Target:
+    def target(self, picture: images.Picture, fitted: images.Fit, *, remarks: Sequence[str] = ()) -> PreparedImage:
         """Measure a picture.
 
         Args:
@@ -71,7 +71,7 @@ class Task(ABC):
         if fitted.alpha is not None:
             digest.update(fitted.alpha.tobytes())
         notes = (*picture.notes, *(text for text in (fitted.note, *remarks, note) if text))
-        return Target(fitted, measurement, notes, digest.hexdigest())
+        return PreparedImage(fitted, measurement, notes, digest.hexdigest())
 
     def side(self, picture: images.Picture, resolution: int) -> int:  # noqa: ARG002  (for tasks that ask the picture)
         """Side of the measured square, in pixels.
@@ -117,7 +117,7 @@ def is_gray(levels: torch.Tensor) -> bool:
 
 
 @dataclass(frozen=True)
-class Inverting(Task):
+class InvertTask(Task):
     """The picture shows the wanted image itself."""
 
     name = "invert"
@@ -128,7 +128,7 @@ class Inverting(Task):
 
 
 @dataclass(frozen=True)
-class Colorizing(Task):
+class ColorizeTask(Task):
     """The picture shows the luminance.
 
     Attributes:
@@ -155,7 +155,7 @@ class Colorizing(Task):
 
 
 @dataclass(frozen=True)
-class Upscaling(Task):
+class UpscaleTask(Task):
     """The picture is the wanted image, made smaller.
 
     Attributes:
@@ -202,7 +202,7 @@ class Upscaling(Task):
 
 
 @dataclass(frozen=True)
-class Inpainting(Task):
+class InpaintTask(Task):
     """The picture shows the wanted image but for its transparent part."""
 
     name = "inpaint"

@@ -13,10 +13,10 @@ from ganinvert.errors import UsageError
 from ganinvert.generators import Generator, PGGANDiscriminator
 from ganinvert.generators.tuned import TunedGenerator
 from ganinvert.losses import LpipsLoss, pixel_loss
-from ganinvert.methods.adversary import Adversary, discriminator_of
+from ganinvert.methods.adversarial import AdversarialLoss, discriminator_of
 from ganinvert.methods.base import Code
-from ganinvert.methods.weights import WeightChanges
-from ganinvert.settings import Tuning
+from ganinvert.methods.weight_deltas import WeightDeltas
+from ganinvert.settings import FineTuningSettings
 
 LOCALITY_SHARE = 0.5
 """How far towards a random code's features the locality term looks. PTI's step of 30 is one of StyleGAN's W."""
@@ -32,7 +32,7 @@ class FineTuning:
         reals: Real images (n, 3, r, r) uint8, for the global term.
     """
 
-    settings: Tuning
+    settings: FineTuningSettings
     discriminator: PGGANDiscriminator | None = None
     reals: Tensor | None = None
 
@@ -43,7 +43,9 @@ class FineTuning:
             return "none"
         return "samples" if self.reals is None else "images"
 
-    def start(self, generator: Generator, pivot: Code, y: Tensor, degradation: Degradation, *, seed: int) -> TunedCode:
+    def start(
+        self, generator: Generator, pivot: Code, y: Tensor, degradation: Degradation, *, seed: int
+    ) -> FineTunedCode:
         """The pivot, and changes of 0.
 
         Raises:
@@ -61,23 +63,23 @@ class FineTuning:
                 hint=f"bring them to (3, {generator.resolution}, {generator.resolution})",
             )
         if settings.adversarial or settings.cohesion:
-            adversary = Adversary(
+            adversary = AdversarialLoss(
                 generator,
                 discriminator_of(generator, self.discriminator),
                 settings,
                 target=degradation.guess(y).expand(-1, 3, -1, -1),
                 reals=self.reals,
             )
-        changes = WeightChanges(
+        changes = WeightDeltas(
             generator, after=pivot.layer, rank=settings.rank, rng=torch.Generator().manual_seed(seed)
         )
         stop = LpipsLoss(y) if settings.stop else None
         with torch.no_grad():
             features = pivot.compose(generator).float()
-        return TunedCode(pivot, features, changes, settings, adversary=adversary, stop=stop, seed=seed)
+        return FineTunedCode(pivot, features, changes, settings, adversary=adversary, stop=stop, seed=seed)
 
 
-class TunedCode(Code):
+class FineTunedCode(Code):
     """A code that stays, and changes of the weights after its layer.
 
     Args:
@@ -90,17 +92,17 @@ class TunedCode(Code):
         seed: Of everything that is drawn: every step draws what its number says, so that a run can be repeated.
     """
 
-    alone = True
+    single_image_only = True
     features: Tensor
 
     def __init__(
         self,
         pivot: Code,
         features: Tensor,
-        changes: WeightChanges,
-        settings: Tuning,
+        changes: WeightDeltas,
+        settings: FineTuningSettings,
         *,
-        adversary: Adversary | None = None,
+        adversary: AdversarialLoss | None = None,
         stop: LpipsLoss | None = None,
         seed: int = 0,
     ) -> None:
@@ -129,7 +131,7 @@ class TunedCode(Code):
         image = self.tuned(generator).synthesize(self.features, self.layer)
         return image if self._local else image.detach()
 
-    def begin(self, index: int, steps: int) -> bool:  # noqa: ARG002  (no step is special)
+    def on_step_start(self, index: int, steps: int) -> bool:  # noqa: ARG002  (no step is special)
         """Draw what the step draws, and let the discriminator learn from it."""
         # A generator's seed is 64 bits; steps of neighbouring seeds must not be the same ones.
         self._rng.manual_seed((self.seed * 1_000_003 + index) % 2**63)
@@ -159,13 +161,13 @@ class TunedCode(Code):
         return torch.stack(terms).sum(dim=0) if terms else None
 
     @torch.no_grad()
-    def retract(self) -> None:
+    def project_(self) -> None:
         """After the end, changes stay what they were."""
         if self._ended is not None:
             for name, value in self.changes.named_parameters():
                 value.copy_(self._ended[1][name])
 
-    def conclude(self, losses: Tensor) -> None:  # noqa: ARG002  (the last changes are kept)
+    def on_end(self, losses: Tensor) -> None:  # noqa: ARG002  (the last changes are kept)
         """Round the changes as a bundle does."""
         self.changes.round()
         self._ended, self._local = None, True

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ganinvert.errors import WeightsError
+from ganinvert.generators.checks import check_fingerprints, check_render
 from ganinvert.generators.pggan import PGGANDiscriminator, PGGANGenerator
-from ganinvert.generators.selfcheck import check_fingerprints, check_render
 from ganinvert.weights import GeneratorWeights, TensorFile, digest, read_discriminator, read_generator, read_perceptual
 from ganinvert.weights.catalog import CONVOLUTIONS, Entry, Source
 from ganinvert.weights.store import Store, etag_path, is_offline

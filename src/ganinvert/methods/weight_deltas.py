@@ -14,7 +14,7 @@ _DOT = ":"
 """Stands for the dot in names, which modules reserve."""
 
 
-class WeightChanges(nn.Module):
+class WeightDeltas(nn.Module):
     """Changes of the weights after a layer, 0 at the start.
 
     A convolution's change of rank k is a product (o, k)·(k, i·h·w), as in LoRA (Hu et al. 2021): the second factor

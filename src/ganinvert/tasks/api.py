@@ -17,7 +17,7 @@ from ganinvert.settings import (
     Align,
     Box,
     FitMode,
-    Invert,
+    InversionSettings,
     Kernel,
     Luma,
     MethodName,
@@ -25,10 +25,10 @@ from ganinvert.settings import (
     Precision,
     preset_of,
 )
-from ganinvert.subspaces import SubspaceMasks
-from ganinvert.tasks.inversion import Inverter
-from ganinvert.tasks.measuring import Colorizing, Inpainting, Upscaling, holed
+from ganinvert.subspaces import SubspacePartition
+from ganinvert.tasks.base import ColorizeTask, InpaintTask, UpscaleTask, holed
 from ganinvert.tasks.results import Inversion
+from ganinvert.tasks.session import Inverter
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,9 +38,9 @@ def invert(
     picture: str | Path | Image,
     *,
     generator: str | Path = DEFAULT_GENERATOR,
-    settings: Invert = INVERT["default"],
+    settings: InversionSettings = INVERT["default"],
     method: MethodSettings | MethodName | None = None,
-    masks: SubspaceMasks | None = None,
+    partition: SubspacePartition | None = None,
     fit: FitMode = "crop",
     align: Align = "auto",
     face: int = 1,
@@ -59,7 +59,7 @@ def invert(
         settings: Method, optimisation and objective; `settings.INVERT["paper"]` is the paper's.
         method: The name of one, whose default preset replaces `settings`; or what replaces `settings.method`, for
             instance `PmSFC(subspaces=6, codes=5)`.
-        masks: Subspaces to use instead of the discovered ones.
+        partition: Subspaces to use instead of the discovered ones.
         fit: How a picture that is not square becomes so: "crop", "pad" or "squash".
         align: "auto" moves a face to where a face generator expects it, unless it is there; "force" always; "off"
             never, and says when it should.
@@ -83,7 +83,7 @@ def invert(
     inverter = Inverter.load(
         generator,
         settings,
-        masks=masks,
+        partition=partition,
         fit=fit,
         align=align,
         face=face,
@@ -101,7 +101,7 @@ def colorize(
     *,
     luma: Luma = "rec601",
     generator: str | Path = DEFAULT_GENERATOR,
-    settings: Invert = COLORIZE["default"],
+    settings: InversionSettings = COLORIZE["default"],
     fit: FitMode = "crop",
     align: Align = "auto",
     paste_back: bool = False,
@@ -128,7 +128,7 @@ def colorize(
         UsageError: A setting cannot be.
         WeightsError: The generator is unknown or damaged, or no subspaces were discovered for it.
     """
-    task = Colorizing(luma)
+    task = ColorizeTask(luma)
     inverter = Inverter.load(
         generator, settings, task=task, fit=fit, align=align, paste_back=paste_back, device=device, seed=seed
     )
@@ -141,7 +141,7 @@ def upscale(
     factor: int | None = None,
     kernel: Kernel = "bicubic",
     generator: str | Path = DEFAULT_GENERATOR,
-    settings: Invert = UPSCALE["default"],
+    settings: InversionSettings = UPSCALE["default"],
     fit: FitMode = "crop",
     align: Align = "auto",
     device: str = "auto",
@@ -168,7 +168,7 @@ def upscale(
         UsageError: A setting cannot be.
         WeightsError: The generator is unknown or damaged, or no subspaces were discovered for it.
     """
-    task = Upscaling(factor, kernel)
+    task = UpscaleTask(factor, kernel)
     inverter = Inverter.load(generator, settings, task=task, fit=fit, align=align, device=device, seed=seed)
     return inverter.run([inverter.prepare(picture)], callback=callback)[0]
 
@@ -180,7 +180,7 @@ def inpaint(
     box: Box | None = None,
     keep_white: bool = False,
     generator: str | Path = DEFAULT_GENERATOR,
-    settings: Invert = INPAINT["default"],
+    settings: InversionSettings = INPAINT["default"],
     fit: FitMode = "crop",
     align: Align = "auto",
     paste_back: bool = False,
@@ -210,7 +210,7 @@ def inpaint(
         UsageError: A setting cannot be.
         WeightsError: The generator is unknown or damaged, or no subspaces were discovered for it.
     """
-    task = Inpainting()
+    task = InpaintTask()
     inverter = Inverter.load(
         generator, settings, task=task, fit=fit, align=align, paste_back=paste_back, device=device, seed=seed
     )

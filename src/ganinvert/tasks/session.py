@@ -18,11 +18,20 @@ from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import InsufficientMemoryError, UsageError
 from ganinvert.faces import Alignment
 from ganinvert.generators import PGGANGenerator, load_generator
-from ganinvert.methods import FineTuning, editing_layer, editing_masks, equipped, helpers, method_of
+from ganinvert.methods import FineTuning, adapt_to_generator, auxiliary_digests, edit_layer, edit_partition, method_of
 from ganinvert.optimize import Snapshot, Solution, Stage, Step, solve
-from ganinvert.settings import DEFAULT_GENERATOR, INVERT, Align, FitMode, Invert, PmSFC, Precision, require_seed
-from ganinvert.subspaces import SubspaceMasks
-from ganinvert.tasks.measuring import Inverting, Target, Task
+from ganinvert.settings import (
+    DEFAULT_GENERATOR,
+    INVERT,
+    Align,
+    FitMode,
+    InversionSettings,
+    PmSFC,
+    Precision,
+    require_seed,
+)
+from ganinvert.subspaces import SubspacePartition
+from ganinvert.tasks.base import InvertTask, PreparedImage, Task
 from ganinvert.tasks.provenance import provenance, settings_hash
 from ganinvert.tasks.results import Inversion
 from ganinvert.training import ImageFolder
@@ -38,7 +47,7 @@ class Inverter:
     Attributes:
         generator: On `device`.
         layer: Where results can be edited.
-        masks: The subspaces of that layer.
+        partition: The subspaces of that layer.
         settings: Method, optimisation and objective.
         task: What pictures tell of the wanted image.
         device: Where to compute.
@@ -47,15 +56,15 @@ class Inverter:
         fit_mode: How pictures that are not square become so.
         alignment: What to do about faces that are not where the generator expects them.
         paste_back: Whether results are also put back into their pictures.
-        helpers: Digests of the other networks that the method asks for.
+        auxiliary_digests: Digests of the other networks that the method asks for.
         remark: What is to be said of every result; empty for nothing.
         reals: What near-perfect fine-tuning takes for real images; None: the generator's own.
     """
 
     generator: PGGANGenerator
     layer: int
-    masks: SubspaceMasks
-    settings: Invert
+    partition: SubspacePartition
+    settings: InversionSettings
     task: Task
     device: torch.device
     dtype: torch.dtype
@@ -63,7 +72,7 @@ class Inverter:
     fit_mode: FitMode
     alignment: Alignment
     paste_back: bool
-    helpers: Mapping[str, str]
+    auxiliary_digests: Mapping[str, str]
     remark: str = ""
     reals: ImageFolder | None = None
 
@@ -71,10 +80,10 @@ class Inverter:
     def load(
         cls,
         generator: str | Path = DEFAULT_GENERATOR,
-        settings: Invert = INVERT["default"],
+        settings: InversionSettings = INVERT["default"],
         *,
         task: Task | None = None,
-        masks: SubspaceMasks | None = None,
+        partition: SubspacePartition | None = None,
         fit: FitMode = "crop",
         align: Align = "auto",
         face: int = 1,
@@ -89,8 +98,8 @@ class Inverter:
         Args:
             generator: `portraits-64`, a name, or a generator file.
             settings: Method, optimisation, objective and fine-tuning.
-            task: What pictures tell; `Inverting` by default.
-            masks: Subspaces to use instead of the discovered ones.
+            task: What pictures tell; `InvertTask` by default.
+            partition: Subspaces to use instead of the discovered ones.
             fit: How pictures that are not square become so.
             align: What to do about faces that are not where the generator expects them.
             face: Which face, counted from the largest.
@@ -106,7 +115,7 @@ class Inverter:
             WeightsError: The generator is unknown or damaged, or no subspaces were discovered for it.
         """
         require_seed(seed)
-        alignment, task = Alignment(align, face), task or Inverting()
+        alignment, task = Alignment(align, face), task or InvertTask()
         if paste_back and not task.fits_back:
             raise UsageError(
                 f"a result of {task.name} is larger than its place in the picture", hint="leave --paste-back out"
@@ -114,19 +123,19 @@ class Inverter:
         place = resolve_device(device)
         loaded = load_generator(generator)
         # What it lacks is said before there is any work to lose.
-        settings, remark = equipped(settings, loaded, reals=reals is not None)
-        networks = helpers(settings, loaded)
+        settings, remark = adapt_to_generator(settings, loaded, reals=reals is not None)
+        networks = auxiliary_digests(settings, loaded)
         method = settings.method
-        layer = editing_layer(method, loaded)
-        if masks is None:
-            masks = editing_masks(loaded, layer, method)
+        layer = edit_layer(method, loaded)
+        if partition is None:
+            partition = edit_partition(loaded, layer, method)
         elif isinstance(method, PmSFC) and method.subspaces > 1:
-            settings = replace(settings, method=replace(method, subspaces=masks.subspaces))
+            settings = replace(settings, method=replace(method, subspaces=partition.subspaces))
         task.check(loaded.resolution)
         return cls(
             generator=loaded.to(place),
             layer=layer,
-            masks=masks,
+            partition=partition,
             settings=settings,
             task=task,
             device=place,
@@ -135,12 +144,12 @@ class Inverter:
             fit_mode=fit,
             alignment=alignment,
             paste_back=paste_back,
-            helpers=networks,
+            auxiliary_digests=networks,
             remark=remark,
             reals=None if reals is None else ImageFolder.load(reals, loaded.resolution),
         )
 
-    def prepare(self, picture: str | Path | Image | images.Picture) -> Target:
+    def prepare(self, picture: str | Path | Image | images.Picture) -> PreparedImage:
         """Read a picture, or take a Pillow image, and measure it.
 
         Raises:
@@ -165,7 +174,7 @@ class Inverter:
 
     def run(
         self,
-        targets: Sequence[Target],
+        targets: Sequence[PreparedImage],
         *,
         callback: Callable[[Step], None] | None = None,
         checkpoints: Checkpoints | None = None,
@@ -184,12 +193,12 @@ class Inverter:
         Raises:
             InsufficientMemoryError: They do not fit into the device's memory together.
         """
-        batches: dict[object, list[tuple[Target, Snapshot | None]]] = {}
+        batches: dict[object, list[tuple[PreparedImage, Snapshot | None]]] = {}
         for n, target in enumerate(targets):
             snapshot = checkpoints.load(target.sha256) if checkpoints else None
             done = snapshot.done if snapshot else 0
             together = (
-                n if self.device.type == "cpu" or self.settings.alone else None,
+                n if self.device.type == "cpu" or self.settings.single_image_only else None,
                 target.measurement.levels.shape,
                 done,
             )
@@ -203,10 +212,10 @@ class Inverter:
 
     def _run(
         self,
-        batch: Sequence[tuple[Target, Snapshot | None]],
+        batch: Sequence[tuple[PreparedImage, Snapshot | None]],
         callback: Callable[[Step], None] | None,
         checkpoints: Checkpoints | None,
-    ) -> list[tuple[Target, Inversion]]:
+    ) -> list[tuple[PreparedImage, Inversion]]:
         targets = [target for target, _ in batch]
         snapshots = [snapshot for _, snapshot in batch if snapshot is not None]
 
@@ -250,7 +259,7 @@ class Inverter:
             self.generator,
             y.to(self.device),
             degradation=degradation.to(self.device),
-            method=method_of(self.settings.method, self.masks),
+            method=method_of(self.settings.method, self.partition),
             objective=self.settings.objective,
             optimization=self.settings.optimization,
             refinement=refinement,
@@ -260,7 +269,7 @@ class Inverter:
             callback=callback,
         )
 
-    def _draft(self, target: Target, solution: Solution, n: int) -> LatentBundle:
+    def _draft(self, target: PreparedImage, solution: Solution, n: int) -> LatentBundle:
         measured = target.measurement
         return LatentBundle(
             task=self.task.name,
@@ -271,7 +280,7 @@ class Inverter:
             layer=self.layer,
             tensors=solution.code.tensors(n),
             deltas=solution.code.deltas(n),
-            masks=self.masks,
+            partition=self.partition,
             losses=solution.losses[:, n].clone(),
             metrics={},
             settings=asdict(self.settings),
@@ -279,7 +288,7 @@ class Inverter:
             measurement=None if measured.kind == "identity" else measured,
         )
 
-    def recall(self, target: Target, bundle: LatentBundle) -> Inversion:
+    def recall(self, target: PreparedImage, bundle: LatentBundle) -> Inversion:
         """The result again, from the bundle that an earlier run with the same settings made of the same picture.
 
         Args:

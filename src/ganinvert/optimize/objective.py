@@ -23,7 +23,7 @@ from ganinvert.methods import Code
 from ganinvert.settings import Objective
 
 
-class Evaluation:
+class ObjectiveFunction:
     """The objective of b images. What networks make of the measurements is computed here, once.
 
     Args:

@@ -18,7 +18,7 @@ _ENCODERS: WeakKeyDictionary[Generator, Encoder] = WeakKeyDictionary()
 _KEPT: WeakKeyDictionary[Generator, tuple[tuple[torch.device, bool], Tensor, list[Tensor]]] = WeakKeyDictionary()
 
 
-def start_codes(
+def initial_codes(
     generator: Generator,
     y: Tensor,
     degradation: Degradation,

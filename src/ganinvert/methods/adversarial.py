@@ -12,7 +12,7 @@ from torch import Tensor
 from ganinvert.errors import WeightsError
 from ganinvert.generators import Generator, PGGANDiscriminator, load_discriminator
 from ganinvert.generators.tuned import TunedGenerator
-from ganinvert.settings import Tuning
+from ganinvert.settings import FineTuningSettings
 
 _FOUND: WeakKeyDictionary[Generator, PGGANDiscriminator] = WeakKeyDictionary()
 
@@ -44,7 +44,7 @@ def discriminator_of(generator: Generator, given: PGGANDiscriminator | None = No
     return given.to(next(generator.parameters()).device)
 
 
-class Adversary:
+class AdversarialLoss:
     """The terms of near-perfect inversion that need a discriminator D.
 
     Local: log D(x) + log(1 - D(x̂)), for the photo x and its image x̂; global: E log D(x) + E log(1 - D(G(z))). The
@@ -63,7 +63,7 @@ class Adversary:
         self,
         generator: Generator,
         discriminator: PGGANDiscriminator,
-        settings: Tuning,
+        settings: FineTuningSettings,
         *,
         target: Tensor,
         reals: Tensor | None,

@@ -10,38 +10,38 @@ from torch import Tensor, nn
 
 from ganinvert.errors import MissingNetworkError, UsageError, WeightsError
 from ganinvert.generators import Generator
-from ganinvert.methods.adversary import discriminator_of
+from ganinvert.methods.adversarial import discriminator_of
 from ganinvert.methods.base import Code, Method
 from ganinvert.methods.composition import ComposedCode, Composition
 from ganinvert.methods.dgp import DeepGenerativePrior
 from ganinvert.methods.encoded import Encoding, FeatureCode
+from ganinvert.methods.initialization import encoder_of
 from ganinvert.methods.latent import Latent, LatentCode
 from ganinvert.methods.residuals import ResidualCode, Residuals
-from ganinvert.methods.starts import encoder_of
 from ganinvert.settings import (
     Encoded,
     GenerativePrior,
-    Invert,
+    InversionSettings,
     LayerResiduals,
     MethodSettings,
     PmSFC,
     SingleCode,
     Weighting,
 )
-from ganinvert.subspaces import SubspaceMasks, find_masks
+from ganinvert.subspaces import SubspacePartition, find_partition
 from ganinvert.weights import digest
 
 
-def method_of(settings: MethodSettings, masks: SubspaceMasks) -> Method:
+def method_of(settings: MethodSettings, partition: SubspacePartition) -> Method:
     """The method that settings are for.
 
     Args:
         settings: Of any method.
-        masks: The subspaces that results are edited by; PmSFC composes by them, too.
+        partition: The subspaces that results are edited by; PmSFC composes by them, too.
     """
     match settings:
         case PmSFC():
-            return Composition(settings, composing(settings, masks))
+            return Composition(settings, partition_for(settings, partition))
         case SingleCode():
             return Latent(settings)
         case LayerResiduals():
@@ -52,7 +52,9 @@ def method_of(settings: MethodSettings, masks: SubspaceMasks) -> Method:
             return DeepGenerativePrior(settings)
 
 
-def equipped(settings: Invert, generator: Generator, *, reals: bool = False) -> tuple[Invert, str]:
+def adapt_to_generator(
+    settings: InversionSettings, generator: Generator, *, reals: bool = False
+) -> tuple[InversionSettings, str]:
     """The settings that a generator allows, and what is to be said of it.
 
     Near-perfect fine-tuning of a generator without a discriminator does without the terms that need one.
@@ -79,7 +81,7 @@ def equipped(settings: Invert, generator: Generator, *, reals: bool = False) -> 
     return settings, ""
 
 
-def helpers(settings: Invert, generator: Generator) -> dict[str, str]:
+def auxiliary_digests(settings: InversionSettings, generator: Generator) -> dict[str, str]:
     """The other networks that an inversion is going to ask for: kind to digest of their weights.
 
     Raises:
@@ -92,18 +94,20 @@ def helpers(settings: Invert, generator: Generator) -> dict[str, str]:
     return {kind: digest(found[kind](generator).state_dict()) for kind in settings.networks}
 
 
-def composing(settings: PmSFC, masks: SubspaceMasks) -> SubspaceMasks:
+def partition_for(settings: PmSFC, partition: SubspacePartition) -> SubspacePartition:
     """The subspaces that a composition uses: with R = 1, all channels together."""
-    return masks if settings.subspaces > 1 else SubspaceMasks.whole(len(masks.labels))
+    return partition if settings.subspaces > 1 else SubspacePartition.whole(len(partition.labels))
 
 
-def rebuilt(method: Mapping[str, Any], tensors: Mapping[str, Tensor], masks: SubspaceMasks, *, layer: int) -> Code:
+def code_from_tensors(
+    method: Mapping[str, Any], tensors: Mapping[str, Tensor], partition: SubspacePartition, *, layer: int
+) -> Code:
     """The code of one image, from what a bundle keeps of it.
 
     Args:
         method: Fields of the method's settings.
         tensors: As `Code.tensors` gives them.
-        masks: The subspaces of `layer`.
+        partition: The subspaces of `layer`.
         layer: Where results are edited, and where features without a code are.
 
     Raises:
@@ -119,9 +123,9 @@ def rebuilt(method: Mapping[str, Any], tensors: Mapping[str, Tensor], masks: Sub
         composed = PmSFC(**method)
         _require(composed.weighting in get_args(Weighting) and composed.layer == layer)
         _require(parts["z"].ndim == 4 and parts["z"].shape[1:3] == (composed.subspaces, composed.codes))
-        _require(parts["w"].shape[1:] == (composed.codes, len(masks.labels)))
-        _require(composed.subspaces in (1, masks.subspaces))
-        return ComposedCode(parts["z"], parts["w"], composing(composed, masks), composed)
+        _require(parts["w"].shape[1:] == (composed.codes, len(partition.labels)))
+        _require(composed.subspaces in (1, partition.subspaces))
+        return ComposedCode(parts["z"], parts["w"], partition_for(composed, partition), composed)
     _require(names == {"z", *residuals} and parts["z"].ndim == 2 and len(residuals) <= layer)
     _require(all(parts[name].ndim == 4 for name in residuals))
     if not residuals:
@@ -134,7 +138,7 @@ def _require(holds: bool) -> None:
         raise ValueError("its parts do not fit together")
 
 
-def editing_layer(settings: MethodSettings, generator: Generator) -> int:
+def edit_layer(settings: MethodSettings, generator: Generator) -> int:
     """Where results are edited: where the method gives features, or for codes where PmSFC composes them.
 
     Raises:
@@ -151,7 +155,7 @@ def editing_layer(settings: MethodSettings, generator: Generator) -> int:
             return min(PmSFC().layer, generator.num_layers)
 
 
-def editing_masks(generator: Generator, layer: int, method: MethodSettings) -> SubspaceMasks:
+def edit_partition(generator: Generator, layer: int, method: MethodSettings) -> SubspacePartition:
     """The subspaces that a method composes by; for one that does without, those of PmSFC if they were discovered.
 
     Raises:
@@ -160,8 +164,8 @@ def editing_masks(generator: Generator, layer: int, method: MethodSettings) -> S
     """
     affinity = method.affinity if isinstance(method, PmSFC) else PmSFC().affinity
     if isinstance(method, PmSFC) and method.subspaces > 1:
-        return find_masks(generator, layer, method.subspaces, affinity=affinity)
+        return find_partition(generator, layer, method.subspaces, affinity=affinity)
     try:
-        return find_masks(generator, layer, PmSFC().subspaces, affinity=affinity)
+        return find_partition(generator, layer, PmSFC().subspaces, affinity=affinity)
     except (UsageError, WeightsError):
-        return find_masks(generator, layer, 1, affinity=affinity)
+        return find_partition(generator, layer, 1, affinity=affinity)
