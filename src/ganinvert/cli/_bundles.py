@@ -36,12 +36,12 @@ Source = Annotated[
 
 SubspaceCount = Annotated[
     int | None,
-    typer.Option(
+    options.opt(
+        options.METHOD,
         "-R",
-        metavar="R",
         help="Subspaces in which photos are inverted.",
+        metavar="R",
         show_default=str(PmSFC().subspaces),
-        rich_help_panel=options.METHOD,
     ),
 ]
 

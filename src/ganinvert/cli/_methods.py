@@ -6,9 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Annotated
 
-import typer
-
-from ganinvert.cli._options import METHOD, OPTIMISATION, completing
+from ganinvert.cli._options import METHOD, OPTIMISATION, completing, opt
 from ganinvert.errors import UsageError
 from ganinvert.settings import (
     DEFAULT_GENERATOR,
@@ -28,170 +26,132 @@ GENERATORS = tuple(name for name, entry in CATALOG.items() if entry.network not 
 
 Generator = Annotated[
     str | None,
-    typer.Option(
+    opt(
+        METHOD,
         "--generator",
         "-g",
+        help="A network of `fetch-weights --list`, fetched when first used, or a weights file.",
         metavar="NAME|FILE",
         autocompletion=completing(DEFAULT_GENERATOR, *GENERATORS),
-        help="A network of `fetch-weights --list`, fetched when first used, or a weights file.",
         show_default=f"best face generator in the cache, else {DEFAULT_GENERATOR}",
-        envvar="GANINVERT_GENERATOR",
-        show_envvar=False,
-        rich_help_panel=METHOD,
+        env=True,
     ),
 ]
 BundleGenerator = Annotated[
     str | None,
-    typer.Option(
+    opt(
+        METHOD,
         "--generator",
         "-g",
-        metavar="NAME|FILE",
         help="The generator of the bundles.",
+        metavar="NAME|FILE",
         show_default="the one that a bundle names",
-        rich_help_panel=METHOD,
     ),
 ]
 Subspaces = Annotated[
     int | None,
-    typer.Option(
+    opt(
+        METHOD,
         "--subspaces",
         "-R",
-        metavar="R",
         help="Subspaces; 1 composes all channels together.",
+        metavar="R",
         show_default=str(PmSFC().subspaces),
-        envvar="GANINVERT_SUBSPACES",
-        show_envvar=False,
-        rich_help_panel=METHOD,
+        env=True,
     ),
 ]
 Layer = Annotated[
     int | None,
-    typer.Option(
+    opt(
+        METHOD,
         "--layer",
-        metavar="L",
         help="Compose features after this many convolutions.",
+        metavar="L",
         show_default=str(PmSFC().layer),
-        envvar="GANINVERT_LAYER",
-        show_envvar=False,
-        rich_help_panel=METHOD,
+        env=True,
     ),
 ]
 AffinityKind = Annotated[
     Affinity | None,
-    typer.Option(
+    opt(
+        METHOD,
         "--affinity",
         help="How channels are compared: the authors' program (more repeatable), or the paper.",
         show_default=PmSFC().affinity,
-        envvar="GANINVERT_AFFINITY",
-        show_envvar=False,
-        rich_help_panel=METHOD,
+        env=True,
     ),
 ]
 Method = Annotated[
     MethodName,
-    typer.Option(
+    opt(
+        METHOD,
         "--method",
+        help=f"What is optimised: {', '.join(METHODS)}.",
         metavar="NAME",
         autocompletion=completing(*METHODS),
-        help=f"What is optimised: {', '.join(METHODS)}.",
-        envvar="GANINVERT_METHOD",
-        show_envvar=False,
-        rich_help_panel=METHOD,
+        env=True,
     ),
 ]
 InitKind = Annotated[
     Init | None,
-    typer.Option(
+    opt(
+        METHOD,
         "--init",
         help="Where codes start: the nearest of some random ones, random ones, or an encoder's.",
         show_default="by method",
-        envvar="GANINVERT_INIT",
-        show_envvar=False,
-        rich_help_panel=METHOD,
+        env=True,
     ),
 ]
 PresetName = Annotated[
     Preset,
-    typer.Option(
-        "--preset",
-        help="Fast defaults, or the settings of the paper or of its authors' program.",
-        envvar="GANINVERT_PRESET",
-        show_envvar=False,
-        rich_help_panel=METHOD,
-    ),
+    opt(METHOD, "--preset", help="Fast defaults, or the settings of the paper or of its authors' program.", env=True),
 ]
 DiscoveryPresetName = Annotated[
     DiscoveryPreset,
-    typer.Option(
-        "--preset",
-        help="Fast defaults, or the paper's settings.",
-        envvar="GANINVERT_PRESET",
-        show_envvar=False,
-        rich_help_panel=METHOD,
-    ),
+    opt(METHOD, "--preset", help="Fast defaults, or the paper's settings.", env=True),
 ]
 Steps = Annotated[
     int | None,
-    typer.Option(
+    opt(
+        OPTIMISATION,
         "--steps",
-        metavar="N",
         help="Optimisation steps; fine-tuning has its own.",
+        metavar="N",
         show_default="by preset",
-        envvar="GANINVERT_STEPS",
-        show_envvar=False,
-        rich_help_panel=OPTIMISATION,
+        env=True,
     ),
 ]
 Codes = Annotated[
     int | None,
-    typer.Option(
+    opt(
+        METHOD,
         "--codes",
         "-K",
-        metavar="K",
         help="Latent codes per subspace.",
+        metavar="K",
         show_default=str(PmSFC().codes),
-        envvar="GANINVERT_CODES",
-        show_envvar=False,
-        rich_help_panel=METHOD,
+        env=True,
     ),
 ]
 CheckpointEvery = Annotated[
     int,
-    typer.Option(
+    opt(
+        OPTIMISATION,
         "--checkpoint-every",
+        help="Keep the unfinished optimisation beside the results every so many steps, to go on from after a stop.",
         metavar="N",
         min=0,
-        help="Keep the unfinished optimisation beside the results every so many steps, to go on from after a stop.",
         show_default="off",
-        envvar="GANINVERT_CHECKPOINT_EVERY",
-        show_envvar=False,
-        rich_help_panel=OPTIMISATION,
+        env=True,
     ),
 ]
 LearningRate = Annotated[
     float | None,
-    typer.Option(
-        "--lr",
-        metavar="RATE",
-        help="Learning rate of the codes.",
-        show_default="by preset",
-        envvar="GANINVERT_LR",
-        show_envvar=False,
-        rich_help_panel=OPTIMISATION,
-    ),
+    opt(OPTIMISATION, "--lr", help="Learning rate of the codes.", metavar="RATE", show_default="by preset", env=True),
 ]
 Seed = Annotated[
     int,
-    typer.Option(
-        "--seed",
-        metavar="N",
-        min=0,
-        max=2**63 - 1,
-        help="Of the random start.",
-        envvar="GANINVERT_SEED",
-        show_envvar=False,
-        rich_help_panel=OPTIMISATION,
-    ),
+    opt(OPTIMISATION, "--seed", help="Of the random start.", metavar="N", min=0, max=2**63 - 1, env=True),
 ]
 
 

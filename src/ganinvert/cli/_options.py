@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +27,22 @@ COMPUTE = "Compute"
 GENERAL = "General"
 
 
+def opt(panel: str, *flags: str, help: str, env: bool = False, **rest: Any) -> Any:  # noqa: A002  (typer's word)
+    """An option of a command, in a panel of its help.
+
+    Args:
+        panel: Title of the panel.
+        flags: Long and short names, for instance "--device".
+        help: Sentence of the help.
+        env: Also read the option from the variable GANINVERT_NAME, NAME being the long name.
+        rest: Further arguments of `typer.Option`.
+    """
+    if env:
+        name = max(flags, key=len).lstrip("-").replace("-", "_").upper()
+        rest |= {"envvar": f"GANINVERT_{name}", "show_envvar": False}
+    return typer.Option(*flags, help=help, rich_help_panel=panel, **rest)
+
+
 def completing(*words: str) -> Callable[[str], list[str]]:
     """Completion of one of these words."""
     return lambda incomplete: [word for word in words if word.startswith(incomplete)]
@@ -40,29 +56,22 @@ def _kinds(incomplete: str) -> list[str]:
 
 Offline = Annotated[
     bool,
-    typer.Option("--offline", help="Never use the network; so does GANINVERT_OFFLINE=1.", rich_help_panel=GENERAL),
+    opt(GENERAL, "--offline", help="Never use the network; so does GANINVERT_OFFLINE=1."),
 ]
 Device = Annotated[
     str,
-    typer.Option(
+    opt(
+        COMPUTE,
         "--device",
+        help="Where to compute; auto takes CUDA when there.",
         metavar="auto|cpu|cuda[:N]|mps",
         autocompletion=completing("auto", "cpu", "cuda", "mps"),
-        help="Where to compute; auto takes CUDA when there.",
-        envvar="GANINVERT_DEVICE",
-        show_envvar=False,
-        rich_help_panel=COMPUTE,
+        env=True,
     ),
 ]
 Dtype = Annotated[
     Precision,
-    typer.Option(
-        "--dtype",
-        help="Precision of convolutions; auto takes bfloat16 where it is faster.",
-        envvar="GANINVERT_DTYPE",
-        show_envvar=False,
-        rich_help_panel=COMPUTE,
-    ),
+    opt(COMPUTE, "--dtype", help="Precision of convolutions; auto takes bfloat16 where it is faster.", env=True),
 ]
 Images = Annotated[
     list[Path] | None,
@@ -70,123 +79,104 @@ Images = Annotated[
 ]
 FromFile = Annotated[
     Path | None,
-    typer.Option("--from-file", metavar="LIST", help="More inputs: a file of paths, one a line.", rich_help_panel=IO),
+    opt(IO, "--from-file", help="More inputs: a file of paths, one a line.", metavar="LIST"),
 ]
-Recursive = Annotated[
-    bool, typer.Option("--recursive", "-r", help="Look into folders inside folders.", rich_help_panel=IO)
-]
+Recursive = Annotated[bool, opt(IO, "--recursive", "-r", help="Look into folders inside folders.")]
 Target = Annotated[
     Path,
-    typer.Option(
+    opt(
+        IO,
         "--output",
         "-o",
-        metavar="DIR|FILE|-",
         help="Folder for results, which is created; a .png name for one input; or - for PNG on stdout.",
+        metavar="DIR|FILE|-",
         show_default="the current folder",
-        envvar="GANINVERT_OUTPUT",
-        show_envvar=False,
-        rich_help_panel=IO,
+        env=True,
     ),
 ]
 Name = Annotated[
     str,
-    typer.Option(
+    opt(
+        IO,
         "--name",
-        metavar="TEMPLATE",
         help="Names of results, without suffix: of {stem}, {suffix}, {parent}, {index} and {task}.",
-        envvar="GANINVERT_NAME",
-        show_envvar=False,
-        rich_help_panel=IO,
+        metavar="TEMPLATE",
+        env=True,
     ),
 ]
 Save = Annotated[
     str,
-    typer.Option(
+    opt(
+        IO,
         "--save",
+        help="What to write: image, bundle, comparison (input | result | difference ×4), report (a page about all).",
         metavar="LIST",
         autocompletion=_kinds,
-        help="What to write: image, bundle, comparison (input | result | difference ×4), report (a page about all).",
-        envvar="GANINVERT_SAVE",
-        show_envvar=False,
-        rich_help_panel=IO,
+        env=True,
     ),
 ]
 BatchSize = Annotated[
     str,
-    typer.Option(
+    opt(
+        COMPUTE,
         "--batch-size",
-        metavar="auto|N",
         help="Photos optimised together; auto is what fits into memory. The CPU takes one after another.",
-        envvar="GANINVERT_BATCH_SIZE",
-        show_envvar=False,
-        rich_help_panel=COMPUTE,
+        metavar="auto|N",
+        env=True,
     ),
 ]
 Fit = Annotated[
     FitMode,
-    typer.Option(
-        "--fit", help="How photos become square.", envvar="GANINVERT_FIT", show_envvar=False, rich_help_panel=IO
-    ),
+    opt(IO, "--fit", help="How photos become square.", env=True),
 ]
 AlignFaces = Annotated[
     Align,
-    typer.Option(
+    opt(
+        IO,
         "--align",
         help="Move the face to where a face generator expects it: when it is elsewhere, never, or always.",
-        envvar="GANINVERT_ALIGN",
-        show_envvar=False,
-        rich_help_panel=IO,
+        env=True,
     ),
 ]
-FaceNumber = Annotated[
-    int, typer.Option("--face", metavar="N", help="Which face, counted from the largest.", rich_help_panel=IO)
-]
+FaceNumber = Annotated[int, opt(IO, "--face", help="Which face, counted from the largest.", metavar="N")]
 PasteBack = Annotated[
     bool,
-    typer.Option("--paste-back", help="Put the result back into the photo, which keeps its size.", rich_help_panel=IO),
+    opt(IO, "--paste-back", help="Put the result back into the photo, which keeps its size."),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.", rich_help_panel=IO)]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.", rich_help_panel=IO)]
-Stored = Annotated[StoredPrecision, typer.Option("--store", help="Precision of the files.", rich_help_panel=IO)]
-Licence = Annotated[
-    str, typer.Option("--licence", metavar="TEXT", help="Of the weights, for the file's header.", rich_help_panel=IO)
-]
-Credit = Annotated[
-    str, typer.Option("--credit", metavar="TEXT", help="To whom the images are owed.", rich_help_panel=IO)
-]
-FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first input that fails.", rich_help_panel=IO)]
+Overwrite = Annotated[bool, opt(IO, "--overwrite", help="Replace existing results.")]
+Resume = Annotated[bool, opt(IO, "--resume", help="Go on from the last checkpoint.")]
+Stored = Annotated[StoredPrecision, opt(IO, "--store", help="Precision of the files.")]
+Licence = Annotated[str, opt(IO, "--licence", help="Of the weights, for the file's header.", metavar="TEXT")]
+Credit = Annotated[str, opt(IO, "--credit", help="To whom the images are owed.", metavar="TEXT")]
+FailFast = Annotated[bool, opt(IO, "--fail-fast", help="Stop at the first input that fails.")]
 DryRun = Annotated[
     bool,
-    typer.Option("--dry-run", help="Say what would be written, and write nothing.", rich_help_panel=IO),
+    opt(IO, "--dry-run", help="Say what would be written, and write nothing."),
 ]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="JSON lines on stdout: items, then a summary.", rich_help_panel=IO)
-]
-NoMetadata = Annotated[
-    bool, typer.Option("--no-metadata", help="Write PNG files without the text chunk.", rich_help_panel=IO)
-]
+AsJson = Annotated[bool, opt(IO, "--json", help="JSON lines on stdout: items, then a summary.")]
+NoMetadata = Annotated[bool, opt(IO, "--no-metadata", help="Write PNG files without the text chunk.")]
 
 
 ConfigFile = Annotated[
     Path | None,
-    typer.Option(
+    opt(
+        GENERAL,
         "--config",
-        metavar="FILE",
         help="Settings to use instead of the user's; see `ganinvert config`.",
+        metavar="FILE",
         show_default=False,
-        rich_help_panel=GENERAL,
     ),
 ]
 Config = Annotated[
     Path | None,
-    typer.Option(
+    opt(
+        GENERAL,
         "--config",
+        help="Settings to use instead of the user's; see `ganinvert config`.",
         metavar="FILE",
         callback=configure,
         is_eager=True,
-        help="Settings to use instead of the user's; see `ganinvert config`.",
         show_default=False,
-        rich_help_panel=GENERAL,
     ),
 ]
 
@@ -214,18 +204,16 @@ def _verbose(count: int) -> None:
         output.verbosity = count
 
 
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", callback=_quiet, help="Only errors and data.", rich_help_panel=GENERAL)
-]
+Quiet = Annotated[bool, opt(GENERAL, "--quiet", "-q", help="Only errors and data.", callback=_quiet)]
 Verbose = Annotated[
     int,
-    typer.Option(
+    opt(
+        GENERAL,
         "--verbose",
         "-v",
+        help="More messages; -vv adds tracebacks.",
         count=True,
         callback=_verbose,
         show_default=False,
-        help="More messages; -vv adds tracebacks.",
-        rich_help_panel=GENERAL,
     ),
 ]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from ganinvert.cli import _options as options
 from ganinvert.cli._photos import Photos
 from ganinvert.cli._signature import with_options
@@ -17,10 +15,10 @@ def colorize(
     photos: Photos,
     luma: Annotated[
         Luma,
-        typer.Option(
+        options.opt(
+            options.METHOD,
             "--luma",
             help="What is kept: the Y' of Rec.601 (JPEG) or Rec.709 (HDTV), or the L* of CIELAB.",
-            rich_help_panel=options.METHOD,
         ),
     ] = "rec601",
 ) -> None:

@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
@@ -29,30 +27,22 @@ def discover(
     preset: methods.DiscoveryPresetName = "default",
     steps: Annotated[
         int | None,
-        typer.Option(
-            "--steps", metavar="N", help="Adam steps.", show_default="by preset", rich_help_panel=options.OPTIMISATION
-        ),
+        options.opt(options.OPTIMISATION, "--steps", help="Adam steps.", metavar="N", show_default="by preset"),
     ] = None,
     lr: Annotated[
         float | None,
-        typer.Option(
-            "--lr",
-            metavar="RATE",
-            help="Adam's learning rate.",
-            show_default="by preset",
-            rich_help_panel=options.OPTIMISATION,
+        options.opt(
+            options.OPTIMISATION, "--lr", help="Adam's learning rate.", metavar="RATE", show_default="by preset"
         ),
     ] = None,
     seed: methods.Seed = 0,
     folder: Annotated[
         Path | None,
-        typer.Option(
-            "--output", "-o", metavar="DIR", help="Also draw a figure into this folder.", rich_help_panel=options.IO
-        ),
+        options.opt(options.IO, "--output", "-o", help="Also draw a figure into this folder.", metavar="DIR"),
     ] = None,
     again: Annotated[
         bool,
-        typer.Option("--again", help="Learn anew what was learned before.", rich_help_panel=options.IO),
+        options.opt(options.IO, "--again", help="Learn anew what was learned before."),
     ] = False,
     device: options.Device = "auto",
     offline: options.Offline = False,

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._inputs import expand
@@ -25,71 +23,65 @@ def evaluate(
     images: options.Images = None,
     from_file: options.FromFile = None,
     recursive: options.Recursive = False,
-    task: Annotated[
-        EvaluatedTask, typer.Option("--task", help="What is undone.", rich_help_panel=options.METHOD)
-    ] = _PROTOCOL.task,
+    task: Annotated[EvaluatedTask, options.opt(options.METHOD, "--task", help="What is undone.")] = _PROTOCOL.task,
     method: Annotated[
         str,
-        typer.Option(
+        options.opt(
+            options.METHOD,
             "--method",
-            metavar="LIST",
             help=f"What to compare, the first with the others: {', '.join(CONTESTANTS)}.",
-            rich_help_panel=options.METHOD,
+            metavar="LIST",
         ),
     ] = "pmsfc,mganprior",
     sweep: Annotated[
         list[str] | None,
-        typer.Option(
+        options.opt(
+            options.METHOD,
             "--sweep",
-            metavar="NAME=LIST",
             help=f"Every method at every value of {', '.join(SWEPT)}, as R=1,2,4 or layer=1..8; may be given twice."
             " Layers get random subspaces.",
-            rich_help_panel=options.METHOD,
+            metavar="NAME=LIST",
         ),
     ] = None,
     factor: Annotated[
         int,
-        typer.Option("--factor", metavar="F", help="upscale: how many times smaller.", rich_help_panel=options.METHOD),
+        options.opt(options.METHOD, "--factor", help="upscale: how many times smaller.", metavar="F"),
     ] = _PROTOCOL.factor,
     kernel: Annotated[
-        Kernel, typer.Option("--kernel", help="upscale: how it is made smaller.", rich_help_panel=options.METHOD)
+        Kernel, options.opt(options.METHOD, "--kernel", help="upscale: how it is made smaller.")
     ] = _PROTOCOL.kernel,
     luma: Annotated[
-        Luma, typer.Option("--luma", help="colorize: what stays of colours.", rich_help_panel=options.METHOD)
+        Luma, options.opt(options.METHOD, "--luma", help="colorize: what stays of colours.")
     ] = _PROTOCOL.luma,
     hole: Annotated[
         Hole,
-        typer.Option("--hole", help="inpaint: a box in the middle, or random pixels.", rich_help_panel=options.METHOD),
+        options.opt(options.METHOD, "--hole", help="inpaint: a box in the middle, or random pixels."),
     ] = _PROTOCOL.hole,
     share: Annotated[
         float,
-        typer.Option("--share", metavar="S", help="inpaint: how much is missing.", rich_help_panel=options.METHOD),
+        options.opt(options.METHOD, "--share", help="inpaint: how much is missing.", metavar="S"),
     ] = _PROTOCOL.share,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", metavar="N", min=1, help="Take N of the photos at random.", rich_help_panel=options.IO),
+        options.opt(options.IO, "--limit", help="Take N of the photos at random.", metavar="N", min=1),
     ] = None,
     sample_seed: Annotated[
-        int, typer.Option("--sample-seed", metavar="N", min=0, help="Of that choice.", rich_help_panel=options.IO)
+        int, options.opt(options.IO, "--sample-seed", help="Of that choice.", metavar="N", min=0)
     ] = 0,
     target: Annotated[
         Path,
-        typer.Option(
-            "--output", "-o", metavar="DIR", help="Folder for tables and results.", rich_help_panel=options.IO
-        ),
+        options.opt(options.IO, "--output", "-o", help="Folder for tables and results.", metavar="DIR"),
     ] = Path("evaluation"),
-    curve: Annotated[
-        bool, typer.Option("--curve", help="Also draw quality against time.", rich_help_panel=options.IO)
-    ] = False,
+    curve: Annotated[bool, options.opt(options.IO, "--curve", help="Also draw quality against time.")] = False,
     interpolation: Annotated[
         int,
-        typer.Option(
+        options.opt(
+            options.IO,
             "--interpolation",
+            help="invert: also measure the ways from each photo to the next, in so many frames.",
             metavar="FRAMES",
             min=0,
-            help="invert: also measure the ways from each photo to the next, in so many frames.",
             show_default="off",
-            rich_help_panel=options.IO,
         ),
     ] = 0,
     fit: options.Fit = "crop",

@@ -31,38 +31,27 @@ def fetch_weights(
         list[str] | None,
         typer.Argument(metavar="NAME", help="Networks of the catalogue.", show_default=False, autocompletion=_complete),
     ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Every network that can be fetched.", rich_help_panel=options.IO)
-    ] = False,
-    show: Annotated[
-        bool, typer.Option("--list", help="Show the catalogue and what is in the cache.", rich_help_panel=ACTIONS)
-    ] = False,
+    everything: Annotated[bool, options.opt(options.IO, "--all", help="Every network that can be fetched.")] = False,
+    show: Annotated[bool, options.opt(ACTIONS, "--list", help="Show the catalogue and what is in the cache.")] = False,
     from_file: Annotated[
         Path | None,
-        typer.Option(
-            "--from-file", metavar="FILE", help="Keep a file fetched by hand; with --as.", rich_help_panel=ACTIONS
-        ),
+        options.opt(ACTIONS, "--from-file", help="Keep a file fetched by hand; with --as.", metavar="FILE"),
     ] = None,
     as_name: Annotated[
         str | None,
-        typer.Option("--as", metavar="NAME", help="What --from-file is.", rich_help_panel=ACTIONS),
+        options.opt(ACTIONS, "--as", help="What --from-file is.", metavar="NAME"),
     ] = None,
     check: Annotated[
         bool,
-        typer.Option("--verify", help="Hash again and render the self-check.", rich_help_panel=ACTIONS),
+        options.opt(ACTIONS, "--verify", help="Hash again and render the self-check."),
     ] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="Delete from the cache.", rich_help_panel=ACTIONS)] = False,
+    remove: Annotated[bool, options.opt(ACTIONS, "--remove", help="Delete from the cache.")] = False,
     folder: Annotated[
         Path | None,
-        typer.Option(
-            "--dir",
-            metavar="DIR",
-            help="Folder of networks, instead of the cache.",
-            rich_help_panel=options.IO,
-        ),
+        options.opt(options.IO, "--dir", help="Folder of networks, instead of the cache.", metavar="DIR"),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="JSON lines on stdout: items, then a summary.", rich_help_panel=options.IO)
+        bool, options.opt(options.IO, "--json", help="JSON lines on stdout: items, then a summary.")
     ] = False,
     offline: options.Offline = False,
     config: options.Config = None,

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
 from ganinvert.cli import _options as options
 from ganinvert.cli._inputs import PICTURES, Input
 from ganinvert.cli._photos import Photos
@@ -25,26 +23,26 @@ def inpaint(
     photos: Photos,
     mask: Annotated[
         Path | None,
-        typer.Option(
+        options.opt(
+            options.IO,
             "--mask",
-            metavar="FILE|DIR",
             help="White where photos are missing: one mask for all, or a folder with a mask of each photo's name.",
+            metavar="FILE|DIR",
             show_default="transparent pixels are missing",
-            rich_help_panel=options.IO,
         ),
     ] = None,
     box: Annotated[
         str | None,
-        typer.Option(
+        options.opt(
+            options.IO,
             "--box",
-            metavar="X,Y,W,H",
             help="A missing rectangle instead: left, top, width, height, in pixels of the photo.",
-            rich_help_panel=options.IO,
+            metavar="X,Y,W,H",
         ),
     ] = None,
     mask_keep: Annotated[
         Literal["black", "white"],
-        typer.Option("--mask-keep", help="What marks the known part of a mask.", rich_help_panel=options.IO),
+        options.opt(options.IO, "--mask-keep", help="What marks the known part of a mask."),
     ] = "black",
 ) -> None:
     """Fill the holes of photos; the known pixels stay as they are.

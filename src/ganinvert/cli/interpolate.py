@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ganinvert.cli import _options as options
 from ganinvert.cli._batch import treat
 from ganinvert.cli._bundles import Pair, Read, dated, inverted, read
@@ -29,23 +27,21 @@ def interpolate(
     pair: Pair,
     frames: Annotated[
         int,
-        typer.Option("--frames", metavar="N", min=2, help="Images, with both ends.", rich_help_panel=options.METHOD),
+        options.opt(options.METHOD, "--frames", help="Images, with both ends.", metavar="N", min=2),
     ] = 60,
     path: Annotated[
         InterpolationPath,
-        typer.Option(
-            "--path",
-            help="Between composed features, as the paper, or between codes and weights.",
-            rich_help_panel=options.METHOD,
+        options.opt(
+            options.METHOD, "--path", help="Between composed features, as the paper, or between codes and weights."
         ),
     ] = "features",
     save: Annotated[
         str,
-        typer.Option(
+        options.opt(
+            options.IO,
             "--save",
-            metavar="LIST",
             help=f"What to write: webp or gif (animations), frames (PNG files), strip ({STRIP} of the images).",
-            rich_help_panel=options.IO,
+            metavar="LIST",
         ),
     ] = "webp,strip",
 ) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from ganinvert.cli import _options as options
 from ganinvert.cli._photos import Photos
 from ganinvert.cli._signature import with_options
@@ -18,22 +16,21 @@ def invert(
     photos: Photos,
     refine: Annotated[
         Refinement | None,
-        typer.Option(
+        options.opt(
+            options.METHOD,
             "--refine",
             help="Then fine-tune a copy of the generator for each photo, nearly to perfection; only changes are kept.",
-            envvar="GANINVERT_REFINE",
-            show_envvar=False,
-            rich_help_panel=options.METHOD,
+            env=True,
         ),
     ] = None,
     reals: Annotated[
         Path | None,
-        typer.Option(
+        options.opt(
+            options.METHOD,
             "--reals",
-            metavar="FOLDER",
             help="near-perfect: photos like those that the generator was trained on.",
+            metavar="FOLDER",
             show_default="its own samples stand in",
-            rich_help_panel=options.METHOD,
         ),
     ] = None,
 ) -> None:

@@ -36,7 +36,7 @@ def render(
     target: options.Target = Path(),
     name: options.Name = DEFAULT_NAME,
     save: Annotated[
-        str, typer.Option("--save", metavar="LIST", help="What to write: image, bundle.", rich_help_panel=options.IO)
+        str, options.opt(options.IO, "--save", help="What to write: image, bundle.", metavar="LIST")
     ] = "image,bundle",
     overwrite: options.Overwrite = False,
     fail_fast: options.FailFast = False,
@@ -45,20 +45,17 @@ def render(
     no_metadata: options.NoMetadata = False,
     subspaces: Annotated[
         list[int] | None,
-        typer.Option(
-            "--subspace",
-            metavar="N",
-            help="A subspace to scale, from 1; may be given several times.",
-            rich_help_panel=options.METHOD,
+        options.opt(
+            options.METHOD, "--subspace", help="A subspace to scale, from 1; may be given several times.", metavar="N"
         ),
     ] = None,
     scale: Annotated[
         float | None,
-        typer.Option(
+        options.opt(
+            options.METHOD,
             "--scale",
-            metavar="S",
             help="Multiply the features of those subspaces: 1 changes nothing, 0 switches them off.",
-            rich_help_panel=options.METHOD,
+            metavar="S",
         ),
     ] = None,
     generator: methods.BundleGenerator = None,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ganinvert.cli import _options as options
 from ganinvert.cli._batch import treat
 from ganinvert.cli._bundles import Pair, Read, dated, inverted, read
@@ -29,32 +27,28 @@ def swap(
     pair: Pair,
     chosen: Annotated[
         str | None,
-        typer.Option(
+        options.opt(
+            options.METHOD,
             "--subspaces",
-            metavar="LIST",
             help="Numbers of the subspaces to exchange, from 1, with commas between.",
+            metavar="LIST",
             show_default=False,
-            rich_help_panel=options.METHOD,
         ),
     ] = None,
     strength: Annotated[
         float,
-        typer.Option(
+        options.opt(
+            options.METHOD,
             "--strength",
+            help="How far to go: 1 exchanges the subspaces, less mixes them.",
             metavar="S",
             min=0,
             max=1,
-            help="How far to go: 1 exchanges the subspaces, less mixes them.",
-            rich_help_panel=options.METHOD,
         ),
     ] = 1.0,
     grid: Annotated[
         bool,
-        typer.Option(
-            "--grid",
-            help="Also a picture of every subspace's exchange, as the paper's figure 4.",
-            rich_help_panel=options.IO,
-        ),
+        options.opt(options.IO, "--grid", help="Also a picture of every subspace's exchange, as the paper's figure 4."),
     ] = False,
 ) -> None:
     """Exchange subspaces between two photos or bundles: expression, age, colours … of one in the other.

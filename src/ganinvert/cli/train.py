@@ -34,13 +34,11 @@ def train(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Images to learn from, in subfolders too.")],
     target: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE", help="NAME.safetensors.", rich_help_panel=options.IO),
+        options.opt(options.IO, "--output", "-o", help="NAME.safetensors.", metavar="FILE"),
     ],
     name: Annotated[
         str | None,
-        typer.Option(
-            "--name", help="What `invert -g` shall call it.", show_default="NAME of -o", rich_help_panel=options.IO
-        ),
+        options.opt(options.IO, "--name", help="What `invert -g` shall call it.", show_default="NAME of -o"),
     ] = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
@@ -49,19 +47,16 @@ def train(
     credit: options.Credit = "",
     discover: Annotated[
         bool,
-        typer.Option("--discover/--no-discover", help="Discover subspaces at the end.", rich_help_panel=options.IO),
+        options.opt(options.IO, "--discover/--no-discover", help="Discover subspaces at the end."),
     ] = True,
     gray: Annotated[
         GrayImages | None,
-        typer.Option("--gray", help="Gray images.", show_default=DEFAULT.gray, rich_help_panel=options.IO),
+        options.opt(options.IO, "--gray", help="Gray images.", show_default=DEFAULT.gray),
     ] = None,
     init: Annotated[
         str | None,
-        typer.Option(
-            "--init",
-            metavar="NAME|FILE",
-            help="Start from this generator, with its size and channels.",
-            rich_help_panel=options.METHOD,
+        options.opt(
+            options.METHOD, "--init", help="Start from this generator, with its size and channels.", metavar="NAME|FILE"
         ),
     ] = None,
     resolution: Annotated[
@@ -95,17 +90,15 @@ def train(
     ] = None,
     loss: Annotated[
         GanLoss | None,
-        typer.Option(
-            "--loss", help="Adversarial loss.", show_default=DEFAULT.loss, rich_help_panel=options.OPTIMISATION
-        ),
+        options.opt(options.OPTIMISATION, "--loss", help="Adversarial loss.", show_default=DEFAULT.loss),
     ] = None,
     augmentation: Annotated[
         Augmentation | None,
-        typer.Option(
+        options.opt(
+            options.OPTIMISATION,
             "--augment",
             help="Hide details from the discriminator: as it overfits, always, never.",
             show_default=DEFAULT.augmentation,
-            rich_help_panel=options.OPTIMISATION,
         ),
     ] = None,
     features: Annotated[
@@ -120,21 +113,14 @@ def train(
     ] = None,
     flip: Annotated[
         bool | None,
-        typer.Option(
-            "--flip/--no-flip",
-            help="Show mirrored images too.",
-            show_default="flip",
-            rich_help_panel=options.OPTIMISATION,
-        ),
+        options.opt(options.OPTIMISATION, "--flip/--no-flip", help="Show mirrored images too.", show_default="flip"),
     ] = None,
     seed: Annotated[int | None, number("Of everything random.", DEFAULT.seed, options.OPTIMISATION, "--seed")] = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     compiled: Annotated[
         bool,
-        typer.Option(
-            "--compile", help="Use torch.compile: minutes first, faster steps then.", rich_help_panel=options.COMPUTE
-        ),
+        options.opt(options.COMPUTE, "--compile", help="Use torch.compile: minutes first, faster steps then."),
     ] = False,
     config: options.Config = None,
     quiet: options.Quiet = False,

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
@@ -26,23 +24,23 @@ def train_encoder(
     generator: methods.Generator = None,
     reals: Annotated[
         Path | None,
-        typer.Option(
+        options.opt(
+            options.IO,
             "--reals",
-            metavar="FOLDER",
             help="Photos to learn from too, framed as the generator knows them.",
+            metavar="FOLDER",
             show_default="samples only",
-            rich_help_panel=options.IO,
         ),
     ] = None,
     target: Annotated[
         Path | None,
-        typer.Option(
+        options.opt(
+            options.IO,
             "--output",
             "-o",
-            metavar="FILE",
             help="The encoder's file.",
+            metavar="FILE",
             show_default="NAME.encoder.safetensors",
-            rich_help_panel=options.IO,
         ),
     ] = None,
     resume: options.Resume = False,
@@ -73,12 +71,7 @@ def train_encoder(
     ] = None,
     flip: Annotated[
         bool | None,
-        typer.Option(
-            "--flip/--no-flip",
-            help="Show mirrored photos too.",
-            show_default="flip",
-            rich_help_panel=options.OPTIMISATION,
-        ),
+        options.opt(options.OPTIMISATION, "--flip/--no-flip", help="Show mirrored photos too.", show_default="flip"),
     ] = None,
     seed: Annotated[int | None, number("Of everything random.", DEFAULT.seed, options.OPTIMISATION, "--seed")] = None,
     device: options.Device = "auto",

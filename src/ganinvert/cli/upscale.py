@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from ganinvert.cli import _options as options
 from ganinvert.cli._photos import Photos
 from ganinvert.cli._signature import with_options
@@ -17,20 +15,20 @@ def upscale(
     photos: Photos,
     factor: Annotated[
         int | None,
-        typer.Option(
+        options.opt(
+            options.METHOD,
             "--factor",
-            metavar="F",
             help="Take the photo as the generator's image made F times smaller, resizing it if it has another size.",
+            metavar="F",
             show_default="the photo's own size",
-            rich_help_panel=options.METHOD,
         ),
     ] = None,
     kernel: Annotated[
         Kernel,
-        typer.Option(
+        options.opt(
+            options.METHOD,
             "--kernel",
             help="How the photo was made smaller; bilinear is not antialiased, the others are.",
-            rich_help_panel=options.METHOD,
         ),
     ] = "bicubic",
 ) -> None:

@@ -17,7 +17,6 @@ from ganinvert import paths
 from ganinvert.errors import OutputError, UsageError, WeightsError
 from ganinvert.generators import Generator
 from ganinvert.settings import Affinity, Discovery
-from ganinvert.subspaces.clustering import partition
 from ganinvert.subspaces.self_expression import SelfExpression
 from ganinvert.weights import TensorFile
 
