@@ -107,8 +107,7 @@ PresetName = Annotated[
     opt(METHOD, "--preset", help="Fast defaults, or the settings of the paper or of its authors' program.", env=True),
 ]
 DiscoveryPresetName = Annotated[
-    DiscoveryPreset,
-    opt(METHOD, "--preset", help="Fast defaults, or the paper's settings.", env=True),
+    DiscoveryPreset, opt(METHOD, "--preset", help="Fast defaults, or the paper's settings.", env=True)
 ]
 Steps = Annotated[
     int | None,
@@ -150,8 +149,7 @@ LearningRate = Annotated[
     opt(OPTIMISATION, "--lr", help="Learning rate of the codes.", metavar="RATE", show_default="by preset", env=True),
 ]
 Seed = Annotated[
-    int,
-    opt(OPTIMISATION, "--seed", help="Of the random start.", metavar="N", min=0, max=2**63 - 1, env=True),
+    int, opt(OPTIMISATION, "--seed", help="Of the random start.", metavar="N", min=0, max=2**63 - 1, env=True)
 ]
 
 

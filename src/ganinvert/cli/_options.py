@@ -13,12 +13,7 @@ from ganinvert.cli._console import output
 from ganinvert.cli._report import KIND as REPORT
 from ganinvert.cli._results import SUFFIXES
 from ganinvert.errors import UsageError
-from ganinvert.settings import (
-    Align,
-    FitMode,
-    Precision,
-    StoredPrecision,
-)
+from ganinvert.settings import Align, FitMode, Precision, StoredPrecision
 
 IO = "Input/Output"
 METHOD = "Method"
@@ -54,10 +49,7 @@ def _kinds(incomplete: str) -> list[str]:
     return [",".join([*before, kind]) for kind in (*SUFFIXES, REPORT) if kind.startswith(last) and kind not in before]
 
 
-Offline = Annotated[
-    bool,
-    opt(GENERAL, "--offline", help="Never use the network; so does GANINVERT_OFFLINE=1."),
-]
+Offline = Annotated[bool, opt(GENERAL, "--offline", help="Never use the network; so does GANINVERT_OFFLINE=1.")]
 Device = Annotated[
     str,
     opt(
@@ -78,8 +70,7 @@ Images = Annotated[
     typer.Argument(metavar="IMAGE", help="Photos, folders of photos, or - for stdin.", show_default=False),
 ]
 FromFile = Annotated[
-    Path | None,
-    opt(IO, "--from-file", help="More inputs: a file of paths, one a line.", metavar="LIST"),
+    Path | None, opt(IO, "--from-file", help="More inputs: a file of paths, one a line.", metavar="LIST")
 ]
 Recursive = Annotated[bool, opt(IO, "--recursive", "-r", help="Look into folders inside folders.")]
 Target = Annotated[
@@ -125,10 +116,7 @@ BatchSize = Annotated[
         env=True,
     ),
 ]
-Fit = Annotated[
-    FitMode,
-    opt(IO, "--fit", help="How photos become square.", env=True),
-]
+Fit = Annotated[FitMode, opt(IO, "--fit", help="How photos become square.", env=True)]
 AlignFaces = Annotated[
     Align,
     opt(
@@ -139,20 +127,14 @@ AlignFaces = Annotated[
     ),
 ]
 FaceNumber = Annotated[int, opt(IO, "--face", help="Which face, counted from the largest.", metavar="N")]
-PasteBack = Annotated[
-    bool,
-    opt(IO, "--paste-back", help="Put the result back into the photo, which keeps its size."),
-]
+PasteBack = Annotated[bool, opt(IO, "--paste-back", help="Put the result back into the photo, which keeps its size.")]
 Overwrite = Annotated[bool, opt(IO, "--overwrite", help="Replace existing results.")]
 Resume = Annotated[bool, opt(IO, "--resume", help="Go on from the last checkpoint.")]
 Stored = Annotated[StoredPrecision, opt(IO, "--store", help="Precision of the files.")]
 Licence = Annotated[str, opt(IO, "--licence", help="Of the weights, for the file's header.", metavar="TEXT")]
 Credit = Annotated[str, opt(IO, "--credit", help="To whom the images are owed.", metavar="TEXT")]
 FailFast = Annotated[bool, opt(IO, "--fail-fast", help="Stop at the first input that fails.")]
-DryRun = Annotated[
-    bool,
-    opt(IO, "--dry-run", help="Say what would be written, and write nothing."),
-]
+DryRun = Annotated[bool, opt(IO, "--dry-run", help="Say what would be written, and write nothing.")]
 AsJson = Annotated[bool, opt(IO, "--json", help="JSON lines on stdout: items, then a summary.")]
 NoMetadata = Annotated[bool, opt(IO, "--no-metadata", help="Write PNG files without the text chunk.")]
 

@@ -104,12 +104,7 @@ def chosen_suffixes(save: str, known: Mapping[str, str] = SUFFIXES, *, whole: Se
 
 
 def plan(
-    groups: Sequence[Sequence[Input]],
-    target: Path,
-    *,
-    task: str,
-    suffixes: Mapping[str, str],
-    name: str = DEFAULT_NAME,
+    groups: Sequence[Sequence[Input]], target: Path, *, task: str, suffixes: Mapping[str, str], name: str = DEFAULT_NAME
 ) -> list[Item]:
     """Name the files of every item.
 

@@ -40,10 +40,7 @@ def discover(
         Path | None,
         options.opt(options.IO, "--output", "-o", help="Also draw a figure into this folder.", metavar="DIR"),
     ] = None,
-    again: Annotated[
-        bool,
-        options.opt(options.IO, "--again", help="Learn anew what was learned before."),
-    ] = False,
+    again: Annotated[bool, options.opt(options.IO, "--again", help="Learn anew what was learned before.")] = False,
     device: options.Device = "auto",
     offline: options.Offline = False,
     config: options.Config = None,

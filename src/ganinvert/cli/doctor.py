@@ -23,10 +23,7 @@ _PACKAGES = ("torch", "torchvision", "lpips", "numpy", "pillow", "scikit-learn",
 
 
 def doctor(
-    context: typer.Context,
-    file: options.ConfigFile = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
+    context: typer.Context, file: options.ConfigFile = None, quiet: options.Quiet = False, verbose: options.Verbose = 0
 ) -> None:
     """Print what an issue report needs: versions, devices, folders, caches, and whether a picture can be made.
 

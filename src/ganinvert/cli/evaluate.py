@@ -44,8 +44,7 @@ def evaluate(
         ),
     ] = None,
     factor: Annotated[
-        int,
-        options.opt(options.METHOD, "--factor", help="upscale: how many times smaller.", metavar="F"),
+        int, options.opt(options.METHOD, "--factor", help="upscale: how many times smaller.", metavar="F")
     ] = _PROTOCOL.factor,
     kernel: Annotated[
         Kernel, options.opt(options.METHOD, "--kernel", help="upscale: how it is made smaller.")
@@ -54,23 +53,19 @@ def evaluate(
         Luma, options.opt(options.METHOD, "--luma", help="colorize: what stays of colours.")
     ] = _PROTOCOL.luma,
     hole: Annotated[
-        Hole,
-        options.opt(options.METHOD, "--hole", help="inpaint: a box in the middle, or random pixels."),
+        Hole, options.opt(options.METHOD, "--hole", help="inpaint: a box in the middle, or random pixels.")
     ] = _PROTOCOL.hole,
     share: Annotated[
-        float,
-        options.opt(options.METHOD, "--share", help="inpaint: how much is missing.", metavar="S"),
+        float, options.opt(options.METHOD, "--share", help="inpaint: how much is missing.", metavar="S")
     ] = _PROTOCOL.share,
     limit: Annotated[
-        int | None,
-        options.opt(options.IO, "--limit", help="Take N of the photos at random.", metavar="N", min=1),
+        int | None, options.opt(options.IO, "--limit", help="Take N of the photos at random.", metavar="N", min=1)
     ] = None,
     sample_seed: Annotated[
         int, options.opt(options.IO, "--sample-seed", help="Of that choice.", metavar="N", min=0)
     ] = 0,
     target: Annotated[
-        Path,
-        options.opt(options.IO, "--output", "-o", help="Folder for tables and results.", metavar="DIR"),
+        Path, options.opt(options.IO, "--output", "-o", help="Folder for tables and results.", metavar="DIR")
     ] = Path("evaluation"),
     curve: Annotated[bool, options.opt(options.IO, "--curve", help="Also draw quality against time.")] = False,
     interpolation: Annotated[

@@ -34,21 +34,13 @@ def fetch_weights(
     everything: Annotated[bool, options.opt(options.IO, "--all", help="Every network that can be fetched.")] = False,
     show: Annotated[bool, options.opt(ACTIONS, "--list", help="Show the catalogue and what is in the cache.")] = False,
     from_file: Annotated[
-        Path | None,
-        options.opt(ACTIONS, "--from-file", help="Keep a file fetched by hand; with --as.", metavar="FILE"),
+        Path | None, options.opt(ACTIONS, "--from-file", help="Keep a file fetched by hand; with --as.", metavar="FILE")
     ] = None,
-    as_name: Annotated[
-        str | None,
-        options.opt(ACTIONS, "--as", help="What --from-file is.", metavar="NAME"),
-    ] = None,
-    check: Annotated[
-        bool,
-        options.opt(ACTIONS, "--verify", help="Hash again and render the self-check."),
-    ] = False,
+    as_name: Annotated[str | None, options.opt(ACTIONS, "--as", help="What --from-file is.", metavar="NAME")] = None,
+    check: Annotated[bool, options.opt(ACTIONS, "--verify", help="Hash again and render the self-check.")] = False,
     remove: Annotated[bool, options.opt(ACTIONS, "--remove", help="Delete from the cache.")] = False,
     folder: Annotated[
-        Path | None,
-        options.opt(options.IO, "--dir", help="Folder of networks, instead of the cache.", metavar="DIR"),
+        Path | None, options.opt(options.IO, "--dir", help="Folder of networks, instead of the cache.", metavar="DIR")
     ] = None,
     as_json: Annotated[
         bool, options.opt(options.IO, "--json", help="JSON lines on stdout: items, then a summary.")

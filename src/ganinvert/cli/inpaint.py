@@ -41,8 +41,7 @@ def inpaint(
         ),
     ] = None,
     mask_keep: Annotated[
-        Literal["black", "white"],
-        options.opt(options.IO, "--mask-keep", help="What marks the known part of a mask."),
+        Literal["black", "white"], options.opt(options.IO, "--mask-keep", help="What marks the known part of a mask.")
     ] = "black",
 ) -> None:
     """Fill the holes of photos; the known pixels stay as they are.

@@ -26,8 +26,7 @@ STRIP = 8
 def interpolate(
     pair: Pair,
     frames: Annotated[
-        int,
-        options.opt(options.METHOD, "--frames", help="Images, with both ends.", metavar="N", min=2),
+        int, options.opt(options.METHOD, "--frames", help="Images, with both ends.", metavar="N", min=2)
     ] = 60,
     path: Annotated[
         InterpolationPath,

@@ -13,13 +13,7 @@ from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
 from ganinvert.cli._training import follow, number, tell_of_images
 from ganinvert.errors import GanInvertError, UsageError
-from ganinvert.settings import (
-    DISCOVERY,
-    Augmentation,
-    GanLoss,
-    GrayImages,
-    Training,
-)
+from ganinvert.settings import DISCOVERY, Augmentation, GanLoss, GrayImages, Training
 
 if TYPE_CHECKING:
     from ganinvert.subspaces import SelfExpressionStep
@@ -32,13 +26,9 @@ FEW_IMAGES = 500
 
 def train(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Images to learn from, in subfolders too.")],
-    target: Annotated[
-        Path,
-        options.opt(options.IO, "--output", "-o", help="NAME.safetensors.", metavar="FILE"),
-    ],
+    target: Annotated[Path, options.opt(options.IO, "--output", "-o", help="NAME.safetensors.", metavar="FILE")],
     name: Annotated[
-        str | None,
-        options.opt(options.IO, "--name", help="What `invert -g` shall call it.", show_default="NAME of -o"),
+        str | None, options.opt(options.IO, "--name", help="What `invert -g` shall call it.", show_default="NAME of -o")
     ] = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
@@ -46,12 +36,10 @@ def train(
     licence: options.Licence = "",
     credit: options.Credit = "",
     discover: Annotated[
-        bool,
-        options.opt(options.IO, "--discover/--no-discover", help="Discover subspaces at the end."),
+        bool, options.opt(options.IO, "--discover/--no-discover", help="Discover subspaces at the end.")
     ] = True,
     gray: Annotated[
-        GrayImages | None,
-        options.opt(options.IO, "--gray", help="Gray images.", show_default=DEFAULT.gray),
+        GrayImages | None, options.opt(options.IO, "--gray", help="Gray images.", show_default=DEFAULT.gray)
     ] = None,
     init: Annotated[
         str | None,
@@ -89,8 +77,7 @@ def train(
         float | None, number("Adam's learning rate.", DEFAULT.lr, options.OPTIMISATION, "--lr", metavar="RATE")
     ] = None,
     loss: Annotated[
-        GanLoss | None,
-        options.opt(options.OPTIMISATION, "--loss", help="Adversarial loss.", show_default=DEFAULT.loss),
+        GanLoss | None, options.opt(options.OPTIMISATION, "--loss", help="Adversarial loss.", show_default=DEFAULT.loss)
     ] = None,
     augmentation: Annotated[
         Augmentation | None,
@@ -119,8 +106,7 @@ def train(
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     compiled: Annotated[
-        bool,
-        options.opt(options.COMPUTE, "--compile", help="Use torch.compile: minutes first, faster steps then."),
+        bool, options.opt(options.COMPUTE, "--compile", help="Use torch.compile: minutes first, faster steps then.")
     ] = False,
     config: options.Config = None,
     quiet: options.Quiet = False,
@@ -155,15 +141,7 @@ def train(
     from ganinvert import tasks
 
     job = tasks.TrainingJob.open(
-        folder,
-        target,
-        settings,
-        init=init,
-        name=name,
-        resume=resume,
-        overwrite=overwrite,
-        device=device,
-        dtype=dtype,
+        folder, target, settings, init=init, name=name, resume=resume, overwrite=overwrite, device=device, dtype=dtype
     )
     tell_of_images(job.images)
     if len(job.images.training) < FEW_IMAGES:

@@ -55,8 +55,7 @@ def train_encoder(
         ),
     ] = None,
     base: Annotated[
-        int | None,
-        number("Channels at r pixels: min(max(base / r, 16), cap).", DEFAULT.base, options.METHOD, "--base"),
+        int | None, number("Channels at r pixels: min(max(base / r, 16), cap).", DEFAULT.base, options.METHOD, "--base")
     ] = None,
     cap: Annotated[int | None, number("See --base.", DEFAULT.cap, options.METHOD, "--cap")] = None,
     images: Annotated[
@@ -104,14 +103,7 @@ def train_encoder(
     target = tasks.encoder_path(name) if target is None else target
     settings = _settings({key: value for key, value in given.items() if value is not None}, target, resume=resume)
     job = tasks.EncoderJob.open(
-        name,
-        target,
-        settings=settings,
-        reals=reals,
-        resume=resume,
-        overwrite=overwrite,
-        device=device,
-        dtype=dtype,
+        name, target, settings=settings, reals=reals, resume=resume, overwrite=overwrite, device=device, dtype=dtype
     )
     trainer = job.run.trainer
     if job.reals is not None:

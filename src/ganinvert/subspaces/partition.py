@@ -17,6 +17,7 @@ from ganinvert import paths
 from ganinvert.errors import OutputError, UsageError, WeightsError
 from ganinvert.generators import Generator
 from ganinvert.settings import Affinity, Discovery
+from ganinvert.subspaces.clustering import cluster_channels
 from ganinvert.subspaces.self_expression import SelfExpression
 from ganinvert.weights import TensorFile
 
