@@ -171,7 +171,8 @@ def test_the_doctor_tells_what_a_report_needs(data_dir: Path) -> None:
     assert "BROKEN" not in result.stdout
 
 
-def test_the_doctor_lists_what_was_discovered(generator: list[str]) -> None:
+@pytest.mark.usefixtures("generator")
+def test_the_doctor_lists_what_was_discovered() -> None:
     lines = run("doctor").stdout.splitlines()
     assert [line for line in lines if line.startswith("subspaces") and "/layer3/self-expression-" in line]
 
