@@ -171,6 +171,12 @@ def test_the_doctor_tells_what_a_report_needs(data_dir: Path) -> None:
     assert "BROKEN" not in result.stdout
 
 
+@pytest.mark.usefixtures("generator")
+def test_the_doctor_lists_what_was_discovered() -> None:
+    lines = run("doctor").stdout.splitlines()
+    assert [line for line in lines if line.startswith("subspaces") and "/layer3/self-expression-" in line]
+
+
 def test_the_doctor_works_where_torch_does_not(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ImportError('libtorch.so: cannot open shared object file')")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}

@@ -1,114 +1,55 @@
 """Defaults and presets: the one source for the command line and the library. Imports nothing heavy."""
 
-from ganinvert.settings.common import (
-    DEFAULT_GENERATOR,
-    Affinity,
-    Align,
-    Augmentation,
-    Box,
-    DiscoveryPreset,
-    EvaluatedTask,
-    FitMode,
-    GanLoss,
-    GrayImages,
-    Hole,
-    Init,
-    InterpolationPath,
-    Kernel,
-    Luma,
-    MethodName,
-    Optimizer,
-    Precision,
-    Preset,
-    Refinement,
-    Schedule,
-    StoredPrecision,
-    Weighting,
-    at_least,
-    positive,
-    require_seed,
-    scheduled_rate,
-)
-from ganinvert.settings.discovery import DISCOVERY, Discovery
-from ganinvert.settings.encoding import EncoderTraining
-from ganinvert.settings.methods import (
-    Encoded,
-    FineTuningSettings,
-    GenerativePrior,
-    InversionSettings,
-    LayerResiduals,
-    MethodSettings,
-    PmSFC,
-    SingleCode,
-)
-from ganinvert.settings.optimization import Objective, Optimization
-from ganinvert.settings.presets import (
-    COLORIZE,
-    EDIT,
-    INPAINT,
-    INVERT,
-    METHODS,
-    REFINEMENTS,
-    UPSCALE,
-    Presets,
-    as_mganprior,
-    divergences,
-    preset_of,
-)
-from ganinvert.settings.training import RESOLUTIONS, Training
-
-__all__ = [
-    "COLORIZE",
-    "DEFAULT_GENERATOR",
-    "DISCOVERY",
-    "EDIT",
-    "INPAINT",
-    "INVERT",
-    "METHODS",
-    "REFINEMENTS",
-    "RESOLUTIONS",
-    "UPSCALE",
-    "Affinity",
-    "Align",
-    "Augmentation",
-    "Box",
-    "Discovery",
-    "DiscoveryPreset",
-    "Encoded",
-    "EncoderTraining",
-    "EvaluatedTask",
-    "FineTuningSettings",
-    "FitMode",
-    "GanLoss",
-    "GenerativePrior",
-    "GrayImages",
-    "Hole",
-    "Init",
-    "InterpolationPath",
-    "InversionSettings",
-    "Kernel",
-    "LayerResiduals",
-    "Luma",
-    "MethodName",
-    "MethodSettings",
-    "Objective",
-    "Optimization",
-    "Optimizer",
-    "PmSFC",
-    "Precision",
-    "Preset",
-    "Presets",
-    "Refinement",
-    "Schedule",
-    "SingleCode",
-    "StoredPrecision",
-    "Training",
-    "Weighting",
-    "as_mganprior",
-    "at_least",
-    "divergences",
-    "positive",
-    "preset_of",
-    "require_seed",
-    "scheduled_rate",
-]
+from ganinvert.settings.common import DEFAULT_GENERATOR as DEFAULT_GENERATOR
+from ganinvert.settings.common import Affinity as Affinity
+from ganinvert.settings.common import Align as Align
+from ganinvert.settings.common import Augmentation as Augmentation
+from ganinvert.settings.common import Box as Box
+from ganinvert.settings.common import DiscoveryPreset as DiscoveryPreset
+from ganinvert.settings.common import EvaluatedTask as EvaluatedTask
+from ganinvert.settings.common import FitMode as FitMode
+from ganinvert.settings.common import GanLoss as GanLoss
+from ganinvert.settings.common import GrayImages as GrayImages
+from ganinvert.settings.common import Hole as Hole
+from ganinvert.settings.common import Init as Init
+from ganinvert.settings.common import InterpolationPath as InterpolationPath
+from ganinvert.settings.common import Kernel as Kernel
+from ganinvert.settings.common import Luma as Luma
+from ganinvert.settings.common import MethodName as MethodName
+from ganinvert.settings.common import Optimizer as Optimizer
+from ganinvert.settings.common import Precision as Precision
+from ganinvert.settings.common import Preset as Preset
+from ganinvert.settings.common import Refinement as Refinement
+from ganinvert.settings.common import Schedule as Schedule
+from ganinvert.settings.common import StoredPrecision as StoredPrecision
+from ganinvert.settings.common import Weighting as Weighting
+from ganinvert.settings.common import at_least as at_least
+from ganinvert.settings.common import positive as positive
+from ganinvert.settings.common import require_seed as require_seed
+from ganinvert.settings.common import scheduled_rate as scheduled_rate
+from ganinvert.settings.discovery import DISCOVERY as DISCOVERY
+from ganinvert.settings.discovery import Discovery as Discovery
+from ganinvert.settings.encoding import EncoderTraining as EncoderTraining
+from ganinvert.settings.methods import Encoded as Encoded
+from ganinvert.settings.methods import FineTuningSettings as FineTuningSettings
+from ganinvert.settings.methods import GenerativePrior as GenerativePrior
+from ganinvert.settings.methods import InversionSettings as InversionSettings
+from ganinvert.settings.methods import LayerResiduals as LayerResiduals
+from ganinvert.settings.methods import MethodSettings as MethodSettings
+from ganinvert.settings.methods import PmSFC as PmSFC
+from ganinvert.settings.methods import SingleCode as SingleCode
+from ganinvert.settings.optimization import Objective as Objective
+from ganinvert.settings.optimization import Optimization as Optimization
+from ganinvert.settings.presets import COLORIZE as COLORIZE
+from ganinvert.settings.presets import EDIT as EDIT
+from ganinvert.settings.presets import INPAINT as INPAINT
+from ganinvert.settings.presets import INVERT as INVERT
+from ganinvert.settings.presets import METHODS as METHODS
+from ganinvert.settings.presets import REFINEMENTS as REFINEMENTS
+from ganinvert.settings.presets import UPSCALE as UPSCALE
+from ganinvert.settings.presets import Presets as Presets
+from ganinvert.settings.presets import as_mganprior as as_mganprior
+from ganinvert.settings.presets import divergences as divergences
+from ganinvert.settings.presets import preset_of as preset_of
+from ganinvert.settings.training import RESOLUTIONS as RESOLUTIONS
+from ganinvert.settings.training import Training as Training
