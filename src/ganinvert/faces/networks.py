@@ -81,7 +81,7 @@ class OutputNetwork(nn.Module):
         self.dense6_3 = nn.Linear(256, 10)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Map crops (n, 3, 48, 48) to probabilities (n,), corrections (n, 4) and landmarks (n, 5, 2) in [0, 1] of a crop.
+        """Map crops (n, 3, 48, 48) to probabilities (n,), corrections (n, 4) and landmarks (n, 5, 2) in [0, 1].
 
         Landmarks are points (x, y): left eye of the image, right eye, nose, left and right corner of the mouth.
         """
