@@ -79,10 +79,10 @@ class Item:
                 raise OutputError(
                     f"{self.label}: an unreadable bundle is in the way: {error.message}", hint=_ASIDE
                 ) from error
-        from ganinvert.images import read_text
+        from ganinvert.images import read_metadata
 
         pictures = [path for path in self.paths.values() if path.suffix.lower() == ".png"]
-        return read_text(pictures[-1]) if pictures else {}
+        return read_metadata(pictures[-1]) if pictures else {}
 
 
 def chosen_suffixes(save: str, known: Mapping[str, str] = SUFFIXES, *, whole: Sequence[str] = ()) -> dict[str, str]:
