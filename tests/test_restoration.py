@@ -29,7 +29,7 @@ def photo() -> Image.Image:
 
 
 def _inverter(task: Task, path: Path) -> ganinvert.Inverter:
-    return ganinvert.Inverter.load(path, QUICK, task=task, masks=MASKS, device="cpu")
+    return ganinvert.Inverter.load(path, QUICK, task=task, partition=MASKS, device="cpu")
 
 
 def _unit(image: Image.Image) -> torch.Tensor:
