@@ -145,8 +145,8 @@ def alexnet_moments(images: Iterable[Tensor]) -> Moments:
 def frechet_distance(a: Moments, b: Moments) -> float:
     """Compute the Fréchet distance of two normal distributions, ‖μ_a - μ_b‖² + tr(A + B - 2 (A B)^½); 0 if equal.
 
-    It is an FID (Heusel et al. 2017) only for features of the Inception network. Fewer images make it larger, so compare
-    equal numbers of images only.
+    It is an FID (Heusel et al. 2017) only for features of the Inception network. Fewer images make it larger:
+    compare equal numbers of images only.
     """
     # (A B)^½ has the trace of (A^½ B A^½)^½, which is symmetric.
     values, vectors = torch.linalg.eigh(a.covariance)
