@@ -154,16 +154,16 @@ def test_what_is_missing_never_reaches_known_pixels(photo: Image.Image, small_fi
 
 @pytest.mark.parametrize(
     ("fill", "size", "words"),
-    [(0, (16, 16), "nothing to fill"), (255, (16, 16), "nothing known"), (255, (16, 12), "16×12 pixels")],
+    [(0, (16, 16), "no pixel as missing"), (255, (16, 16), "every pixel as missing"), (255, (16, 12), "16×12 pixels")],
 )
-def test_masks_that_cannot_be(fill: int, size: tuple[int, int], words: str, photo: Image.Image) -> None:
+def test_unusable_masks_are_refused(fill: int, size: tuple[int, int], words: str, photo: Image.Image) -> None:
     with pytest.raises(ImageError, match=words) as caught:
         ganinvert.inpaint(photo, Image.new("L", size, fill))
     assert caught.value.hint
 
 
 def test_boxes_outside_and_holes_cropped_away(photo: Image.Image) -> None:
-    with pytest.raises(ImageError, match="nothing to fill"):
+    with pytest.raises(ImageError, match="marks no pixel as missing"):
         ganinvert.inpaint(photo, box=(20, 0, 5, 5))
     with pytest.raises(ImageError, match="no mask says what is missing"):
         ganinvert.inpaint(photo)
