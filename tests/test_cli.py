@@ -114,7 +114,7 @@ def test_impossible_options_exit_2_and_leave_nothing(
 def test_an_optimisation_that_explodes_writes_nothing(
     generator: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganinvert.optimize.loop.judge", lambda *_, **__: Outcome.NOT_FINITE)
+    monkeypatch.setattr("ganinvert.optimize.loop.assess_outcome", lambda *_, **__: Outcome.NOT_FINITE)
     result = run("invert", photo(tmp_path / "a.png"), "-o", tmp_path / "out", *generator, *QUICK)
     assert result.exit_code == 1
     assert "a.png: nothing was written" in result.stderr

@@ -418,7 +418,7 @@ def test_the_batch_grows_to_what_fits_into_memory(generator: list[str], monkeypa
     monkeypatch.setattr(ganinvert.Inverter, "run", lambda *_, **__: [])
     monkeypatch.setattr("ganinvert.devices.images_that_fit", lambda *_: 23)
     monkeypatch.setattr("ganinvert.devices.watch_memory", lambda _: None)
-    accelerated = replace(inverter, device=torch.device("cuda"))
+    accelerated = replace(inverter, resolved=replace(inverter.resolved, device=torch.device("cuda")))
     work = photo_work(accelerated)
     assert work.batch_size() == FIRST_BATCH
     work.run([], lambda *_: None)

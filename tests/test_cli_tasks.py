@@ -231,7 +231,7 @@ def test_errors_name_their_photo_and_own_animations_are_no_inputs(
     result = run("inpaint", picture.parent, "--box", "20,20,1000000000000,5", *generator, *OPTIONS)
     assert result.exit_code == 1
     assert [line for line in result.stderr.splitlines() if line.startswith("error")] == [
-        f"error: {picture}: the box 20,20,1000000000000,5 leaves nothing to fill"
+        f"error: {picture}: the box 20,20,1000000000000,5 marks no pixel as missing"
     ]
 
 

@@ -25,7 +25,7 @@ from ganinvert.settings import INVERT, METHODS, REFINEMENTS, InversionSettings, 
 from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks import Inverter
 from ganinvert.tasks.comparison import INPUT, Comparison, bootstrap_interval
-from ganinvert.tasks.evaluation import Truth, compare, contenders, degrade, missing_pixels, read_truth
+from ganinvert.tasks.evaluation import Truth, compare, contenders, degrade, read_truth
 from ganinvert.tasks.published import published_figures
 from ganinvert.tasks.records import Record, mean_curve
 from ganinvert.tasks.walks import Walk, walks
@@ -154,13 +154,15 @@ def test_gray_photos_are_no_truth_of_colours(small_file: Path, tmp_path: Path) -
         read_truth(tmp_path / "gray.png", base, Protocol("colorize"))
 
 
-def test_random_holes_are_the_photos_own() -> None:
+def test_random_holes_are_the_photos_own(truth: Truth) -> None:
     protocol = Protocol("inpaint", hole="pixels", share=0.3)
-    hole = missing_pixels(protocol, 16, "5e" * 32)
-    assert int(hole.sum()) == round(0.3 * 256)
-    assert torch.equal(hole, missing_pixels(protocol, 16, "5e" * 32))
-    assert not torch.equal(hole, missing_pixels(protocol, 16, "5f" * 32))
-    assert not torch.equal(hole, missing_pixels(replace(protocol, seed=1), 16, "5e" * 32))
+    other = replace(truth, sha256="5f" * 32)
+    hole = degrade(truth, protocol).measurement.known
+    assert hole is not None
+    assert int((~hole).sum()) == round(0.3 * 256)
+    assert torch.equal(hole, degrade(truth, protocol).measurement.known)
+    assert not torch.equal(hole, degrade(other, protocol).measurement.known)
+    assert not torch.equal(hole, degrade(truth, replace(protocol, seed=1)).measurement.known)
 
 
 @pytest.mark.parametrize(

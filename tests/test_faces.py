@@ -20,7 +20,7 @@ from ganinvert.errors import ImageError, UsageError
 from ganinvert.faces import Alignment, Face, detect, face_square, misplacement
 from ganinvert.faces.networks import embedded_cascade
 from ganinvert.generators import PGGANGenerator, load_generator
-from ganinvert.images import Picture, Placement, from_pil, read, square, to_pil
+from ganinvert.images import Picture, Placement, default_placement, from_pil, read, to_pil
 from ganinvert.settings import InversionSettings, Optimization, PmSFC
 from ganinvert.weights import TensorFile
 from ganinvert.weights.catalog import ALIGNED_FACES, CATALOG
@@ -91,7 +91,7 @@ def test_alignment_recovers_where_a_face_was_put(x: float, y: float, side: float
     assert misplacement(found, truth) < 0.1
     # The example itself is off by half of that: against its own square the rest is smaller.
     own = face_square(detect(read(EXAMPLE))[0], (256, 256))
-    assert misplacement(own, square((256, 256), "crop")) < 0.06
+    assert misplacement(own, default_placement((256, 256), "crop")) < 0.06
 
 
 def test_faces_come_by_size_and_large_photos_give_the_same() -> None:
@@ -133,7 +133,7 @@ def test_aligned_photos_are_left_alone_and_others_are_not(assets: Path) -> None:
     for folder in single_image_only:
         for path in sorted((assets / "photos" / folder).iterdir())[:8]:
             picture = read(path)
-            plain = square(picture.rgb.size, "crop")
+            plain = default_placement(picture.rgb.size, "crop")
             fitted, _ = Alignment().fit(picture, 64, mode="crop", knows_faces=True)
             single_image_only[folder] += fitted.placement == plain
     assert single_image_only["fairface256"] >= 7
@@ -147,7 +147,7 @@ def test_generated_faces_are_aligned(portraits: PGGANGenerator) -> None:
     for image in made.clamp(0, 1).numpy():
         picture = from_pil(to_pil(image))
         found = face_square(detect(picture)[0], picture.rgb.size)
-        assert misplacement(found, square(picture.rgb.size, "crop")) < 0.1
+        assert misplacement(found, default_placement(picture.rgb.size, "crop")) < 0.1
 
 
 def notes(mode: str, picture: Picture, *, knows_faces: bool = True, face: int = 1) -> tuple[Placement, Sequence[str]]:
@@ -157,7 +157,7 @@ def notes(mode: str, picture: Picture, *, knows_faces: bool = True, face: int = 
 
 def test_what_happens_to_a_face_that_is_elsewhere() -> None:
     scene, (truth,) = placed((260, 130, 180, 12))
-    plain = square(FRAME, "crop")
+    plain = default_placement(FRAME, "crop")
     found, said = notes("auto", scene)
     assert misplacement(found, truth) < 0.1
     assert "aligned to the face in 1" in said[0]
@@ -171,7 +171,7 @@ def test_what_happens_to_a_face_that_is_elsewhere() -> None:
 
 def test_what_happens_to_a_face_that_is_in_place() -> None:
     picture = read(EXAMPLE)
-    plain = square((256, 256), "crop")
+    plain = default_placement((256, 256), "crop")
     assert notes("auto", picture) == (plain, ["256×256, resized to 64×64"])
     assert notes("off", picture) == (plain, ["256×256, resized to 64×64"])
     assert notes("force", picture)[0] != plain
@@ -181,7 +181,7 @@ def test_what_happens_without_a_face() -> None:
     empty = Picture(gradient(*FRAME))
     for mode in ("auto", "off"):
         found, said = notes(mode, empty)
-        assert found == square(FRAME, "crop")
+        assert found == default_placement(FRAME, "crop")
         assert said[1].startswith("warning: no face was found")
     with pytest.raises(ImageError, match="no face was found") as caught:
         notes("force", empty)
@@ -281,7 +281,7 @@ def test_options_of_the_command_line(scene_file: Path, face_file: Path, tmp_path
     [
         (["--face", 2], 1, "only 1 face was found"),
         (["--face", 0], 2, "face cannot be 0"),
-        (["--face", 2, "--align", "off"], 2, "no face can be chosen"),
+        (["--face", 2, "--align", "off"], 2, "a face cannot be chosen"),
         (["--align", "maybe"], 2, "maybe"),
     ],
 )

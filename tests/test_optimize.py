@@ -12,7 +12,7 @@ from ganinvert.losses import PerceptualLoss, VGG16Features, pixel_loss
 from ganinvert.methods import Composition
 from ganinvert.optimize import POOR_PSNR, Outcome, Snapshot, Step, solve
 from ganinvert.optimize.objective import ObjectiveFunction, _vgg16
-from ganinvert.optimize.solution import judge
+from ganinvert.optimize.solution import assess_outcome
 from ganinvert.settings import INVERT, Objective, Optimization, PmSFC, scheduled_rate
 from ganinvert.subspaces import SubspacePartition
 
@@ -100,10 +100,10 @@ def test_outcomes_say_what_happened(small: PGGANGenerator, rng: torch.Generator)
     broken = torch.full_like(noise, torch.nan)
     assert solve(small, broken, method=METHOD, objective=PIXELS, optimization=quick).outcomes == (Outcome.NOT_FINITE,)
     history = torch.tensor([1.0, 0.1])
-    assert judge(history, torch.tensor(4 * 10 ** (-POOR_PSNR / 10 - 0.01))) is Outcome.GOOD
-    assert judge(history, torch.tensor(4 * 10 ** (-POOR_PSNR / 10 + 0.01))) is Outcome.POOR
-    assert judge(history, torch.tensor(4 * 10**-2.1), degraded=True) is Outcome.GOOD
-    assert judge(history, torch.tensor(4 * 10**-1.9), degraded=True) is Outcome.UNEXPLAINED
+    assert assess_outcome(history, torch.tensor(4 * 10 ** (-POOR_PSNR / 10 - 0.01))) is Outcome.GOOD
+    assert assess_outcome(history, torch.tensor(4 * 10 ** (-POOR_PSNR / 10 + 0.01))) is Outcome.POOR
+    assert assess_outcome(history, torch.tensor(4 * 10**-2.1), degraded=True) is Outcome.GOOD
+    assert assess_outcome(history, torch.tensor(4 * 10**-1.9), degraded=True) is Outcome.UNEXPLAINED
 
 
 def test_a_callback_can_stop_the_loop(small: PGGANGenerator, targets: torch.Tensor) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +14,9 @@ from ganinvert import images
 from ganinvert.degradations import Downsample, Grayscale
 from ganinvert.errors import ImageError, UsageError
 from ganinvert.metrics import lpips, to_unit
-from ganinvert.settings import INVERT, Optimization
+from ganinvert.settings import INVERT, Optimization, TaskOptions
 from ganinvert.subspaces import SubspacePartition
-from ganinvert.tasks import Task, holed
+from ganinvert.tasks import holed
 
 from .conftest import EXAMPLE
 
@@ -28,8 +29,8 @@ def photo() -> Image.Image:
     return Image.open(EXAMPLE).convert("RGB").resize((16, 16))
 
 
-def _inverter(task: Task, path: Path) -> ganinvert.Inverter:
-    return ganinvert.Inverter.load(path, QUICK, task=task, masks=MASKS, device="cpu")
+def _inverter(task: TaskOptions, path: Path, **options: Any) -> ganinvert.Inverter:
+    return ganinvert.Inverter.load(path, QUICK, task=task, partition=MASKS, device="cpu", **options)
 
 
 def _unit(image: Image.Image) -> torch.Tensor:
@@ -153,18 +154,18 @@ def test_what_is_missing_never_reaches_known_pixels(photo: Image.Image, small_fi
 
 @pytest.mark.parametrize(
     ("fill", "size", "words"),
-    [(0, (16, 16), "nothing to fill"), (255, (16, 16), "nothing known"), (255, (16, 12), "16×12 pixels")],
+    [(0, (16, 16), "no pixel as missing"), (255, (16, 16), "every pixel as missing"), (255, (16, 12), "16×12 pixels")],
 )
-def test_masks_that_cannot_be(fill: int, size: tuple[int, int], words: str, photo: Image.Image) -> None:
+def test_unusable_masks_are_refused(fill: int, size: tuple[int, int], words: str, photo: Image.Image) -> None:
     with pytest.raises(ImageError, match=words) as caught:
         ganinvert.inpaint(photo, Image.new("L", size, fill))
     assert caught.value.hint
 
 
 def test_boxes_outside_and_holes_cropped_away(photo: Image.Image) -> None:
-    with pytest.raises(ImageError, match="nothing to fill"):
+    with pytest.raises(ImageError, match="marks no pixel as missing"):
         ganinvert.inpaint(photo, box=(20, 0, 5, 5))
-    with pytest.raises(ImageError, match="nothing says what is missing"):
+    with pytest.raises(ImageError, match="no mask says what is missing"):
         ganinvert.inpaint(photo)
     with pytest.raises(ImageError, match="nothing is missing inside the square"):
         ganinvert.inpaint(photo.resize((64, 16)), box=(0, 0, 5, 5))
@@ -190,7 +191,7 @@ def test_real_photos_gain_from_the_prior(photos: list[Path]) -> None:
 def test_put_back_colours_keep_the_photos_own_luminance(mode: str, small_file: Path) -> None:
     """A photo in colour is gray outside the square, too, where nothing was colorized."""
     photo = Image.open(EXAMPLE).convert(mode).resize((60, 40))
-    inverter = replace(_inverter(ganinvert.ColorizeTask(), small_file), paste_back=True)
+    inverter = _inverter(ganinvert.ColorizeTask(), small_file, paste_back=True)
     whole = inverter.run([inverter.prepare(photo)])[0].whole
     assert whole is not None
     assert whole.size == photo.size
@@ -205,7 +206,7 @@ def test_put_back_colours_keep_the_photos_own_luminance(mode: str, small_file: P
 
 def test_put_back_fillings_leave_every_known_pixel_alone(small_file: Path) -> None:
     photo = Image.open(EXAMPLE).convert("RGB").resize((60, 40))
-    inverter = replace(_inverter(ganinvert.InpaintTask(), small_file), paste_back=True)
+    inverter = _inverter(ganinvert.InpaintTask(), small_file, paste_back=True)
     inside, beyond = Image.new("L", photo.size), Image.new("L", photo.size)
     inside.paste(255, (25, 10, 35, 30))
     beyond.paste(255, (2, 10, 34, 29))  # the square begins at column 10

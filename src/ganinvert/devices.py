@@ -1,4 +1,4 @@
-"""Choosing where and how precisely to compute."""
+"""Devices, precision and memory of the computation."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ganinvert.settings import Precision
 
 _PROCESS = Path("/proc/self")
 MEMORY_SHARE = 0.8
-"""Of the free memory, what a batch may take: the rest is for what the allocator cannot put together."""
+"""Share of the free memory that a batch may take; the rest allows for fragmentation."""
 
 
 def resolve_device(name: str) -> torch.device:
-    """Turn `auto`, `cpu`, `cuda`, `cuda:N` or `mps` into a device that exists; auto is CUDA, else the CPU.
+    """Find the device called `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; `auto` is CUDA if there is one, else the CPU.
 
     Raises:
         UsageError: The name is unknown or this machine has no such device.
@@ -38,9 +38,9 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve_precision(name: Precision, device: torch.device) -> torch.dtype:
-    """The dtype that convolutions compute in; variables are always float32.
+    """Choose the data type of convolutions; variables are always float32.
 
-    `auto` is bfloat16 where the hardware has it (measured in docs/explanation/optimisation.md), else float32.
+    `auto` is bfloat16 where the hardware supports it (measured in docs/explanation/optimisation.md), else float32.
     """
     if name == "auto":
         return torch.bfloat16 if _has_fast_bfloat16(device) else torch.float32
@@ -48,25 +48,25 @@ def resolve_precision(name: Precision, device: torch.device) -> torch.dtype:
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
-    """A context in which convolutions compute in `dtype`."""
+    """Create a context in which convolutions compute in `dtype`."""
     if dtype == torch.float32:
         return nullcontext()
     return torch.autocast(device.type, dtype=dtype)
 
 
 def watch_memory(device: torch.device) -> None:
-    """Begin to note the most memory that is in use; see `images_that_fit` and `peak_memory`."""
+    """Restart the measurement of `peak_memory` and `images_that_fit`."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:
-        with suppress(OSError):  # only Linux has it, and may forbid it
+        with suppress(OSError):  # only Linux has this file, and may forbid writing it
             (_PROCESS / "clear_refs").write_text("5")
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """The most memory in use since `watch_memory`, in bytes.
+    """Return the peak memory since `watch_memory` in bytes, or None where it is unknown.
 
-    On CUDA what tensors took; elsewhere the resident memory of the whole process, which only Linux tells.
+    On CUDA it is the memory of tensors; on Linux, the resident memory of the whole process.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
@@ -77,20 +77,20 @@ def peak_memory(device: torch.device) -> int | None:
     return None
 
 
-def images_that_fit(device: torch.device, made: int) -> int | None:
-    """How many images fit into the device's memory together.
+def images_that_fit(device: torch.device, batch: int) -> int | None:
+    """Estimate how many images fit into the device's memory together.
 
     Args:
-        device: Where `made` images were made together since `watch_memory`; what they needed says what one needs.
-        made: At least 1.
+        device: Device that processed a batch since `watch_memory`; its peak memory tells the memory per image.
+        batch: Number of images of that batch, at least 1.
 
     Returns:
-        None for devices that tell nothing of their memory.
+        Number of images, or None for devices other than CUDA.
     """
     if device.type != "cuda":
         return None
     in_use = torch.cuda.memory_allocated(device)
-    each = max(1, torch.cuda.max_memory_allocated(device) - in_use) / made
+    each = max(1, torch.cuda.max_memory_allocated(device) - in_use) / batch
     free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - in_use
     return max(1, int(MEMORY_SHARE * free / each))
 

@@ -1,20 +1,17 @@
-"""Every error that ganinvert raises on purpose.
+"""All errors that ganinvert raises on purpose. A library user catches `GanInvertError`.
 
 ::
 
     GanInvertError                 exit code
-    ├── UsageError                     2      an option or argument that cannot be
-    ├── InputError                     1      one input that cannot be used
+    ├── UsageError                     2      invalid option or argument
+    ├── InputError                     1      unusable input
     │   ├── ImageError                        … an image file
     │   ├── BundleError                       … a latent bundle
-    │   └── InsufficientMemoryError           … because it does not fit into memory
-    ├── OutputError                    1      a result that cannot be written
-    ├── TrainingError                  1      a training that cannot go on
-    └── WeightsError                   3      a generator, mask or network file that is missing or wrong
-        └── MissingNetworkError               … an encoder or discriminator that a generator never had
-
-Each carries what happened (`message`), what to do about it (`hint`) and the exit code of the
-command line. A library user catches `GanInvertError`.
+    │   └── InsufficientMemoryError           … too large for the memory
+    ├── OutputError                    1      result that cannot be written
+    ├── TrainingError                  1      training that cannot continue
+    └── WeightsError                   3      missing or wrong file of a generator, network or subspaces
+        └── MissingNetworkError               … generator without the required encoder or discriminator
 """
 
 from __future__ import annotations
@@ -24,8 +21,11 @@ class GanInvertError(Exception):
     """Base of all errors that ganinvert raises on purpose.
 
     Args:
-        message: What is wrong, in one sentence without a full stop.
-        hint: What the user can do about it.
+        message: Description of the problem in one sentence without a full stop.
+        hint: Advice to the user.
+
+    Attributes:
+        exit_code: Exit code of the command line.
     """
 
     exit_code = 1
@@ -37,13 +37,13 @@ class GanInvertError(Exception):
 
 
 class UsageError(GanInvertError):
-    """An option or argument has a value that cannot be."""
+    """An option or argument has an invalid value."""
 
     exit_code = 2
 
 
 class InputError(GanInvertError):
-    """One input cannot be used; other inputs may still be fine."""
+    """One input cannot be used, but other inputs may still be fine."""
 
 
 class ImageError(InputError):
@@ -51,11 +51,11 @@ class ImageError(InputError):
 
 
 class BundleError(InputError):
-    """A latent bundle is missing, damaged or from something else."""
+    """A latent bundle is missing, damaged or from another program or generator."""
 
 
 class InsufficientMemoryError(InputError):
-    """The device has not enough memory for so many images together."""
+    """The device has too little memory for a batch."""
 
 
 class OutputError(GanInvertError):
@@ -63,14 +63,14 @@ class OutputError(GanInvertError):
 
 
 class TrainingError(GanInvertError):
-    """A training cannot go on; what was saved before is kept."""
+    """A training cannot continue; its last checkpoint is kept."""
 
 
 class WeightsError(GanInvertError):
-    """A generator, mask or network file is missing, damaged or of an unknown kind."""
+    """A file of a generator, network or subspaces is missing, damaged or of an unknown kind."""
 
     exit_code = 3
 
 
 class MissingNetworkError(WeightsError):
-    """A generator has no encoder, or no discriminator; what it has is not damaged."""
+    """A generator has no encoder or discriminator, although a method needs one."""

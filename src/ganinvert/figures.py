@@ -1,4 +1,4 @@
-"""Figures like those of the paper. matplotlib is imported when one is drawn."""
+"""Figures of discovery, evaluation and training. matplotlib is imported when one is drawn."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ganinvert.subspaces import SelfExpression, SubspacePartition, affinity_matr
 
 
 def draw_discovery(expression: SelfExpression, partition: SubspacePartition, path: Path) -> None:
-    """The paper's figure 3: loss curves, and the affinity that was clustered, with channels in block order.
+    """Draw the paper's figure 3: loss curves, and the clustered affinity with channels in block order.
 
     Args:
-        expression: What was learned.
-        partition: The subspaces; their borders are drawn.
-        path: A PNG file, written atomically.
+        expression: Learned self-expression and its losses.
+        partition: Subspaces, whose borders are drawn.
+        path: PNG file to write.
 
     Raises:
         OutputError: The file cannot be written.
@@ -137,15 +137,15 @@ def draw_course(
     measures: Mapping[str, str],
     title: str,
 ) -> None:
-    """How a training went: losses above, measures below, over the images shown.
+    """Draw the course of a training: losses above, measures below, over the number of images.
 
     Args:
-        losses: Rows of images shown and one number per curve.
+        losses: Rows of the number of images and one loss per curve.
         evaluations: Rows with "images" and the measures.
-        path: A PNG file, written atomically.
-        curves: What the losses are called.
-        measures: Keys of evaluations, and what they are called; drawn logarithmically.
-        title: Of all measures together.
+        path: PNG file to write.
+        curves: Names of the losses.
+        measures: Keys of evaluations and their names; drawn on a logarithmic axis.
+        title: Title of the measures.
 
     Raises:
         OutputError: The file cannot be written.
@@ -158,9 +158,9 @@ def draw_course(
     for column, name in enumerate(curves, start=1):
         above.plot(table[:, 0], table[:, column], label=name, linewidth=0.9)
     above.set(title="losses")
-    shown = [row["images"] for row in evaluations]
+    images = [row["images"] for row in evaluations]
     for key, name in measures.items():
-        below.plot(shown, [row[key] for row in evaluations], "o-", label=name, markersize=3)
+        below.plot(images, [row[key] for row in evaluations], "o-", label=name, markersize=3)
     below.set(title=title, xlabel="images shown", yscale="log")
     for axes in (above, below):
         axes.grid(alpha=0.3)
@@ -171,14 +171,14 @@ def draw_course(
 def draw_memorisation(
     samples: NDArray[np.float32], nearest: NDArray[np.float32], distances: Sequence[float], typical: float, path: Path
 ) -> None:
-    """Samples above their nearest training images, the nearest pair first.
+    """Draw samples above their nearest training images, the nearest pair first.
 
     Args:
-        samples: (k, 3, r, r) in [0, 1].
-        nearest: The same shape.
+        samples: Samples (k, 3, r, r) in [0, 1].
+        nearest: Nearest training image of each sample, of the same shape.
         distances: LPIPS of every pair.
         typical: Median LPIPS of held-out images to their nearest training image.
-        path: A PNG file, written atomically.
+        path: PNG file to write.
 
     Raises:
         OutputError: The file cannot be written.
@@ -205,7 +205,7 @@ def draw_memorisation(
 
 
 def _styles() -> Iterator[dict[str, Any]]:
-    """Colours that colour-blind readers tell apart (Okabe and Ito 2008), with markers and dashes for print."""
+    """Cycle through colours for colour-blind readers (Okabe and Ito 2008), with markers and dashes for print."""
     colours = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#F0E442")
     for n in count():
         yield {

@@ -1,4 +1,4 @@
-"""What an optimisation minimises. Every loss returns one value per image, shape (b,)."""
+"""Loss terms of the optimisation. Every loss returns one value per image, (b,)."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from ganinvert.weights.store import Store
 COARSEST = 8
 """Side in pixels at which a Laplacian pyramid ends; larger images have more levels. No source gives a depth."""
 SMALLEST_FOR_ALEXNET = 32
-"""Under so many pixels AlexNet's poolings run out of pixels."""
+"""Least side in pixels that AlexNet's poolings allow."""
 
 LpipsNet = Literal["alex", "vgg"]
 
 
 def pixel_loss(x: Tensor, y: Tensor) -> Tensor:
-    """Mean squared difference per image: (b, …), (b, …) → (b,)."""
+    """Compute the mean squared difference per image: (b, …), (b, …) → (b,)."""
     return (x - y).square().flatten(1).mean(dim=1)
 
 
 def absolute_loss(x: Tensor, y: Tensor) -> Tensor:
-    """Mean absolute difference per image: (b, …), (b, …) → (b,)."""
+    """Compute the mean absolute difference per image: (b, …), (b, …) → (b,)."""
     return (x - y).abs().flatten(1).mean(dim=1)
 
 
 class VGG16Features(nn.Module):
     """V of PmSFC eq. 8: VGG16 (Simonyan and Zisserman 2015) up to relu3_3, frozen.
 
-    The paper does not name the layer; relu3_3 is what mGANprior's program uses. The weights are
-    torchvision's for ImageNet, embedded in the package.
+    The paper does not name the layer; mGANprior's program uses relu3_3. The weights, embedded in the package, are
+    torchvision's for ImageNet.
     """
 
-    # Outputs of the convolutions; 0 is a 2×2 maximum pooling.
+    # Channels of the convolutions; 0 is a 2×2 maximum pooling.
     PLAN = (64, 64, 0, 128, 128, 0, 256, 256, 256)
 
     mean: Tensor
@@ -64,18 +64,18 @@ class VGG16Features(nn.Module):
         self.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Images (b, 3, h, w) in [-1, 1], or gray ones (b, 1, h, w), to features (b, 256, h/4, w/4)."""
+        """Map images (b, 3, h, w) in [-1, 1], or gray ones (b, 1, h, w), to features (b, 256, h/4, w/4)."""
         normalised = ((image + 1) / 2 - self.mean) / self.std
         features: Tensor = self.features(normalised.contiguous(memory_format=torch.channels_last))
         return features
 
 
 class PerceptualLoss(nn.Module):
-    """Mean absolute difference of VGG16 features to those of a fixed image, which are computed once.
+    """Mean absolute difference of VGG16 features to those of a target, which are computed once.
 
     Args:
-        network: Shared by all losses.
-        target: (b, 3, h, w) in [-1, 1].
+        network: Network that all losses share.
+        target: Target images (b, 3, h, w) in [-1, 1].
     """
 
     target: Tensor
@@ -87,15 +87,15 @@ class PerceptualLoss(nn.Module):
             self.register_buffer("target", network(target), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Images (b, 3, h, w) in [-1, 1] to losses (b,)."""
+        """Map images (b, 3, h, w) in [-1, 1] to losses (b,)."""
         return F.l1_loss(self.network(image), self.target, reduction="none").flatten(1).mean(dim=1)
 
 
 class AlexNetLoss(nn.Module):
-    """Mean squared difference of AlexNet's fourth convolution, after its ReLU, to a fixed image (Zhu et al. 2016).
+    """Mean squared difference of AlexNet's relu4 features to those of a target (Zhu et al. 2016).
 
     Args:
-        target: (b, 3, h, w) in [-1, 1], or gray (b, 1, h, w).
+        target: Target images (b, 3, h, w) in [-1, 1], or gray ones (b, 1, h, w).
     """
 
     target: Tensor
@@ -106,7 +106,7 @@ class AlexNetLoss(nn.Module):
             self.register_buffer("target", self._features(target), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Images like the target to losses (b,)."""
+        """Map images shaped like the target to losses (b,)."""
         return pixel_loss(self._features(image), self.target)
 
     def _features(self, image: Tensor) -> Tensor:
@@ -114,13 +114,13 @@ class AlexNetLoss(nn.Module):
 
 
 class LaplacianLoss(nn.Module):
-    """Σ over the levels of the Laplacian pyramid of the mean absolute difference to a fixed image.
+    """Mean absolute difference to a target, summed over the levels of the Laplacian pyramid.
 
-    Fine detail, of which a mean over pixels makes little, counts as much as coarse shape. Levels are Burt and
-    Adelson's (1983): what blurring and halving loses, from full size down to `COARSEST`, and what is left there.
+    Fine detail, which counts little in a mean over pixels, weighs as much as coarse shape. Levels are Burt and
+    Adelson's (1983): the details that blurring and halving loses, from full size to `COARSEST`, and the residual image.
 
     Args:
-        target: (b, c, h, w).
+        target: Target images (b, c, h, w).
     """
 
     kernel: Tensor
@@ -132,12 +132,12 @@ class LaplacianLoss(nn.Module):
         self.target = self._levels(target.detach())
 
     def forward(self, image: Tensor) -> Tensor:
-        """Images (b, c, h, w) to losses (b,)."""
-        found = self._levels(image)
-        return torch.stack([(a - b).abs().flatten(1).mean(1) for a, b in zip(found, self.target, strict=True)]).sum(0)
+        """Map images (b, c, h, w) to losses (b,)."""
+        levels = self._levels(image)
+        return torch.stack([(a - b).abs().flatten(1).mean(1) for a, b in zip(levels, self.target, strict=True)]).sum(0)
 
     def _levels(self, x: Tensor) -> list[Tensor]:
-        # Half precision would lose just the fine detail that this is for.
+        # Half precision would lose the fine detail.
         with torch.autocast(x.device.type, enabled=False):
             return self._split(x.float())
 
@@ -157,10 +157,10 @@ class LaplacianLoss(nn.Module):
 
 
 class LpipsLoss(nn.Module):
-    """LPIPS (AlexNet) to a fixed image, whose features are computed once.
+    """LPIPS (AlexNet) to a target, whose features are computed once.
 
     Args:
-        target: (b, 3, h, w) in [-1, 1], or gray (b, 1, h, w).
+        target: Target images (b, 3, h, w) in [-1, 1], or gray ones (b, 1, h, w).
     """
 
     target: Tensor
@@ -171,35 +171,35 @@ class LpipsLoss(nn.Module):
             self.register_buffer("target", lpips_vectors(target), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Images like the target to losses (b,)."""
+        """Map images shaped like the target to losses (b,)."""
         return (lpips_vectors(image) - self.target).square().sum(dim=1)
 
 
 def lpips_vectors(image: Tensor) -> Tensor:
-    """Vectors (b, d) whose squared Euclidean distances are LPIPS (AlexNet); differentiable.
+    """Compute vectors (b, d) whose squared Euclidean distances are LPIPS (AlexNet); differentiable.
 
     Args:
-        image: (b, 3, h, w) in [-1, 1], or gray (b, 1, h, w); under 32 pixels it is enlarged.
+        image: Images (b, 3, h, w) in [-1, 1], or gray ones (b, 1, h, w); under 32 pixels they are enlarged.
     """
     maps, heads = _alexnet_maps(image), lpips_network("alex", image.device).lins
     weights = [layer.model[-1].weight for layer in heads]  # type: ignore[union-attr]  # nn.Module's attributes are modules
     parts = []
-    for found, weight in zip(maps, weights, strict=True):
-        # Not by the root of the squared length, whose gradient is infinite where all channels are 0.
-        inverse = torch.rsqrt(found.float().square().sum(dim=1, keepdim=True) + 1e-20)
-        parts.append(found * inverse * weight.sqrt() / (found.shape[-1] * found.shape[-2]) ** 0.5)
+    for features, weight in zip(maps, weights, strict=True):
+        # The root of the squared length would have an infinite gradient where all channels are 0.
+        inverse = torch.rsqrt(features.float().square().sum(dim=1, keepdim=True) + 1e-20)
+        parts.append(features * inverse * weight.sqrt() / (features.shape[-1] * features.shape[-2]) ** 0.5)
     return torch.cat([part.flatten(1) for part in parts], dim=1)
 
 
 def _alexnet_maps(image: Tensor) -> list[Tensor]:
-    """The outputs of AlexNet's five ReLUs after convolutions for images (b, 3 or 1, h, w) in [-1, 1]."""
+    """Compute the outputs of AlexNet's five convolutions, after ReLU, for images (b, 3 or 1, h, w) in [-1, 1]."""
     network = lpips_network("alex", image.device)
-    maps: list[Tensor] = network.net(network.scaling_layer(enlarged(image).expand(-1, 3, -1, -1)))  # type: ignore[operator]
+    maps: list[Tensor] = network.net(network.scaling_layer(enlarge_for_alexnet(image).expand(-1, 3, -1, -1)))  # type: ignore[operator]
     return maps
 
 
-def enlarged(image: Tensor) -> Tensor:
-    """Images (b, c, h, w), with at least as many pixels as AlexNet needs."""
+def enlarge_for_alexnet(image: Tensor) -> Tensor:
+    """Enlarge images (b, c, h, w) that are smaller than AlexNet needs."""
     if min(image.shape[-2:]) >= SMALLEST_FOR_ALEXNET:
         return image
     side = SMALLEST_FOR_ALEXNET
@@ -208,7 +208,7 @@ def enlarged(image: Tensor) -> Tensor:
 
 @cache
 def lpips_network(net: LpipsNet, device: torch.device) -> nn.Module:
-    """LPIPS of Zhang et al. (2018) with the heads of version 0.1, frozen.
+    """Load LPIPS of Zhang et al. (2018) with the heads of version 0.1, frozen.
 
     Raises:
         WeightsError: VGG16 is not in the cache.
@@ -217,20 +217,20 @@ def lpips_network(net: LpipsNet, device: torch.device) -> nn.Module:
 
     trunk = _trunk(net)
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
-        # lpips calls torchvision by arguments that torchvision has renamed.
+        # lpips uses arguments of torchvision that are deprecated.
         warnings.simplefilter("ignore")
         network: nn.Module = LPIPS(net=net, pnet_rand=True, verbose=False)
     # lpips keeps torchvision's numbering inside five slices: net.slice2.3 is features.3.
     keys = [key for key in network.state_dict() if key.startswith("net.slice")]
     state = {key: trunk[f"features.{key.split('.', 2)[2]}"].float() for key in keys}
     if len(state) != len(trunk):
-        raise RuntimeError(f"this version of lpips arranges {net} in another way; LPIPS would be random")
+        raise RuntimeError(f"this version of lpips has another layout of {net}; LPIPS would be random")
     network.load_state_dict(state, strict=False)
     return network.requires_grad_(False).eval().to(device)
 
 
 def has_lpips(net: LpipsNet) -> bool:
-    """Whether the trunk's weights are at hand."""
+    """Return True if the network's weights are embedded or in the cache."""
     return net == "alex" or Store().has(CATALOG["vgg16"])
 
 

@@ -1,4 +1,4 @@
-"""Numbers for reports, never for optimisation. Images are (b, 3, h, w) in [0, 1]; results are (b,)."""
+"""Metrics for reports, not for optimisation. Images are (b, 3, h, w) in [0, 1]; results are (b,)."""
 
 from __future__ import annotations
 
@@ -10,39 +10,38 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganinvert.images.color import to_lab
-from ganinvert.losses import LpipsNet, enlarged, lpips_network, lpips_vectors
+from ganinvert.losses import LpipsNet, enlarge_for_alexnet, lpips_network, lpips_vectors
 
 SSIM_WINDOW = 11
 _CPU = torch.device("cpu")
-"""Where numbers for reports are made, so that they are the same everywhere."""
+"""Device of all reported metrics, so that they are the same on every machine."""
 FEATURE_SIDE = 128
-"""To which images are brought for `alexnet_moments`, in pixels: smaller ones lose AlexNet's last layers."""
+"""Side in pixels to which images are resized for `alexnet_moments`; smaller images lose AlexNet's last layers."""
 
 
 def to_unit(x: Tensor) -> Tensor:
-    """From the generator's range to [0, 1]: (x + 1) / 2, clamped, float32."""
+    """Convert images from the generator's range [-1, 1] to [0, 1]: (x + 1) / 2, clamped, float32."""
     return (x.float() / 2 + 0.5).clamp(0, 1)
 
 
 def mse(x: Tensor, y: Tensor) -> Tensor:
-    """Mean squared difference of images in [-1, 1], which is 4 times that of [0, 1]; 0 is equal, 4 is the most.
+    """Compute the mean squared difference of images rescaled to [-1, 1]: 0 if equal, at most 4.
 
-    Tables of inversion by fine-tuning state it without the range; [-1, 1] is the range that generators work in.
+    Papers on inversion by fine-tuning do not state the range; generators work in [-1, 1].
     """
     return 4 * (x - y).square().flatten(1).mean(dim=1)
 
 
 def psnr(x: Tensor, y: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB, -10·log10 of the mean squared difference; higher is better."""
+    """Compute the peak signal-to-noise ratio in dB, -10·log10 of the mean squared difference; higher is better."""
     return -10 * (x - y).square().flatten(1).mean(dim=1).log10()
 
 
 def ssim(x: Tensor, y: Tensor) -> Tensor:
-    """Structural similarity (Wang et al. 2004), at most 1; higher is better.
+    """Compute the structural similarity (Wang et al. 2004), at most 1; higher is better.
 
-    Gaussian window of 11×11 with σ = 1.5, K1 = 0.01, K2 = 0.03, biased covariances, each colour channel for
-    itself, mean over the positions where the whole window fits. Images smaller than the window use the largest
-    odd window that fits.
+    Gaussian window of 11×11 with σ = 1.5, K1 = 0.01, K2 = 0.03, biased covariances, mean over the colour channels and
+    the positions where the whole window fits. Smaller images use the largest odd window that fits.
     """
     window = min(SSIM_WINDOW, *(side - 1 + side % 2 for side in x.shape[-2:]))
     offsets = torch.arange(window, device=x.device, dtype=x.dtype) - window // 2
@@ -63,9 +62,9 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
 
 
 def color_auc(x: Tensor, y: Tensor, *, top: int = 149) -> Tensor:
-    """Colour AuC (Zhang et al. 2016, pixels not weighted by class) in per cent; higher is better.
+    """Compute the colour AuC (Zhang et al. 2016, without class weights) in per cent; higher is better.
 
-    The mean, over thresholds 0, 1 … `top`, of the share of pixels whose a*b* distance is within the threshold.
+    It is the mean over thresholds 0, 1 … `top` of the share of pixels whose a*b* distance is within the threshold.
     Sources differ in `top`: 149 or 150.
     """
     distance = (to_lab(x) - to_lab(y))[:, 1:].norm(dim=1).flatten(1)
@@ -74,34 +73,35 @@ def color_auc(x: Tensor, y: Tensor, *, top: int = 149) -> Tensor:
 
 
 def lpips(x: Tensor, y: Tensor, *, net: LpipsNet = "alex") -> Tensor:
-    """Learned perceptual distance (Zhang et al. 2018, eq. 1), heads of version 0.1; at least 0, lower is better.
+    """Compute LPIPS (Zhang et al. 2018, eq. 1) with the heads of version 0.1; at least 0, lower is better.
 
     Args:
         x: Images.
-        y: The same shape.
-        net: The trunk: "alex" is embedded, "vgg" needs `ganinvert fetch-weights vgg16`. Their values do not compare.
+        y: Images of the same shape.
+        net: Feature network: "alex" is embedded, "vgg" needs `ganinvert fetch-weights vgg16`. Their values are not
+            comparable.
 
     Raises:
         WeightsError: VGG16 is not in the cache.
     """
     network = lpips_network(net, _CPU)
     with torch.no_grad():
-        distance: Tensor = network(enlarged(x).cpu() * 2 - 1, enlarged(y).cpu() * 2 - 1)
+        distance: Tensor = network(enlarge_for_alexnet(x).cpu() * 2 - 1, enlarge_for_alexnet(y).cpu() * 2 - 1)
     return distance.flatten()
 
 
 @torch.no_grad()
 def lpips_features(x: Tensor) -> Tensor:
-    """Vectors (b, d) whose squared Euclidean distances are `lpips`: for comparing many images with many."""
+    """Compute vectors (b, d) whose squared Euclidean distances are `lpips`, to compare many images with many."""
     return lpips_vectors(x.cpu() * 2 - 1)
 
 
 def image_metrics(x: Tensor, y: Tensor) -> list[dict[str, float]]:
-    """PSNR, SSIM and LPIPS of every image.
+    """Compute PSNR, SSIM and LPIPS of every image.
 
     Args:
-        x: Results, (b, 3, r, r) in the generator's range, about [-1, 1].
-        y: Targets, the same shape.
+        x: Results (b, 3, r, r) in the generator's range, about [-1, 1].
+        y: Targets of the same shape and range.
     """
     x, y = to_unit(x).cpu(), to_unit(y).cpu()
     columns = {"psnr": psnr(x, y), "ssim": ssim(x, y), "lpips": lpips(x, y)}
@@ -113,9 +113,9 @@ class Moments:
     """Mean and covariance of the features of a set of images.
 
     Attributes:
-        mean: (d,) float64.
-        covariance: (d, d) float64, unbiased.
-        count: Images.
+        mean: Mean, (d,) float64.
+        covariance: Unbiased covariance, (d, d) float64.
+        count: Number of images.
     """
 
     mean: Tensor
@@ -124,29 +124,29 @@ class Moments:
 
 
 def alexnet_moments(images: Iterable[Tensor]) -> Moments:
-    """Moments of AlexNet's last convolution after its ReLU, averaged over positions, 256 numbers an image.
+    """Compute the moments of AlexNet's relu5 features, averaged over positions: 256 numbers per image.
 
     Args:
-        images: (3, h, w) in [0, 1] each, at least 2; resized to `FEATURE_SIDE` pixels, antialiased when smaller.
+        images: At least 2 images (3, h, w) in [0, 1], which are resized to `FEATURE_SIDE` pixels.
     """
     network = lpips_network("alex", _CPU)
-    size, found = (FEATURE_SIDE, FEATURE_SIDE), []
+    size, means = (FEATURE_SIDE, FEATURE_SIDE), []
     for image in images:
         resized = F.interpolate(
             image.cpu()[None], size=size, mode="bilinear", antialias=max(image.shape) > FEATURE_SIDE
         )
         with torch.no_grad():
             last = network.net(network.scaling_layer(resized * 2 - 1))[-1]  # type: ignore[operator]  # modules
-        found.append(last.mean(dim=(2, 3)).double())
-    features = torch.cat(found)
+        means.append(last.mean(dim=(2, 3)).double())
+    features = torch.cat(means)
     return Moments(features.mean(dim=0), features.T.cov(), len(features))
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
-    """Fréchet distance of two normal distributions, ‖μ_a - μ_b‖² + tr(A + B - 2 (A B)^½); 0 is equal.
+    """Compute the Fréchet distance of two normal distributions, ‖μ_a - μ_b‖² + tr(A + B - 2 (A B)^½); 0 if equal.
 
-    That is how FID (Heusel et al. 2017) compares features, but FID's are those of an Inception network: distances of
-    other features must not be called so. The fewer images, the larger it comes out; compare equal numbers only.
+    It is an FID (Heusel et al. 2017) only for features of the Inception network. Fewer images make it larger:
+    compare equal numbers of images only.
     """
     # (A B)^½ has the trace of (A^½ B A^½)^½, which is symmetric.
     values, vectors = torch.linalg.eigh(a.covariance)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from ganinvert.errors import UsageError
 from ganinvert.settings import (
     METHODS,
     REFINEMENTS,
+    TASKS,
     EvaluatedTask,
     Hole,
     InversionSettings,
@@ -17,6 +18,7 @@ from ganinvert.settings import (
     MethodName,
     Preset,
     Refinement,
+    Trial,
     as_mganprior,
     at_least,
     preset_of,
@@ -43,7 +45,7 @@ class Contestant:
     refinement: Refinement | None = None
 
     def settings(
-        self, task: EvaluatedTask, adjust: Callable[[InversionSettings], InversionSettings] = lambda chosen: chosen
+        self, task: str, adjust: Callable[[InversionSettings], InversionSettings] = lambda chosen: chosen
     ) -> InversionSettings:
         """Its settings for a task.
 
@@ -114,12 +116,12 @@ class Protocol:
             raise UsageError(f"the missing share cannot be {self.share:g}", hint="choose one between 0 and 1")
 
     @property
+    def trial(self) -> Trial:
+        """The degradation."""
+        kind = TASKS[self.task].trial
+        return kind(**{each.name: getattr(self, each.name) for each in fields(kind)})
+
+    @property
     def described(self) -> dict[str, str | int | float]:
-        """The task, and the options that matter to it."""
-        options: dict[EvaluatedTask, tuple[str, ...]] = {
-            "invert": (),
-            "colorize": ("luma",),
-            "upscale": ("factor", "kernel"),
-            "inpaint": ("hole", "share"),
-        }
-        return {"task": self.task, **{name: getattr(self, name) for name in options[self.task]}}
+        """The task, and the options of the degradation."""
+        return {"task": self.task, **self.trial.described}

@@ -32,7 +32,7 @@ def inverted(
     """The photos' bundles."""
     inverter = Inverter.load(settings=settings, align="off", device="cpu")
     if shuffled:
-        inverter = replace(inverter, partition=inverter.partition.shuffled())
+        inverter = Inverter.open(inverter.request, inverter.partition.shuffled(), generator=inverter.generator)
     return inverter, [result.bundle for result in inverter.run([inverter.prepare(path) for path in paths])]
 
 

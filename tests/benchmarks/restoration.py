@@ -26,8 +26,19 @@ from torch import Tensor
 from ganinvert import images
 from ganinvert.degradations import Degradation, Downsample, Grayscale, Identity, Mask
 from ganinvert.metrics import color_auc, lpips, psnr
-from ganinvert.settings import COLORIZE, INPAINT, INVERT, UPSCALE, InversionSettings
-from ganinvert.tasks import ColorizeTask, InpaintTask, Inverter, InvertTask, Task, UpscaleTask
+from ganinvert.settings import (
+    COLORIZE,
+    INPAINT,
+    INVERT,
+    UPSCALE,
+    ColorizeTask,
+    InpaintTask,
+    InversionSettings,
+    InvertTask,
+    TaskOptions,
+    UpscaleTask,
+)
+from ganinvert.tasks import Inverter
 
 SIDE = 64
 
@@ -36,7 +47,7 @@ SIDE = 64
 class Study:
     """A task on degraded photos; `score` takes results and truths (b, 3, h, w) in [0, 1] and returns (b,)."""
 
-    task: Task
+    task: TaskOptions
     settings: InversionSettings
     degradation: Degradation
     metric: str

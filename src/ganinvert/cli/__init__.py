@@ -9,20 +9,18 @@ import typer
 from ganinvert import __version__
 from ganinvert.cli import _signals
 from ganinvert.cli._console import ErrorReportingGroup
-from ganinvert.cli.colorize import colorize
+from ganinvert.cli._tasks import task_command
 from ganinvert.cli.config import config
 from ganinvert.cli.discover import discover
 from ganinvert.cli.doctor import doctor
 from ganinvert.cli.evaluate import evaluate
 from ganinvert.cli.fetch_weights import fetch_weights
-from ganinvert.cli.inpaint import inpaint
 from ganinvert.cli.interpolate import interpolate
-from ganinvert.cli.invert import invert
 from ganinvert.cli.render import render
 from ganinvert.cli.swap import swap
 from ganinvert.cli.train import train
 from ganinvert.cli.train_encoder import train_encoder
-from ganinvert.cli.upscale import upscale
+from ganinvert.settings import TASKS
 
 app = typer.Typer(
     cls=ErrorReportingGroup,
@@ -31,10 +29,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done · 1 an input failed · 2 wrong usage · 3 weights missing · 130 Ctrl-C · 143 SIGTERM",
 )
-app.command()(invert)
-app.command()(colorize)
-app.command()(upscale)
-app.command()(inpaint)
+for _task in TASKS.values():
+    app.command(_task.name)(task_command(_task))
 app.command()(swap)
 app.command()(interpolate)
 app.command()(render)

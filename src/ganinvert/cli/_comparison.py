@@ -16,7 +16,7 @@ from rich.table import Table
 from ganinvert.cli._console import output
 from ganinvert.cli._results import Item
 from ganinvert.files import write_atomically
-from ganinvert.settings import PmSFC
+from ganinvert.settings import TASKS, PmSFC
 
 if TYPE_CHECKING:
     from ganinvert.cli._study import Study
@@ -46,7 +46,7 @@ class Report:
 
     def tabulate(self) -> None:
         """Measure, show the table, and write it; for a sweep also its figure, whose data the table is."""
-        from ganinvert.tasks.comparison import MAIN, Comparison
+        from ganinvert.tasks.comparison import Comparison
         from ganinvert.tasks.evaluation import compare
         from ganinvert.tasks.published import published_figures
         from ganinvert.tasks.records import Record, Result
@@ -64,7 +64,7 @@ class Report:
         )
         methods = {each.label: _settings(each) for each in self.study.contenders}
         comparison = Comparison(self._about(), methods, values, sets, paper, [*self._notes(), note])
-        _show(comparison, [*MAIN[self.study.protocol.task], "seconds"])
+        _show(comparison, [*TASKS[self.study.protocol.task].main_metrics, "seconds"])
         self._write(".csv", comparison.csv())
         self._write(".photos.csv", comparison.photos_csv())
         self._write(".json", comparison.json())
@@ -126,14 +126,18 @@ class Report:
 
     def _draw_sweep(self, comparison: Comparison) -> None:
         from ganinvert.figures import draw_sweep
-        from ganinvert.tasks.comparison import MAIN, METRICS
+        from ganinvert.tasks.comparison import METRICS
 
         means = {(summary.method, summary.metric): summary.mean for summary in comparison.summaries}
         rows = [
-            (each.name, each.point, [means[each.label, metric] for metric in MAIN[self.study.protocol.task]])
+            (
+                each.name,
+                each.point,
+                [means[each.label, metric] for metric in TASKS[self.study.protocol.task].main_metrics],
+            )
             for each in self.study.contenders
         ]
-        titles = [METRICS[metric].title for metric in MAIN[self.study.protocol.task]]
+        titles = [METRICS[metric].title for metric in TASKS[self.study.protocol.task].main_metrics]
         draw_sweep(rows, titles, self._path(".png"))
         output.data(str(self._path(".png")))
 
@@ -149,14 +153,14 @@ class Report:
             "resolution": generator.resolution,
             "photos_asked": self.asked,
             "photos_left_out": self.asked - len(self.truths),
-            "fit": study.inverter.fit_mode,
-            "align": study.inverter.alignment.mode,
-            "seed": study.inverter.seed,
+            "fit": study.inverter.request.fit,
+            "align": study.inverter.request.align,
+            "seed": study.inverter.request.seed,
             "sample_seed": study.sample_seed,
             "intervals": f"bootstrap of the mean difference: {LEVEL:.0%}, {RESAMPLES} resamples, seed {BOOTSTRAP_SEED}",
             "device": str(study.inverter.device),
             "threads": _threads(),
-            "dtype": str(study.inverter.dtype).removeprefix("torch."),
+            "dtype": str(study.inverter.resolved.dtype).removeprefix("torch."),
             "python": platform.python_version(),
             **{package: version(package) for package in PACKAGES},
             "command": shlex.join(["ganinvert", *sys.argv[1:]]),
@@ -170,18 +174,17 @@ class Report:
             f" {self.study.contenders[0].label}, photo by photo, with their 95 % intervals.",
             "All photos are resized to the generator's square, and metrics are those of 8-bit images of that size.",
         ]
-        notes += dict.fromkeys(each.inverter.remark for each in self.study.contenders if each.inverter.remark)
+        notes += dict.fromkeys(
+            each.inverter.resolved.remark for each in self.study.contenders if each.inverter.resolved.remark
+        )
         if "layer" in self.study.contenders[0].point:
             notes.append("Subspaces are random ones of equal sizes: most layers were never discovered.")
         if not has_lpips("vgg"):
             notes.append(
                 "LPIPS with VGG is missing: its weights are not in the cache (`ganinvert fetch-weights vgg16`)."
             )
-        if self.study.protocol.task == "upscale":
-            notes.append(
-                "NIQE is missing: no maintained package that may be used freely holds its parameters, and its patches"
-                " of 96 pixels do not fit into small images."
-            )
+        if caveat := TASKS[self.study.protocol.task].caveat:
+            notes.append(caveat)
         return notes
 
     def _path(self, suffix: str) -> Path:

@@ -13,10 +13,7 @@ from pathlib import Path
 
 from ganinvert.cli._console import output
 from ganinvert.errors import GanInvertError, InputError, UsageError
-
-_FORMATS = "avif bmp dib gif jfif jpe jpeg jpg mpo pbm pgm png pnm ppm tif tiff webp"
-PICTURES = frozenset(f".{name}" for name in _FORMATS.split(" "))
-"""Suffixes of the files that are taken from folders."""
+from ganinvert.settings.common import PICTURE_SUFFIXES
 
 STDIN = "-"
 _OWN_NAME = re.compile(
@@ -50,7 +47,7 @@ def expand(
     *,
     from_file: Path | None = None,
     recursive: bool = False,
-    suffixes: frozenset[str] = PICTURES,
+    suffixes: frozenset[str] = PICTURE_SUFFIXES,
 ) -> list[Input]:
     """The inputs behind command line arguments, each once, in the order given; folders in natural order.
 

@@ -12,13 +12,13 @@ from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._batch import treat
 from ganinvert.cli._console import Show, output
-from ganinvert.cli._inputs import Input, expand
+from ganinvert.cli._inputs import expand
 from ganinvert.cli._report import KIND, report_path, settings_of, thumbnails
 from ganinvert.cli._results import DEFAULT_NAME, Item, chosen_suffixes, plan, png_text
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.cli._work import Conduct, Done, Work
 from ganinvert.errors import UsageError
-from ganinvert.settings import METHODS, REFINEMENTS, EvaluatedTask, InversionSettings, Refinement, preset_of
+from ganinvert.settings import METHODS, REFINEMENTS, InversionSettings, Refinement, TaskOptions, preset_of
 
 DOUBT = "warning: "
 """How notes begin that are warnings."""
@@ -30,7 +30,7 @@ MOST_TOGETHER = 64
 if TYPE_CHECKING:
     from ganinvert.generators import Generator
     from ganinvert.optimize import Step
-    from ganinvert.tasks import Inversion, Inverter, PreparedImage, Task
+    from ganinvert.tasks import Inversion, Inverter, PreparedImage
 
 
 @dataclass(frozen=True)
@@ -73,52 +73,38 @@ class Photos:
     verbose: options.Verbose = 0
     kept: frozenset[str] = frozenset()
 
-    def treat(
-        self,
-        command: EvaluatedTask,
-        *,
-        task: Callable[[], Task],
-        done: str,
-        refinement: Refinement | None = None,
-        reals: Path | None = None,
-        preparing: Callable[[Inverter, Sequence[Input]], Callable[[Item], PreparedImage]] | None = None,
-    ) -> None:
+    def treat(self, task: TaskOptions, *, refinement: Refinement | None = None, reals: Path | None = None) -> None:
         """Do a task for all photos.
 
         Args:
-            command: The command's name.
-            task: Makes the task; called when everything else is known to be well, because it loads torch.
-            done: The word for it in the summary.
-            refinement: What follows the method.
-            reals: Folder of photos for it.
-            preparing: Given the loaded inverter and all inputs, makes the function that reads an item.
+            task: Task and its options.
+            refinement: Fine-tuning after the method.
+            reals: Folder of real photos for it.
         """
-        chosen = self._chosen(command, refinement)
+        chosen = self._chosen(task.name, refinement)
         reals = self._reals(chosen, reals)
         if self.checkpoint_every and chosen.single_image_only:
             output.say(f"{chosen.label} cannot go on from the middle everywhere: fine-tuning and L-BFGS start anew")
         together = options.batch_size_of(self.batch_size)
         suffixes = chosen_suffixes(self.save, whole=[KIND])
-        report = report_path(self.save, self.target, task=command, overwrite=self.overwrite)
+        report = report_path(self.save, self.target, task=task.name, overwrite=self.overwrite)
         inputs = expand(self.images or [], from_file=self.from_file, recursive=self.recursive)
-        items = plan([[each] for each in inputs], self.target, task=command, suffixes=suffixes, name=self.name)
-        inverter = ready_inverter(self, chosen, task(), reals=reals)
-        prepare = preparing(inverter, inputs) if preparing else None
+        task.check_inputs([each.path for each in inputs])
+        items = plan([[each] for each in inputs], self.target, task=task.name, suffixes=suffixes, name=self.name)
         treat(
             items,
             photo_work(
-                inverter,
-                prepare=prepare,
+                ready_inverter(self, chosen, task, reals=reals),
                 batch_size=together,
                 checkpoint_every=self.checkpoint_every,
                 metadata=not self.no_metadata,
-                done=done,
+                done=task.done,
             ),
             Conduct(self.overwrite, self.fail_fast, self.dry_run, self.as_json, report),
-            command=command,
+            command=task.name,
         )
 
-    def _chosen(self, command: EvaluatedTask, refinement: Refinement | None) -> InversionSettings:
+    def _chosen(self, command: str, refinement: Refinement | None) -> InversionSettings:
         """The settings; what is kept and does not fit the method is passed over."""
         unfit = "preset" in self.kept and self.preset not in METHODS[self.method].presets.get(command, {})
         chosen = methods.adjusted(
@@ -147,7 +133,9 @@ class Photos:
         return None
 
 
-def ready_inverter(photos: Photos, chosen: InversionSettings, task: Task, *, reals: Path | None = None) -> Inverter:
+def ready_inverter(
+    photos: Photos, chosen: InversionSettings, task: TaskOptions, *, reals: Path | None = None
+) -> Inverter:
     """Load the generator that the options name, for a task."""
     from ganinvert.tasks import Inverter
 
@@ -199,7 +187,7 @@ def photo_work(
 
     output.say(
         f"subspaces of {', '.join(map(str, inverter.partition.sizes))} channels ({inverter.partition.source});"
-        f" {inverter.device}, {inverter.dtype}",
+        f" {inverter.device}, {inverter.resolved.dtype}",
         level=1,
     )
 

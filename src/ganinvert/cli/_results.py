@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganinvert import files
-from ganinvert.cli._inputs import PICTURES, STDIN, Input
+from ganinvert.cli._inputs import STDIN, Input
 from ganinvert.errors import BundleError, OutputError, UsageError
+from ganinvert.settings.common import PICTURE_SUFFIXES
 
 if TYPE_CHECKING:
     from ganinvert.bundle import LatentBundle
@@ -78,10 +79,10 @@ class Item:
                 raise OutputError(
                     f"{self.label}: an unreadable bundle is in the way: {error.message}", hint=_ASIDE
                 ) from error
-        from ganinvert.images import read_text
+        from ganinvert.images import read_metadata
 
         pictures = [path for path in self.paths.values() if path.suffix.lower() == ".png"]
-        return read_text(pictures[-1]) if pictures else {}
+        return read_metadata(pictures[-1]) if pictures else {}
 
 
 def chosen_suffixes(save: str, known: Mapping[str, str] = SUFFIXES, *, whole: Sequence[str] = ()) -> dict[str, str]:
@@ -127,7 +128,7 @@ def plan(
         if len(groups) > 1:
             raise UsageError(f"{target} is one file, but there are {len(groups)} inputs", hint="give a folder with -o")
         stems = [target.with_suffix("")]
-    elif target.suffix.lower() in PICTURES and not target.is_dir():
+    elif target.suffix.lower() in PICTURE_SUFFIXES and not target.is_dir():
         raise UsageError(f"{target} is no name for results", hint="name a .png file, or give a folder with -o")
     elif target.exists() and not target.is_dir():
         raise UsageError(f"{target} is not a folder", hint="give a folder with -o; it is created if it does not exist")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import MISSING, fields
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from dataclasses import MISSING, Field, fields
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
-from ganinvert.settings import METHODS, EvaluatedTask, InversionSettings
+from ganinvert.cli._options import opt
+from ganinvert.settings import METHODS, InversionSettings
 
 T = TypeVar("T")
 CONTEXT = "context"
@@ -20,16 +21,16 @@ _FIRST = ("images", "from_file", "recursive", "a", "b")
 
 
 def with_options(
-    shared: type[T], settings: InversionSettings, *, task: EvaluatedTask | None = None
+    shared: type[T], settings: InversionSettings, *, task: str | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options that are the fields of a dataclass; it takes that as its first argument.
+    """Give a command the fields of a dataclass as options; the command takes that dataclass as its first argument.
 
     The dataclass also has `kept`, the names of those whose values come from the environment or the configuration file.
 
     Args:
-        shared: A dataclass whose fields, but for `kept`, are annotated as options.
+        shared: A dataclass whose fields, except `kept`, are annotated as options.
         settings: The command's default preset, whose values the help quotes.
-        task: Of a command with --method, whose other methods may have other defaults.
+        task: Task of a command with --method, whose other methods may have other defaults.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -38,27 +39,62 @@ def with_options(
             each.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[each.name])
             for each in list(inspect.signature(command).parameters.values())[1:]
         ]
-        common = _parameters(shared, settings, task)
-        first = [each for each in common if each.name in _FIRST]
-        context = inspect.Parameter(CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-        parameters = [context, *first, *own, *(each for each in common if each not in first)]
-
-        def run(**given: Any) -> None:
-            source = given.pop(CONTEXT).get_parameter_source
-            kept = frozenset(name for name in given if source(name).name in _KEPT)
-            shown: dict[str, Any] = {each.name: given.pop(each.name) for each in common}
-            shown["kept"] = kept
-            command(shared(**shown), **given)
-
-        run.__name__, run.__doc__ = command.__name__, command.__doc__
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it by inspect
-        run.__annotations__ = {each.name: each.annotation for each in parameters}
-        return run
+        return assembled(command, shared, settings, own, task=task)
 
     return decorate
 
 
-def _parameters(shared: type[Any], settings: InversionSettings, task: EvaluatedTask | None) -> list[inspect.Parameter]:
+def assembled(
+    command: Callable[..., None],
+    shared: type[Any],
+    settings: InversionSettings,
+    own: Sequence[inspect.Parameter],
+    *,
+    task: str | None = None,
+) -> Callable[..., None]:
+    """A command with the options `own` and those of a dataclass: see `with_options`."""
+    common = _parameters(shared, settings, task)
+    first = [each for each in common if each.name in _FIRST]
+    context = inspect.Parameter(CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    parameters = [context, *first, *own, *(each for each in common if each not in first)]
+
+    def run(**given: Any) -> None:
+        source = given.pop(CONTEXT).get_parameter_source
+        values: dict[str, Any] = {each.name: given.pop(each.name) for each in common}
+        values["kept"] = frozenset(name for name in (*values, *given) if source(name).name in _KEPT)
+        command(shared(**values), **given)
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it by inspect
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
+
+
+def field_options(options: type[Any]) -> list[inspect.Parameter]:
+    """Parameters of a command for the fields of a dataclass that were made by `settings.options.option`."""
+    hints = get_type_hints(options)
+    return [_field_option(each, hints[each.name]) for each in fields(options)]
+
+
+def _field_option(each: Field[Any], hint: Any) -> inspect.Parameter:
+    text, default = each.metadata, each.default
+    kind: Any = hint if text["kind"] is None else text["kind"]
+    if get_origin(text["kind"]) is Literal:
+        default = get_args(kind)[0]
+    annotation = Annotated[kind, opt(text["panel"], *text["flags"], help=text["help"], **text["typer"])]
+    return inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def from_options(options: type[T], given: Mapping[str, Any]) -> T:
+    """The dataclass whose fields `field_options` made into options, from their values on the command line."""
+    values = {}
+    for each in fields(options):  # type: ignore[arg-type]  # a dataclass
+        parse = each.metadata["parse"]
+        values[each.name] = given[each.name] if parse is None else parse(given[each.name])
+    return options(**values)
+
+
+def _parameters(shared: type[Any], settings: InversionSettings, task: str | None) -> list[inspect.Parameter]:
     hints = get_type_hints(shared, include_extras=True)
     return [
         inspect.Parameter(
@@ -91,7 +127,7 @@ def _quoting(annotation: Any, name: str, settings: InversionSettings, *, varies:
     return annotation
 
 
-def _varies(name: str, task: EvaluatedTask | None) -> bool:
+def _varies(name: str, task: str | None) -> bool:
     presets = [recipe.presets.get(task) for recipe in METHODS.values()] if task else []
     defaults = [each["default"] for each in presets if each]
     parts = [part for each in defaults for part in (each.method, each.optimization)]

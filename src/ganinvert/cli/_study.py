@@ -149,7 +149,9 @@ def _recorded(
     def run(batch: Sequence[tuple[Item, PreparedImage]], show: Show) -> list[Done]:
         nonlocal recorder
         if recorder is None:  # what is loaded and rendered once for all photos is not a cost of the first
-            replace(inverter, settings=inverter.settings.shortest).run([batch[0][1]])
+            replace(inverter, resolved=replace(inverter.resolved, settings=inverter.settings.shortest)).run(
+                [batch[0][1]]
+            )
         recorder = Recorder(inverter.device)
         results = work.run(batch, show)
         records = recorder.records(len(batch))

@@ -127,14 +127,16 @@ def evaluate(
     networks = sorted({network for each in settings for network in each.required})
     name = ready_generator(generator, offline=offline, layer=needed, networks=networks)
     from ganinvert.tasks import Inverter
-    from ganinvert.tasks.evaluation import contenders, task_of
+    from ganinvert.tasks.evaluation import contenders
 
     plain = preset_of("single", task)
     inverter = Inverter.load(name, plain, fit=fit, align=align, device=device, dtype=dtype, seed=seed)
+    request = replace(inverter.request, task=protocol.trial.task())
+    restoring = Inverter.open(request, inverter.partition, generator=inverter.generator)
     study = Study(
         protocol,
         inverter,
-        contenders(replace(inverter, task=task_of(protocol)), names, adjust=adjust, sweep=points),
+        contenders(restoring, names, adjust=adjust, sweep=points),
         target,
         overwrite=overwrite,
         together=together,

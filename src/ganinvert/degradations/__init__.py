@@ -1,6 +1,6 @@
-"""What turned the wanted image into the measurement: the P of PmSFC eq. 9.
+"""Degradations: the P of PmSFC eq. 9, which turns an image into a measurement.
 
-Tasks differ only in their degradation. Inverting is the case in which the user's file shows everything.
+Tasks differ only in their degradation. Inversion has the identity, because the user's file shows everything.
 """
 
 from ganinvert.degradations.base import Compose, Degradation, Identity

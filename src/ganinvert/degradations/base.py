@@ -1,4 +1,4 @@
-"""The contract of a degradation, and the two that need no mathematics of their own."""
+"""The contract of a degradation, with the identity and compositions."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ from torch import Tensor, nn
 class Degradation(nn.Module, ABC):
     """A differentiable map from images (b, 3, r, r) in about [-1, 1] to measurements.
 
-    Device and dtype of the results are those of the arguments. No image of a batch depends on its neighbours.
+    Results have the device and dtype of the arguments. No image depends on the others of the batch.
     """
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """P(x): image to measurement."""
+        """Degrade images to measurements, P(x)."""
 
     @abstractmethod
     def project(self, x: Tensor, y: Tensor) -> Tensor:
-        """Make the image `x` agree with the measurement `y` where y is trusted: an image in [-1, 1]."""
+        """Change images `x` to images in [-1, 1] that agree with the measurements `y` where these are trusted."""
 
     @abstractmethod
     def guess(self, y: Tensor) -> Tensor:
-        """An image-sized preview (b, 3, r, r) of the measurement, in [-1, 1]."""
+        """Reconstruct images (b, 3, r, r) in [-1, 1] from measurements without a generator."""
 
     def coverage(self, y: Tensor) -> Tensor:
-        """Share of each measurement's values that say anything, (b,) in (0, 1]."""
+        """Compute the share of each measurement's values that carry information, (b,) in (0, 1]."""
         return torch.ones(len(y), device=y.device, dtype=y.dtype)
 
 
 class Identity(Degradation):
-    """The measurement is the image itself, but not trusted: the inversion is what the user wants."""
+    """The identity P(x) = x. Its measurement is not trusted, because the user wants the inversion itself."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """P(x) = x."""
+        """Return x."""
         return x
 
     def project(self, x: Tensor, y: Tensor) -> Tensor:  # noqa: ARG002  (the contract's signature)
-        """The inversion stays as it is."""
+        """Return x."""
         return x
 
     def guess(self, y: Tensor) -> Tensor:
-        """The measurement is already an image."""
+        """Return y."""
         return y
 
 
 class Compose(Degradation):
-    """One degradation after another, for instance gray and small.
+    """Several degradations, one after another, P(x) = Pₙ(… P₁(x)), for instance gray and small.
 
     Args:
-        parts: In the order in which they happened to the image. Each must take what the one before gives.
+        parts: Degradations in the order in which they are applied to the image.
     """
 
     def __init__(self, parts: Sequence[Degradation]) -> None:
@@ -61,26 +61,26 @@ class Compose(Degradation):
         self.stages = nn.ModuleList(self.parts)
 
     def forward(self, x: Tensor) -> Tensor:
-        """P(x) = Pₙ(… P₁(x))."""
+        """Apply the parts in order."""
         for part in self.parts:
             x = part(x)
         return x
 
     def project(self, x: Tensor, y: Tensor) -> Tensor:
-        """Correct what every stage sees, from the measurement back to the image."""
-        seen = [x]
+        """Project the input of every part, from the last part to the first."""
+        inputs = [x]
         for part in self.parts[:-1]:
-            seen.append(part(seen[-1]))
-        for part, image in zip(reversed(self.parts), reversed(seen), strict=True):
+            inputs.append(part(inputs[-1]))
+        for part, image in zip(reversed(self.parts), reversed(inputs), strict=True):
             y = part.project(image, y)
         return y
 
     def guess(self, y: Tensor) -> Tensor:
-        """Undo the stages one by one."""
+        """Reconstruct through the parts, from the last to the first."""
         for part in reversed(self.parts):
             y = part.guess(y)
         return y
 
     def coverage(self, y: Tensor) -> Tensor:
-        """That of the last stage, which made the measurement."""
+        """Return the coverage of the last part, which made the measurement."""
         return self.parts[-1].coverage(y)

@@ -1,4 +1,4 @@
-"""Making an image smaller: the P of super-resolution."""
+"""Downsampling: the P of super-resolution."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ganinvert.degradations.base import Degradation
 from ganinvert.settings import Kernel
 
 TOLERANCE = 0.5 / 255
-"""Of low-resolution consistency on [-1, 1]: a quarter of an 8-bit step."""
+"""Tolerance of low-resolution consistency on [-1, 1]: a quarter of an 8-bit step."""
 ALTERNATIONS = 200
 
 
 class Downsample(Degradation):
-    """A separable resampling to a smaller square: A x = D x Dᵀ, channels of any number.
+    """Separable resampling to a smaller square, A x = D x Dᵀ, of any number of channels.
 
     Args:
         resolution: Side of the image, in pixels.
-        size: Side of the measurement.
-        kernel: "bicubic" (a = -0.5) and "lanczos" (3 lobes) are stretched by the factor against aliasing, "area" is
-            the mean of the pixels covered, and "bilinear" is not antialiased, as mGANprior's and PmSFC's programs.
+        size: Side of the measurement, in pixels.
+        kernel: "bicubic" (a = -0.5) and "lanczos" (3 lobes) are antialiased, "area" is the mean of the covered pixels,
+            and "bilinear" is not antialiased, as in the programs of mGANprior and PmSFC.
     """
 
     matrix: Tensor
@@ -37,13 +37,13 @@ class Downsample(Degradation):
         self.register_buffer("inverse", torch.linalg.pinv(weights.double()).float(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, c, r, r) → (b, c, s, s)."""
+        """Downsample images (b, c, r, r) to (b, c, s, s)."""
         return _both_ways(x, self.matrix)
 
     def project(self, x: Tensor, y: Tensor) -> Tensor:
-        """Back-projection x + A⁺(y - A x), in turns with the clamp to [-1, 1] until both hold.
+        """Alternate the back-projection x + A⁺(y - A x) and the clamp to [-1, 1] until both hold.
 
-        Where no image in [-1, 1] has this measurement (ringing that was clipped), the nearest that the turns reach.
+        Where no image in [-1, 1] has this measurement (clipped ringing), the result is the last of the alternations.
         """
         return torch.cat([self._project(x[n : n + 1], y[n : n + 1]) for n in range(len(x))])
 
@@ -57,7 +57,7 @@ class Downsample(Degradation):
         return x
 
     def guess(self, y: Tensor) -> Tensor:
-        """Bicubic enlargement."""
+        """Enlarge bicubically."""
         shape = (self.resolution, self.resolution)
         return torch.nn.functional.interpolate(y, shape, mode="bicubic", align_corners=False).clamp(-1, 1)
 
@@ -69,7 +69,7 @@ def _both_ways(x: Tensor, matrix: Tensor) -> Tensor:
 
 
 def resampling_matrix(resolution: int, size: int, kernel: Kernel) -> Tensor:
-    """D of a one-dimensional resampling, (size, resolution) float64; rows sum to 1, pixels are centred at n + ½."""
+    """Compute D of a one-dimensional resampling, (size, resolution) float64; rows sum to 1, pixel n is at n + ½."""
     factor = resolution / size
     place = torch.arange(resolution, dtype=torch.float64)[None] + 0.5
     centre = (torch.arange(size, dtype=torch.float64)[:, None] + 0.5) * factor
@@ -103,4 +103,4 @@ _KERNELS: dict[str, tuple[Callable[[Tensor], Tensor], bool]] = {
     "lanczos": (_lanczos, True),
     "bilinear": (_triangle, False),
 }
-"""Each kernel, and whether it is stretched by the factor."""
+"""Function of each kernel, and True if it is stretched by the factor against aliasing."""

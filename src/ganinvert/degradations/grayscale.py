@@ -1,4 +1,4 @@
-"""Taking colour away: the P of colorization."""
+"""Conversion to gray: the P of colorization."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ GAMUT_TOLERANCE = 1e-6
 
 
 class Grayscale(Degradation):
-    """An image's luminance, (b, 3, h, w) → (b, 1, h, w), both in [-1, 1].
+    """Luminance of images, (b, 3, h, w) → (b, 1, h, w), both in [-1, 1].
 
     Args:
-        luma: "rec601" is .299R + .587G + .114B, the Y′ of JPEG's YCbCr, as the papers have it; "rec709" weighs as
-            HDTV does; "lab" is the gray with the same CIE L*, which agrees better with what people see.
+        luma: "rec601" is .299R + .587G + .114B, the Y′ of JPEG's YCbCr and of the papers; "rec709" has the weights of
+            HDTV; "lab" is the gray with the same CIE L*, which agrees best with human vision.
     """
 
     def __init__(self, luma: Luma = "rec601") -> None:
@@ -27,15 +27,15 @@ class Grayscale(Degradation):
         self.luma = luma
 
     def forward(self, x: Tensor) -> Tensor:
-        """The luminance of every pixel."""
+        """Compute the luminance of every pixel."""
         if self.luma == "lab":
             return 2 * from_linear(weigh(to_linear((x + 1) / 2), TO_XYZ[1])) - 1
         return weigh(x, LUMA[self.luma])
 
     def project(self, x: Tensor, y: Tensor) -> Tensor:
-        """The luminance of `y` with the chroma of `x`: CbCr, or a*b* with "lab".
+        """Combine the luminance of `y` with the chroma of `x`: CbCr, or a*b* for "lab".
 
-        Where the two don't fit into the colour space together, the chroma is scaled down, its hue kept.
+        Where the combination is out of gamut, the chroma is scaled down, which keeps the hue.
         """
         if self.luma == "lab":
             return _with_lightness(x.clamp(-1, 1), y.clamp(-1, 1))
@@ -46,12 +46,12 @@ class Grayscale(Degradation):
         return y + chroma * room.amin(dim=1, keepdim=True).clamp(max=1)
 
     def guess(self, y: Tensor) -> Tensor:
-        """The gray image."""
+        """Repeat the gray image in three channels."""
         return y.expand(-1, 3, -1, -1)
 
 
 def _with_lightness(x: Tensor, y: Tensor) -> Tensor:
-    """The a*b* of `x` with the L* of the gray `y`, chroma bisected to the gamut's border where it is too much."""
+    """Combine the a*b* of `x` with the L* of the gray `y`; scale the chroma to the gamut's border by bisection."""
     lightness = to_lab((y.expand(-1, 3, -1, -1) + 1) / 2)[:, :1]
     chroma = to_lab((x + 1) / 2)[:, 1:]
 

@@ -9,15 +9,15 @@ from torch import Tensor
 from ganinvert.degradations.base import Degradation
 
 SEAM = 1 / 16
-"""How far into a hole the seam is blended, as a share of the image's side."""
+"""Depth to which the seam is blended into a hole, as a share of the image's side."""
 ITERATIONS = 500
 
 
 class Mask(Degradation):
-    """Some pixels are known, the others are zero (middle gray) in the measurement.
+    """Mask that keeps the known pixels and sets the others to 0, middle gray.
 
     Args:
-        known: (b, 1, r, r), or (1, 1, r, r) for all images alike; True where the image is known.
+        known: True at known pixels; (b, 1, r, r), or (1, 1, r, r) for all images alike.
     """
 
     known: Tensor
@@ -27,34 +27,33 @@ class Mask(Degradation):
         self.register_buffer("known", known.bool(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The known pixels, 0 elsewhere."""
+        """Keep the known pixels, and set the others to 0."""
         return x * self.known.to(x)
 
     def project(self, x: Tensor, y: Tensor) -> Tensor:
-        """The known pixels of `y`, untouched, and `x` in the holes, blended at the seam.
+        """Keep the known pixels of `y`, fill the holes with `x`, and blend the seam.
 
-        What `x` misses at a hole's border is carried into the hole, fading over `SEAM` of the image's side: the
-        screened Poisson equation (Δ - 1/s²) e = 0 with e = y - x at the known pixels. Far from any known pixel x
-        stays as it is.
+        The error of `x` at a hole's border is continued into the hole, fading over `SEAM` of the image's side, by the
+        screened Poisson equation (Δ - 1/s²) e = 0 with e = y - x at known pixels. Far from them `x` does not change.
         """
         known = self.known.to(x.device)
         error = torch.where(known, y - x, torch.zeros_like(x))
-        fading = torch.cat([_carry(e[None], k[None]) for e, k in zip(error, known.expand_as(x[:, :1]), strict=True)])
+        fading = torch.cat([_extend(e[None], k[None]) for e, k in zip(error, known.expand_as(x[:, :1]), strict=True)])
         return torch.where(known, y, (x + fading).clamp(-1, 1))
 
     def guess(self, y: Tensor) -> Tensor:
-        """The known pixels' mean colour, with the known pixels blended in."""
+        """Fill the holes with the mean colour of the known pixels, and blend the seam."""
         known = self.known.to(y)
         mean = (y * known).sum(dim=(2, 3), keepdim=True) / known.sum(dim=(2, 3), keepdim=True).clamp(min=1)
         return self.project(mean.expand_as(y), y)
 
     def coverage(self, y: Tensor) -> Tensor:
-        """Share of the known pixels."""
+        """Compute the share of known pixels."""
         return self.known.to(y).mean(dim=(1, 2, 3)).expand(len(y))
 
 
-def _carry(error: Tensor, known: Tensor) -> Tensor:
-    """Solve for e in the holes of one image, (1, 3, r, r), by conjugate gradients."""
+def _extend(error: Tensor, known: Tensor) -> Tensor:
+    """Solve the screened Poisson equation in the holes of one image, (1, 3, r, r), by conjugate gradients."""
     if known.all():
         return error
     hole = (~known).to(error)
@@ -66,7 +65,7 @@ def _carry(error: Tensor, known: Tensor) -> Tensor:
         return ((neighbours + screening) * e - F.conv2d(e, cross, padding=1, groups=3)) * hole
 
     e = torch.zeros_like(error)
-    residual = -operator(error)  # of e = 0 in the holes, with the border's values moved to the right side
+    residual = -operator(error)  # for e = 0 in the holes; the border's values are on the right side
     direction, size = residual, residual.square().sum()
     for _ in range(ITERATIONS):
         if size <= 1e-9 * error.numel():

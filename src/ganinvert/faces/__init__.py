@@ -1,4 +1,4 @@
-"""Finding faces, and the square around a face that face generators know."""
+"""Detect faces, and cut out the square around a face as face generators expect it."""
 
 from ganinvert.faces.alignment import Alignment, face_square, misplacement
 from ganinvert.faces.detection import Face, detect

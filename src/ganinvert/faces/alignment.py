@@ -1,4 +1,4 @@
-"""The square around a face that face generators know: that of the CelebA-HQ and FFHQ data sets."""
+"""Alignment of faces as in the CelebA-HQ and FFHQ data sets, from which face generators learned."""
 
 from __future__ import annotations
 
@@ -12,94 +12,94 @@ from ganinvert.images import Placement
 from ganinvert.settings import Align, FitMode
 
 TOLERANCE = 0.1
-"""How far a corner may be from where alignment would put it, as a share of the square's side, in an aligned photo.
+"""Largest distance of a corner from its aligned position at which a photo counts as aligned, as a share of the side.
 
-Of 60 aligned photos of FairFace 56 are within, and of 150 images of the embedded generator all (at most 0.083); of 12
-photos of FairFace that are not aligned none is within 0.24.
+56 of 60 aligned photos of FairFace are within it, and all of 150 images of the embedded generator (at most 0.083); of
+12 photos of FairFace that are not aligned, none is within 0.24.
 """
 
 SMALLEST_PICTURE = 48
-"""In smaller ones, in pixels of the shorter side, no face is looked for unless that is asked for."""
+"""Shorter side, in pixels, from which faces are searched for without being asked for."""
 
 # Karras et al. 2018, appendix C: half the side is twice the distance of the eyes or 1.8 times that from eyes to mouth,
-# and the centre lies a tenth of the way from eyes to mouth. Theirs are dlib's landmarks; MTCNN's lie a little higher
+# and the centre lies a tenth of the way from eyes to mouth. They use dlib's landmarks; MTCNN's lie a little higher
 # and wider, by medians over generated and aligned faces, hence 1.25 % less and 0.13.
 _EYES, _MOUTH, _BELOW_EYES = 2.0 / 1.0125, 1.8 / 1.0125, 0.13
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """What to do about faces.
+    """Rule for aligning faces.
 
     Attributes:
-        mode: "auto" aligns when the generator knows aligned faces and the photo is not aligned yet, "force" always;
-            "off" never, and only warns.
-        face: Which, counted from the largest.
+        mode: "auto" aligns a photo that is not aligned yet if the generator knows aligned faces; "force" always
+            aligns; "off" never aligns, but warns.
+        face: Number of the face to align, counted from the largest, which is 1.
     """
 
     mode: Align = "auto"
     face: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Validate the fields.
 
         Raises:
-            UsageError: Faces are counted from 1, and none is chosen when nothing is aligned.
+            UsageError: `face` is under 1, or names a face although `mode` is "off".
         """
         if self.face < 1:
             raise UsageError(f"face cannot be {self.face}", hint="choose 1 for the largest, 2 for the next")
         if self.face > 1 and self.mode == "off":
-            raise UsageError("no face can be chosen when faces are not aligned", hint="use --align auto or force")
+            raise UsageError("a face cannot be chosen with --align off", hint="use --align auto or force")
 
     def fit(
         self, picture: images.Picture, size: int, *, mode: FitMode, knows_faces: bool
     ) -> tuple[images.Fit, list[str]]:
-        """Fit a picture to the square, by its face or else as `images.fit` does.
+        """Fit a picture to the generator's square, by its face or else as `images.fit` does.
 
         Args:
-            picture: With any number of faces.
+            picture: Picture with any number of faces.
             size: Side of the square, in pixels.
-            mode: How pictures without alignment become square.
-            knows_faces: Whether the generator shows faces that are aligned so.
+            mode: Way to make a picture square that is not aligned.
+            knows_faces: True if the generator shows faces aligned in this way.
 
         Returns:
-            The fit, and what to say besides; what begins with "warning:" is one.
+            The fit, and notes for the user; warnings begin with "warning:".
 
         Raises:
-            ImageError: There is no such face, and "force" or `face` asks for it.
+            ImageError: "force" or `face` asks for a face that was not found.
         """
         plain = images.fit(picture, size, mode=mode)
-        wanted = self.mode == "force" or self.face > 1
-        if not wanted and (not knows_faces or min(picture.rgb.size) < SMALLEST_PICTURE):
+        required = self.mode == "force" or self.face > 1
+        if not required and (not knows_faces or min(picture.rgb.size) < SMALLEST_PICTURE):
             return plain, []
         faces = detect(picture)
-        if len(faces) < self.face and not wanted:
-            return plain, ["warning: no face was found, but this generator knows only faces; taken as it is"]
+        if len(faces) < self.face and not required:
+            return plain, ["warning: no face was found, but this generator knows only faces; used without alignment"]
         if len(faces) < self.face:
             raise ImageError(
-                f"only {_counted(len(faces))} found" if faces else "no face was found",
-                hint="faces must be upright and not too small; --align off takes the picture as it is",
+                f"only {_count(len(faces))} found" if faces else "no face was found",
+                hint="faces must be upright and not too small; --align off uses the picture without alignment",
             )
         placement = face_square(faces[self.face - 1], picture.rgb.size)
-        if not wanted and misplacement(placement, plain.placement) <= TOLERANCE:
+        if not required and misplacement(placement, plain.placement) <= TOLERANCE:
             return plain, []
         if self.mode == "off":
             return plain, ["warning: the face is not where this generator expects one; --align auto moves it there"]
-        return images.place(picture, placement, size, note=_described(placement)), _choice(len(faces), self.face)
+        return images.place(picture, placement, size, note=_describe(placement)), _choice(len(faces), self.face)
 
 
 def face_square(face: Face, frame: tuple[int, int]) -> Placement:
-    """The square of CelebA-HQ and FFHQ around a face, upright by its eyes and mouth.
+    """Compute the square of CelebA-HQ and FFHQ around a face, upright by its eyes and mouth.
 
     Args:
-        face: In a frame.
-        frame: Its width and height in pixels.
+        face: Face in the pixels of the frame.
+        frame: Width and height of the frame, in pixels.
     """
     left, right, _, mouth_left, mouth_right = face.landmarks
     eyes, mouth = _middle(left, right), _middle(mouth_left, mouth_right)
     between = right[0] - left[0], right[1] - left[1]
     below = mouth[0] - eyes[0], mouth[1] - eyes[1]
-    # The direction to the right is that of the eyes and that across the line from eyes to mouth, together.
+    # The direction to the right is the sum of the line of the eyes and the normal of the line from eyes to mouth.
     x, y = between[0] + below[1], between[1] - below[0]
     half = max(_EYES * math.hypot(*between), _MOUTH * math.hypot(*below)) / (math.hypot(x, y) or 1)
     x, y = half * x, half * y
@@ -107,29 +107,29 @@ def face_square(face: Face, frame: tuple[int, int]) -> Placement:
     return Placement(frame, (centre[0] - x + y, centre[1] - y - x), (2 * x, 2 * y), (-2 * y, 2 * x))
 
 
-def misplacement(wanted: Placement, given: Placement) -> float:
-    """The largest distance between corresponding corners, as a share of the wanted side."""
-    distances = [math.dist(a, b) for a, b in zip(wanted.corners, given.corners, strict=True)]
-    return max(distances) / (max(wanted.sides) or 1)
+def misplacement(reference: Placement, placement: Placement) -> float:
+    """Compute the largest distance between corresponding corners, as a share of the reference's side."""
+    distances = [math.dist(a, b) for a, b in zip(reference.corners, placement.corners, strict=True)]
+    return max(distances) / (max(reference.sides) or 1)
 
 
 def _middle(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
     return (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
 
 
-def _described(placement: Placement) -> str:
+def _describe(placement: Placement) -> str:
     side = round(placement.sides[0])
     degrees = round(math.degrees(math.atan2(placement.across[1], placement.across[0])))
     tilt = f", tilted by {abs(degrees)}°" if degrees else ""
     return f"aligned to the face in {side}×{side}{tilt}"
 
 
-def _choice(found: int, face: int) -> list[str]:
-    if found == 1:
+def _choice(faces: int, face: int) -> list[str]:
+    if faces == 1:
         return []
     which = "the largest" if face == 1 else f"number {face} by size"
-    return [f"{_counted(found)} found: {which} is used; --face N takes another"]
+    return [f"{_count(faces)} found: {which} is used; --face N takes another"]
 
 
-def _counted(faces: int) -> str:
+def _count(faces: int) -> str:
     return f"{faces} faces were" if faces > 1 else "1 face was"

@@ -1,7 +1,8 @@
 """The three networks of MTCNN (Zhang et al. 2016, "Joint Face Detection and Alignment Using Multitask Cascaded CNNs").
 
-They look at crops of 12, 24 and 48 pixels; each is surer than the one before. Images are (n, 3, h, w) in [-1, 1].
-The embedded weights are facenet-pytorch's, whose dense layers take features in the order width, height, channels.
+They see crops of 12, 24 and 48 pixels, and each is more precise than the one before. Images are (n, 3, h, w) in
+[-1, 1]. The embedded weights are facenet-pytorch's, whose dense layers take features in the order width, height,
+channels.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def _flat(features: Tensor) -> Tensor:
 
 
 class ProposalNetwork(nn.Module):
-    """P-Net: looks at every 12×12 crop in steps of 2 pixels."""
+    """P-Net, which sees every 12×12 crop in steps of 2 pixels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,14 +38,14 @@ class ProposalNetwork(nn.Module):
         self.conv4_2 = nn.Conv2d(32, 4, 1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """An image of any size to probabilities (n, h', w') and corrections of the boxes (n, 4, h', w')."""
+        """Map images of any size to probabilities (n, h', w') and corrections of the boxes (n, 4, h', w')."""
         h = self.pool1(self.prelu1(self.conv1(image)))
         h = self.prelu3(self.conv3(self.prelu2(self.conv2(h))))
         return self.conv4_1(h).softmax(dim=1)[:, 1], self.conv4_2(h)
 
 
 class RefineNetwork(nn.Module):
-    """R-Net: looks at crops of 24×24."""
+    """R-Net, which sees crops of 24×24 pixels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +58,7 @@ class RefineNetwork(nn.Module):
         self.dense5_2 = nn.Linear(128, 4)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """Crops (n, 3, 24, 24) to probabilities (n,) and corrections of their boxes (n, 4)."""
+        """Map crops (n, 3, 24, 24) to probabilities (n,) and corrections of their boxes (n, 4)."""
         h = self.pool(self.prelu1(self.conv1(crops)))
         h = self.pool(self.prelu2(self.conv2(h)))
         h = self.prelu4(self.dense4(_flat(self.prelu3(self.conv3(h)))))
@@ -65,7 +66,7 @@ class RefineNetwork(nn.Module):
 
 
 class OutputNetwork(nn.Module):
-    """O-Net: looks at crops of 48×48 and finds landmarks, too."""
+    """O-Net, which sees crops of 48×48 pixels and also finds landmarks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,9 +81,9 @@ class OutputNetwork(nn.Module):
         self.dense6_3 = nn.Linear(256, 10)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Crops (n, 3, 48, 48) to probabilities (n,), corrections (n, 4) and landmarks (n, 5, 2) as shares of a crop.
+        """Map crops (n, 3, 48, 48) to probabilities (n,), corrections (n, 4) and landmarks (n, 5, 2) in [0, 1].
 
-        Landmarks are the left eye as one sees it, the right eye, the nose and the corners of the mouth, as (x, y).
+        Landmarks are points (x, y): left eye of the image, right eye, nose, left and right corner of the mouth.
         """
         h = self.pool_3(self.prelu1(self.conv1(crops)))
         h = self.pool_3(self.prelu2(self.conv2(h)))
@@ -96,7 +97,7 @@ class Cascade(nn.Module):
     """The three networks, frozen.
 
     Args:
-        state: Their tensors under `pnet.`, `rnet.` and `onet.`.
+        state: Tensors of the networks, whose names begin with `pnet.`, `rnet.` and `onet.`.
     """
 
     def __init__(self, state: Mapping[str, Tensor]) -> None:
@@ -108,10 +109,10 @@ class Cascade(nn.Module):
 
 @cache
 def embedded_cascade() -> Cascade:
-    """The cascade whose weights are in the package, on the CPU.
+    """Load the cascade whose weights are in the package, on the CPU.
 
     Raises:
         WeightsError: The package is damaged.
     """
-    with torch.random.fork_rng(devices=[]):  # initial weights would move the caller's random numbers
+    with torch.random.fork_rng(devices=[]):  # drawing initial weights must not advance the caller's generator
         return Cascade(TensorFile.load(paths.embedded("mtcnn.safetensors")).tensors)

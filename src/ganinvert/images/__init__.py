@@ -1,4 +1,4 @@
-"""Image files to pixel arrays and back: the only room that knows Pillow."""
+"""Read, fit, mask, paste and write images: the only package that uses Pillow."""
 
 from ganinvert.images.masks import box_mask, missing_where_transparent, read_mask, with_hole
 from ganinvert.images.pasting import paste_back, paste_into_hole
@@ -10,12 +10,12 @@ from ganinvert.images.picture import (
     encode_thumbnail,
     from_pil,
     read,
-    read_text,
-    shrunk,
+    read_metadata,
+    shrink_to_array,
     to_array,
     to_pil,
 )
-from ganinvert.images.placement import Fit, Placement, fit, place, square
+from ganinvert.images.placement import Fit, Placement, default_placement, fit, place
 from ganinvert.images.sheets import encode_animation, grid
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Placement",
     "box_mask",
     "comparison",
+    "default_placement",
     "difference",
     "encode_animation",
     "encode_png",
@@ -37,9 +38,8 @@ __all__ = [
     "place",
     "read",
     "read_mask",
-    "read_text",
-    "shrunk",
-    "square",
+    "read_metadata",
+    "shrink_to_array",
     "to_array",
     "to_pil",
     "with_hole",

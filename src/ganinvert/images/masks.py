@@ -1,4 +1,4 @@
-"""What is missing in a picture: read from a mask, a box or the transparency."""
+"""Masks of the missing part of a picture, read from a file, a box or the transparency."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from ganinvert.errors import ImageError
 from ganinvert.images.picture import Picture, from_pil, read
 from ganinvert.settings import Box
 
-MISSING = "white marks what is missing; --mask-keep white turns that round"
+MISSING = "white marks missing pixels; --mask-keep white reverses that"
 
 
 def read_mask(mask: str | Path | Image.Image, size: tuple[int, int], *, keep_white: bool = False) -> Image.Image:
-    """Read a mask and bring it to a picture's size.
+    """Read a mask and scale it to a picture's size.
 
     Args:
-        mask: A file or a Pillow image: white where the picture is missing, black where it is known.
+        mask: File or Pillow image, white where the picture is missing, black where it is known.
         size: Width and height of the upright picture, in pixels.
-        keep_white: White is known and black missing.
+        keep_white: Reverse the meaning: white is known, black is missing.
 
     Returns:
-        Mode "L": 255 where missing, 0 where known.
+        Mask of mode "L", 255 at missing pixels and 0 at known ones.
 
     Raises:
-        ImageError: The mask cannot be read, or has not the shape of the picture.
+        ImageError: The mask cannot be read, has other proportions than the picture, or marks all or none of it.
     """
     picture = from_pil(mask, name="the mask") if isinstance(mask, Image.Image) else read(Path(mask))
     gray = picture.rgb.convert("L")
@@ -42,7 +42,7 @@ def read_mask(mask: str | Path | Image.Image, size: tuple[int, int], *, keep_whi
 
 
 def box_mask(box: Box, size: tuple[int, int]) -> Image.Image:
-    """A mask whose missing part is a rectangle; the same result and errors as `read_mask`.
+    """Make a mask like that of `read_mask` whose missing part is a rectangle.
 
     Raises:
         ImageError: The box covers nothing of the picture, or all of it.
@@ -55,14 +55,14 @@ def box_mask(box: Box, size: tuple[int, int]) -> Image.Image:
 
 
 def missing_where_transparent(picture: Picture) -> Image.Image:
-    """A mask of the transparent part; the same result and errors as `read_mask`.
+    """Make a mask like that of `read_mask` from the transparent part of a picture.
 
     Raises:
         ImageError: The picture is opaque, or transparent everywhere.
     """
     if picture.alpha is None:
         raise ImageError(
-            "nothing says what is missing", hint="give --mask FILE or --box X,Y,W,H, or make the hole transparent"
+            "no mask says what is missing", hint="give --mask FILE or --box X,Y,W,H, or make the hole transparent"
         )
     missing = picture.alpha.point([255 if level < 128 else 0 for level in range(256)])
     return _require_partial(missing, "the transparency", "transparent pixels are missing")
@@ -71,24 +71,23 @@ def missing_where_transparent(picture: Picture) -> Image.Image:
 def _require_partial(missing: Image.Image, name: str, hint: str) -> Image.Image:
     low, high = missing.getextrema()
     if high == 0:
-        raise ImageError(f"{name} leaves nothing to fill", hint=hint)
+        raise ImageError(f"{name} marks no pixel as missing", hint=hint)
     if low == 255:
-        raise ImageError(f"{name} leaves nothing known", hint=hint)
+        raise ImageError(f"{name} marks every pixel as missing", hint=hint)
     return missing
 
 
 def with_hole(picture: Picture, missing: Image.Image) -> Picture:
-    """Make the missing part the transparent one.
+    """Make the missing part transparent, and fill it with the surrounding colours.
 
-    Its pixels, whatever they were, are filled with the colours around, so that no resizing carries them into known
-    pixels.
+    Resizing then carries nothing of the missing pixels into known ones.
     """
     known = ImageChops.invert(missing)
     return Picture(_filled(picture.rgb, known), known, picture.notes)
 
 
 def _filled(rgb: Image.Image, known: Image.Image) -> Image.Image:
-    """Fill what is not known by means over growing neighbourhoods."""
+    """Fill unknown pixels with means over growing neighbourhoods."""
     if known.getextrema()[0] == 255 or min(rgb.size) < 2:
         return rgb
     layer = rgb.copy()

@@ -1,4 +1,4 @@
-"""Putting a result back into the picture's frame."""
+"""Paste a result back into the whole picture."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from PIL import Image, ImageChops
 
 from ganinvert.errors import ImageError
 from ganinvert.images.picture import Picture
-from ganinvert.images.placement import Placement, transformed
+from ganinvert.images.placement import Placement, transform_affine
 
 SOFT_EDGE = 0.08
-"""Share of the square's side over which a result that is put back fades into its surroundings."""
+"""Width of the soft edge of a pasted result, as a share of the square's side."""
 
 _MASK_SIDE = 512
 _SAMPLES = np.linspace(0, 1, 33)
 
 
 def paste_back(result: Image.Image, picture: Picture, placement: Placement) -> Image.Image:
-    """Put a result where its square was cut out, at the picture's own size.
+    """Paste a result where its square was cut out, at the picture's own size.
 
-    Edges of the square inside the frame fade into the picture over `SOFT_EDGE` of its side. Pixels outside the square
-    and the picture's transparency stay as they are, bit for bit.
+    Edges of the square that lie inside the picture fade over `SOFT_EDGE` of its side. Pixels outside the square and the
+    transparency of the picture stay the same to the bit.
 
     Args:
-        result: A square image of any size; its transparency is not used.
-        picture: The whole picture.
-        placement: Where the square lies in it, as `fit` said.
+        result: Square image of any size; its transparency is ignored.
+        picture: Whole picture.
+        placement: Position of the square in the picture, `Fit.placement`.
 
     Returns:
-        An image of the frame's size, mode "RGB" or "RGBA".
+        Image of the picture's size, mode "RGB" or "RGBA".
 
     Raises:
         ImageError: The picture has another size than the one that was fitted.
@@ -39,7 +39,7 @@ def paste_back(result: Image.Image, picture: Picture, placement: Placement) -> I
     if picture.rgb.size != placement.frame:
         raise ImageError(
             "the picture is now {}×{} pixels, not {}×{}".format(*picture.rgb.size, *placement.frame),
-            hint="put the result into the picture that it was made of",
+            hint="paste the result into the picture that it was made from",
         )
     sides = (max(1, round(placement.sides[0])), max(1, round(placement.sides[1])))
     patch, mask = result.convert("RGB"), _soft_mask(placement)
@@ -53,7 +53,7 @@ def paste_back(result: Image.Image, picture: Picture, placement: Placement) -> I
         extent = min(placement.frame[0], math.ceil(right)), min(placement.frame[1], math.ceil(bottom))
         size = max(1, extent[0] - origin[0]), max(1, extent[1] - origin[1])
         coefficients = _into_square(placement, sides, origin)
-        patch, mask = transformed(patch, size, coefficients), transformed(mask, size, coefficients)
+        patch, mask = transform_affine(patch, size, coefficients), transform_affine(mask, size, coefficients)
     whole = picture.rgb.copy()
     whole.paste(patch, origin, mask)
     if picture.alpha is not None:
@@ -62,15 +62,15 @@ def paste_back(result: Image.Image, picture: Picture, placement: Placement) -> I
 
 
 def paste_into_hole(result: Image.Image, picture: Picture, placement: Placement) -> Image.Image:
-    """Put a result into the transparent part of a picture, at the picture's own size.
+    """Paste a result into the transparent part of a picture, at the picture's own size.
 
     Args:
-        result: A square image of any size.
-        picture: Transparent where it is missing; its opaque pixels stay as they are, bit for bit.
-        placement: Where the square lies in it.
+        result: Square image of any size.
+        picture: Picture that is transparent where it is missing; its opaque pixels stay the same to the bit.
+        placement: Position of the square in the picture.
 
     Returns:
-        Mode "RGB"; or "RGBA" when the square does not cover the hole, the rest of which stays transparent.
+        Image of mode "RGB", or "RGBA" if the square does not cover the whole hole, whose rest stays transparent.
 
     Raises:
         ImageError: The picture has another size than the one that was fitted.
@@ -89,7 +89,7 @@ def paste_into_hole(result: Image.Image, picture: Picture, placement: Placement)
 
 
 def _into_square(placement: Placement, sides: tuple[int, int], origin: tuple[int, int]) -> tuple[float, ...]:
-    """Pillow's affine coefficients: from pixels of the frame, counted from `origin`, to those of the square."""
+    """Compute Pillow's affine coefficients from pixels of the frame, counted from `origin`, to pixels of the square."""
     (ax, ay), (dx, dy) = placement.across, placement.down
     x, y = origin[0] - placement.corner[0], origin[1] - placement.corner[1]
     determinant = ax * dy - ay * dx
@@ -98,7 +98,7 @@ def _into_square(placement: Placement, sides: tuple[int, int], origin: tuple[int
 
 
 def _soft_mask(placement: Placement) -> Image.Image:
-    """How much of the result shows, in the square: less towards those sides of it that run inside the frame."""
+    """Make the square's opacity mask, which fades towards the sides that lie inside the frame."""
     u = (np.arange(_MASK_SIDE) + 0.5) / _MASK_SIDE
     nearest = np.full((_MASK_SIDE, _MASK_SIDE), np.inf)
     for from_corner, along, distance in (

@@ -1,7 +1,7 @@
-"""Reading pictures as people see them, and writing PNG files.
+"""Read pictures as people see them, and write PNG files.
 
-Reading applies the EXIF orientation, converts an embedded ICC profile to sRGB, keeps alpha apart, rounds 16-bit
-colours to 8 bits and takes the first frame of an animation.
+Reading applies the EXIF orientation, converts an embedded ICC profile to sRGB, separates alpha, reduces 16-bit colours
+to 8 bits and takes the first frame of an animation.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
 from ganinvert.errors import ImageError
-from ganinvert.images.depth import gray_to_8_bits, load_in_8_bits
+from ganinvert.images.depth import gray_to_8_bits
 
 MIN_SIDE = 4
-"""The shortest side, in pixels, that an input may have."""
+"""Least length of an input's shorter side, in pixels."""
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "PPM")
-"""What is opened, whatever a file's name says. Pillow knows more, one of which (EPS) starts another program."""
+"""File formats that are opened, whatever the file's name says. Pillow's EPS reader would start another program."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -44,9 +44,9 @@ class Picture:
     """An upright sRGB picture.
 
     Attributes:
-        rgb: The colours, mode "RGB".
-        alpha: The transparency, mode "L", or None for an opaque picture.
-        notes: What reading changed that the user should know.
+        rgb: Colours, mode "RGB".
+        alpha: Transparency, mode "L", or None for an opaque picture.
+        notes: Remarks for the user about what reading left out.
     """
 
     rgb: Image.Image
@@ -58,11 +58,12 @@ def read(source: str | Path | bytes | BinaryIO, *, name: str = "") -> Picture:
     """Read a picture from a file, from bytes, or from an open file such as standard input's buffer.
 
     Args:
-        source: Where it is; of an open file everything that is left is taken.
-        name: What messages call it; a path's own name by default.
+        source: Path, content, or open file, which is read to its end.
+        name: Name of the picture in error messages; a path's own name by default.
 
     Raises:
-        ImageError: It is missing, no image of `FORMATS`, truncated, a decompression bomb or under `MIN_SIDE` pixels.
+        ImageError: The picture is missing, of a format not in `FORMATS`, truncated, a decompression bomb, or has a
+            side under `MIN_SIDE` pixels.
     """
     if not isinstance(source, str | Path):
         content = source if isinstance(source, bytes) else source.read()
@@ -76,17 +77,20 @@ def read(source: str | Path | bytes | BinaryIO, *, name: str = "") -> Picture:
     except IsADirectoryError as error:
         raise ImageError(f"{name}: is a folder", hint="name the image files, for instance with *.jpg") from error
     except PermissionError as error:
-        raise ImageError(f"{name}: may not be read", hint="check the permissions of the file") from error
-    except (OSError, ValueError) as error:  # a name too long or with a null character, a disk that fails
+        raise ImageError(f"{name}: permission denied", hint="check the permissions of the file") from error
+    except (OSError, ValueError) as error:  # for instance an overlong name, a null character, or a failing disk
         raise ImageError(f"{name}: cannot be opened: {error}", hint="check the path") from error
 
 
 def from_pil(image: Image.Image, *, name: str = "the image") -> Picture:
-    """Bring any Pillow image to an upright sRGB `Picture`; the image itself is not changed.
+    """Convert any Pillow image to an upright sRGB `Picture`, without changing the image.
+
+    Args:
+        image: Image of any mode.
+        name: Name of the image in error messages.
 
     Raises:
-        ImageError: It has a side under `MIN_SIDE` pixels, or its file turns out to be damaged; `name` is what the
-            message calls it.
+        ImageError: The image has a side under `MIN_SIDE` pixels, or its file is damaged.
     """
     _require_size(image, name)
     with _decoding(name):
@@ -96,11 +100,11 @@ def from_pil(image: Image.Image, *, name: str = "the image") -> Picture:
 
 
 def to_pil(pixels: NDArray[np.float32], alpha: Image.Image | None = None) -> Image.Image:
-    """Turn pixels into an 8-bit image, rounding to the nearest level.
+    """Convert pixels to an 8-bit image, rounding to the nearest level.
 
     Args:
-        pixels: (3, h, w), values in [0, 1]; others are clamped, NaN becomes 0.
-        alpha: Transparency to attach, mode "L", any size.
+        pixels: Colours (3, h, w) in [0, 1]; other values are clamped, NaN becomes 0.
+        alpha: Transparency to attach, mode "L", of any size.
     """
     levels = np.rint(np.nan_to_num(pixels).clip(0, 1) * 255).astype(np.uint8)
     image = Image.fromarray(np.ascontiguousarray(levels.transpose(1, 2, 0)), "RGB")
@@ -110,12 +114,12 @@ def to_pil(pixels: NDArray[np.float32], alpha: Image.Image | None = None) -> Ima
 
 
 def to_array(image: Image.Image) -> NDArray[np.uint8]:
-    """The colours of an image, (3, h, w)."""
+    """Convert the colours of an image to levels (3, h, w)."""
     return np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
 
 
-def shrunk(image: Image.Image, longest: int) -> NDArray[np.uint8]:
-    """The colours, (3, h, w), with the longer side scaled down to `longest` pixels unless it is shorter anyway."""
+def shrink_to_array(image: Image.Image, longest: int) -> NDArray[np.uint8]:
+    """Convert the colours to levels (3, h, w), with the longer side scaled down to at most `longest` pixels."""
     scale = longest / max(image.size)
     if scale < 1:
         size = (max(1, round(scale * image.width)), max(1, round(scale * image.height)))
@@ -124,13 +128,13 @@ def shrunk(image: Image.Image, longest: int) -> NDArray[np.uint8]:
 
 
 def difference(target: Image.Image, result: Image.Image) -> Image.Image:
-    """Absolute difference ×4 of two images of one size."""
+    """Draw the absolute difference ×4 of two images of one size."""
     before, after = (np.asarray(image.convert("RGB")).astype(np.int16) for image in (target, result))
     return Image.fromarray((4 * np.abs(before - after)).clip(0, 255).astype(np.uint8))
 
 
 def comparison(target: Image.Image, result: Image.Image, *, tile: int = 256) -> Image.Image:
-    """Input | result | absolute difference ×4, side by side in tiles of at least `tile` pixels."""
+    """Draw input, result and absolute difference ×4 side by side, in tiles of at least `tile` pixels."""
     side = target.width * max(1, round(tile / target.width))
     strip = Image.new("RGB", (3 * side, side))
     for n, part in enumerate((target, result, difference(target, result))):
@@ -139,7 +143,7 @@ def comparison(target: Image.Image, result: Image.Image, *, tile: int = 256) -> 
 
 
 def encode_png(image: Image.Image, metadata: Mapping[str, object] | None = None) -> bytes:
-    """The content of a PNG file; `metadata` is kept as JSON in the iTXt chunk `ganinvert`."""
+    """Encode an image as a PNG file, with `metadata` as JSON in the iTXt chunk `ganinvert`."""
     chunks = PngImagePlugin.PngInfo()
     if metadata:
         chunks.add_itxt("ganinvert", json.dumps(metadata, ensure_ascii=False))
@@ -148,18 +152,18 @@ def encode_png(image: Image.Image, metadata: Mapping[str, object] | None = None)
     return buffer.getvalue()
 
 
-def read_text(path: Path) -> dict[str, object]:
-    """What `encode_png` kept in a PNG file; empty when it is none of ours."""
+def read_metadata(path: Path) -> dict[str, object]:
+    """Read the metadata that `encode_png` wrote into a PNG file; empty if there are none."""
     try:
         with Image.open(path, formats=["PNG"]) as image:
-            found = json.loads(image.text["ganinvert"])  # type: ignore[attr-defined]  # PNG files have it
+            metadata = json.loads(image.text["ganinvert"])  # type: ignore[attr-defined]  # PNG files have it
     except (OSError, SyntaxError, ValueError, KeyError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def encode_thumbnail(image: Image.Image, *, side: int = 256) -> bytes:
-    """The content of a WebP file of at most `side` pixels; small images keep every pixel."""
+    """Encode an image as a WebP file of at most `side` pixels, without loss if it is small."""
     small = image.copy()
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
@@ -169,22 +173,25 @@ def encode_thumbnail(image: Image.Image, *, side: int = 256) -> bytes:
 
 def _decode(file: BinaryIO, name: str) -> Picture:
     with _decoding(name):
-        image = Image.open(file, formats=[known for known in FORMATS if known in _openable()])
+        image = Image.open(file, formats=[form for form in FORMATS if form in _openable()])
         _require_size(image, name)
+        transparent = image.info.get("transparency")
+        if isinstance(transparent, tuple) and image.tile[0].args == "RGB;16B":
+            image.info["transparency"] = tuple(level >> 8 for level in transparent)  # Pillow keeps the high bytes
         notes = _notes(image)
-        load_in_8_bits(image, file)
+        image.load()
         return _upright_srgb(image, notes)
 
 
 def _openable() -> Collection[str]:
-    """What this build of Pillow opens; one without libavif lacks AVIF."""
+    """List the formats that this build of Pillow opens; without libavif it lacks AVIF."""
     Image.init()
     return Image.OPEN
 
 
 @contextmanager
 def _decoding(name: str) -> Iterator[None]:
-    """Whatever a decoder of foreign bytes raises becomes an `ImageError`; its warnings help nobody."""
+    """Turn anything that a decoder raises into an `ImageError`, and hide its warnings."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -194,12 +201,12 @@ def _decoding(name: str) -> Iterator[None]:
         raise
     except UnidentifiedImageError as error:
         raise ImageError(
-            f"{name}: is not an image that can be read",
-            hint="PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF and PPM files work; export others, such as HEIC, as JPEG",
+            f"{name}: is not an image of a supported format",
+            hint="use PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF or PPM; export others, such as HEIC, as JPEG",
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(
-            f"{name}: has more than {Image.MAX_IMAGE_PIXELS:,} pixels, too many to be opened safely",
+            f"{name}: has more than {Image.MAX_IMAGE_PIXELS:,} pixels, too many to open safely",
             hint="scale it down first",
         ) from error
     except MemoryError as error:
@@ -218,11 +225,9 @@ def _require_size(image: Image.Image, name: str) -> None:
 
 
 def _notes(image: Image.Image) -> list[str]:
-    # MPO is what phones write: the second picture is a preview or a depth map.
+    # Phones write MPO files, whose second picture is a preview or a depth map.
     if getattr(image, "is_animated", False) and image.format != "MPO":
-        return [
-            "several pages: the first is used" if image.format == "TIFF" else "an animation: its first frame is used"
-        ]
+        return ["several pages: the first is used" if image.format == "TIFF" else "animation: the first frame is used"]
     return []
 
 
@@ -237,17 +242,17 @@ def _upright_srgb(image: Image.Image, notes: list[str]) -> Picture:
         alpha, image = image.getchannel("A"), image.convert(image.mode[:-1])
         alpha = None if alpha.getextrema() == (255, 255) else alpha
     rgb = _to_srgb(image, profile, notes)
-    rgb.info = {}  # Pillow would write the old profile, and more of the file's, into what is made of the picture
+    rgb.info = {}  # or Pillow would write the input's profile and other data into the result
     if turn is not None:
         rgb, alpha = rgb.transpose(turn), None if alpha is None else alpha.transpose(turn)
     return Picture(rgb, alpha, tuple(notes))
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What brings the picture upright. `ImageOps.exif_transpose` also encodes EXIF anew, which damaged EXIF breaks."""
+    """Look up the transposition that makes the picture upright. `ImageOps.exif_transpose` fails on damaged EXIF."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # the EXIF data are beyond reading: as good as none
+    except Exception:  # damaged EXIF data can raise anything
         return None
     return _TURNS.get(orientation) if isinstance(orientation, int) else None
 
@@ -260,15 +265,15 @@ def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Ima
     if profile:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            # Gray pictures often keep the profile of the colours that they were made of.
+            # Gray pictures often keep the profile of the colour picture that they were made from.
             is_colour = source.profile.xcolor_space.strip() == "RGB"
             return _converted(image.convert("RGB") if image.mode == "L" and is_colour else image, source)
         except (ImageCms.PyCMSError, OSError):
-            notes.append("its colour profile cannot be read or is not for such a picture: ignored")
+            notes.append("colour profile ignored: it cannot be read or is for another kind of picture")
     return image.convert("RGB")
 
 
 def _converted(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
     result = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    assert result is not None  # only a conversion in place gives none
+    assert result is not None  # only a conversion in place returns None
     return result

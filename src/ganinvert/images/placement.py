@@ -1,4 +1,4 @@
-"""Fitting a picture to the generator's square."""
+"""Fit a picture to the generator's square."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ganinvert.errors import ImageError
 from ganinvert.images.picture import Picture
 from ganinvert.settings import FitMode
 
-# Wide enough that a real photo always fits, and a picture of 8×10⁷ pixels is not padded to 10¹⁴.
-_MOST_PADDED = 2**28
+_MAX_PADDED_PIXELS = 2**28
+"""Limit that any real photo keeps, but not a strip of 8×10⁷ × 1 pixels, whose square has 6×10¹⁵."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the generator's square lies in a picture's frame.
+    """Position of the generator's square in a picture, its frame.
 
     Positions are in the frame's pixels; (0, 0) is the top left corner of the top left pixel. The square may be turned,
     may be a rectangle ("squash") and may reach beyond the frame ("pad").
 
     Attributes:
         frame: Width and height of the frame.
-        corner: The square's top left corner (x, y).
-        across: From there to its top right corner.
-        down: From there to its bottom left corner.
+        corner: Top left corner (x, y) of the square.
+        across: Vector from the top left to the top right corner.
+        down: Vector from the top left to the bottom left corner.
     """
 
     frame: tuple[int, int]
@@ -43,19 +43,19 @@ class Placement:
 
     @property
     def is_on_pixels(self) -> bool:
-        """Whether the square's sides run between the frame's rows and columns."""
+        """True if the square's sides run between rows and columns of the frame."""
         numbers = (*self.corner, self.across[0], self.down[1])
         return self.across[1] == self.down[0] == 0 and all(float(number).is_integer() for number in numbers)
 
     @property
     def corners(self) -> tuple[tuple[float, float], ...]:
-        """Top left, top right, bottom right and bottom left as (x, y)."""
+        """Corners (x, y): top left, top right, bottom right and bottom left."""
         (x, y), (ax, ay), (dx, dy) = self.corner, self.across, self.down
         return (x, y), (x + ax, y + ay), (x + ax + dx, y + ay + dy), (x + dx, y + dy)
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom of the upright rectangle around the square."""
+        """Bounding box of the square: left, top, right and bottom."""
         columns, rows = zip(*self.corners, strict=True)
         return min(columns), min(rows), max(columns), max(rows)
 
@@ -65,10 +65,10 @@ class Fit:
     """A picture in the generator's square.
 
     Attributes:
-        pixels: (3, size, size), values in [-1, 1], the generator's range.
+        pixels: Colours (3, size, size) in [-1, 1], the generator's range.
         alpha: Transparency in the same square, mode "L", or None.
-        note: What was done to the picture, or "" when nothing was.
-        placement: Where the square lies in the picture.
+        note: Description of what was done to the picture, or "".
+        placement: Position of the square in the picture.
     """
 
     pixels: NDArray[np.float32]
@@ -78,17 +78,17 @@ class Fit:
 
 
 def fit(picture: Picture, size: int, *, mode: FitMode = "crop") -> Fit:
-    """Make a picture a square of `size` pixels, with an antialiased Lanczos resize.
+    """Make a picture a square of `size` pixels, by an antialiased Lanczos resize.
 
     Args:
-        picture: Any size.
-        size: The generator's resolution, in pixels.
-        mode: "crop" cuts the centre square, "pad" adds the edge's colours, "squash" changes the aspect ratio.
+        picture: Picture of any size.
+        size: Resolution of the generator, in pixels.
+        mode: "crop" cuts out the centre square, "pad" repeats the edge, "squash" changes the aspect ratio.
 
     Raises:
-        ImageError: The picture is too long to be padded.
+        ImageError: The picture is too long to pad.
     """
-    placement = square(picture.rgb.size, mode)
+    placement = default_placement(picture.rgb.size, mode)
     width, height = picture.rgb.size
     side = round(placement.sides[0])
     if width == height:
@@ -97,15 +97,15 @@ def fit(picture: Picture, size: int, *, mode: FitMode = "crop") -> Fit:
         step = f"centre-cropped to {side}×{side}"
     elif mode == "pad":
         step = f"padded to {side}×{side}"
-        if side * side > _MOST_PADDED:
+        if side * side > _MAX_PADDED_PIXELS:
             raise ImageError(f"{width}×{height} pixels cannot be padded to a square", hint="use --fit crop or squash")
     else:
         step = "squashed to a square"
     return place(picture, placement, size, note=step)
 
 
-def square(frame: tuple[int, int], mode: FitMode) -> Placement:
-    """Where the square lies in a frame of that width and height when nothing is known of its content."""
+def default_placement(frame: tuple[int, int], mode: FitMode) -> Placement:
+    """Place the square in a frame (width, height) by its size alone, without looking for faces."""
     width, height = frame
     if mode == "squash":
         return Placement(frame, (0, 0), (width, 0), (0, height))
@@ -116,13 +116,13 @@ def square(frame: tuple[int, int], mode: FitMode) -> Placement:
 def place(picture: Picture, placement: Placement, size: int, *, note: str) -> Fit:
     """Cut out any square and resize it to `size` pixels.
 
-    Beyond the frame, squares on its pixels repeat its edge; others mirror it, softly.
+    Beyond the frame, a square on whole pixels repeats the edge; any other mirrors the picture, increasingly blurred.
 
     Args:
-        picture: Whose frame the placement is about.
-        placement: The square.
-        size: The generator's resolution, in pixels.
-        note: What to say of the placement.
+        picture: Picture to cut from.
+        placement: Position of the square in the picture.
+        size: Resolution of the generator, in pixels.
+        note: Description of the placement for the user.
     """
     width, height = picture.rgb.size
     steps = [note] if note else []
@@ -154,11 +154,11 @@ def _cut(image: Image.Image, placement: Placement, size: int) -> Image.Image:
 
 
 def _cut_turned(image: Image.Image, placement: Placement, size: int) -> Image.Image:
-    """Reduce, mirror what lies beyond the frame, turn at about the picture's own resolution, then resize."""
+    """Reduce the picture, mirror it beyond its frame, turn it at about its own resolution, then resize."""
     side = max(placement.sides)
     factor = max(1, int(side / (2 * size)))
     left, top, right, bottom = placement.box
-    margin = 2 * factor  # what bicubic interpolation looks at
+    margin = 2 * factor  # reach of bicubic interpolation
     box = (left - margin, top - margin, right + margin, bottom + margin)
     inner = (
         min(max(0, math.floor(box[0])), image.width - 1),
@@ -169,7 +169,7 @@ def _cut_turned(image: Image.Image, placement: Placement, size: int) -> Image.Im
     region = image.crop(inner).reduce(factor)
     missing = (inner[0] - box[0], inner[1] - box[1], box[2] - inner[2], box[3] - inner[3])
     before_x, before_y, after_x, after_y = (max(0, math.ceil(length / factor)) for length in missing)
-    region = _mirrored(region, ((before_y, after_y), (before_x, after_x)), softness=0.03 * side / factor)
+    region = _mirror(region, ((before_y, after_y), (before_x, after_x)), softness=0.03 * side / factor)
     samples = max(size, round(side / factor))
     origin = inner[0] - before_x * factor, inner[1] - before_y * factor
     coefficients = tuple(
@@ -181,12 +181,12 @@ def _cut_turned(image: Image.Image, placement: Placement, size: int) -> Image.Im
             (placement.corner[axis] - origin[axis]) / factor,
         )
     )
-    turned = transformed(region, (samples, samples), coefficients)
+    turned = transform_affine(region, (samples, samples), coefficients)
     return turned if samples == size else turned.resize((size, size), Image.Resampling.LANCZOS)
 
 
-def transformed(image: Image.Image, size: tuple[int, int], coefficients: tuple[float, ...]) -> Image.Image:
-    """A bicubic affine map, in floating point because Pillow's of 8 bits rounds down; black beyond the image."""
+def transform_affine(image: Image.Image, size: tuple[int, int], coefficients: tuple[float, ...]) -> Image.Image:
+    """Apply a bicubic affine map, in floating point because Pillow's 8-bit one rounds down; black beyond the image."""
     bands = [
         band.convert("F").transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
         for band in image.split()
@@ -195,8 +195,8 @@ def transformed(image: Image.Image, size: tuple[int, int], coefficients: tuple[f
     return Image.merge(image.mode, rounded)
 
 
-def _mirrored(image: Image.Image, borders: tuple[tuple[int, int], tuple[int, int]], *, softness: float) -> Image.Image:
-    """Add mirrored borders, blurred the more the farther out, so that no second face looks in from there."""
+def _mirror(image: Image.Image, borders: tuple[tuple[int, int], tuple[int, int]], *, softness: float) -> Image.Image:
+    """Add mirrored borders that get more blurred outwards, so that no second face appears there."""
     if not any(map(any, borders)):
         return image
     array = np.asarray(image)

@@ -1,4 +1,4 @@
-"""Pictures made of pictures: labelled grids, strips and animations."""
+"""Labelled grids and animations of several images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont
 
 TILE = 128
-"""Least side of a tile, in pixels."""
+"""Least side of a grid's tile, in pixels."""
 _GAP = 4
 _FONT_SIZE = 15
 
@@ -19,12 +19,12 @@ def grid(
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
 ) -> Image.Image:
-    """Square images in rows, enlarged by whole factors to tiles of at least `TILE` pixels, with labels.
+    """Draw square images in rows, enlarged by a whole factor to tiles of at least `TILE` pixels.
 
     Args:
-        rows: Images of one size, as many in every row.
-        row_labels: One per row, to its left.
-        column_labels: One per column, above it.
+        rows: Images of one size, the same number in every row.
+        row_labels: Labels to the left of the rows.
+        column_labels: Labels above the columns.
     """
     first = rows[0][0]
     factor = max(1, -(-TILE // first.width))
@@ -51,12 +51,12 @@ def grid(
 
 
 def encode_animation(frames: Sequence[Image.Image], kind: str, *, milliseconds: int = 50) -> bytes:
-    """The content of an animation that goes on for ever.
+    """Encode an animation that repeats for ever.
 
     Args:
-        frames: Of one size.
-        kind: "webp" (lossless) or "gif" (256 colours a frame).
-        milliseconds: How long a frame is shown.
+        frames: Images of one size.
+        kind: Format, "webp" (lossless) or "gif" (256 colours per frame).
+        milliseconds: Duration of a frame.
     """
     buffer = io.BytesIO()
     first, *rest = frames

@@ -1,4 +1,4 @@
-"""The one optimisation loop, what it tells of its steps, and how it ended."""
+"""The optimisation loop that all methods share, its steps, and the outcome of each image."""
 
 from ganinvert.optimize.loop import Stage, solve
 from ganinvert.optimize.solution import POOR_PSNR, Outcome, Snapshot, Solution, Step

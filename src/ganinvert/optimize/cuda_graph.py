@@ -1,4 +1,4 @@
-"""One step of the loop as a CUDA graph, which spares the device from waiting for Python."""
+"""Capture a step of the loop as a CUDA graph, so that the device never waits for Python."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class StepFunction(Protocol):
     """One step of the loop."""
 
     def __call__(self, *, refresh: bool) -> tuple[Tensor, Tensor]:
-        """Move the code; returns the objective and its pixel term, (b,) each."""
+        """Move the code, and return the objective and its pixel term, (b,) each."""
 
 
-def captured(step: StepFunction, code: Code, optimizer: torch.optim.Optimizer, device: torch.device) -> StepFunction:
-    """Record the whole step as CUDA graphs, one with and one without a refresh; if impossible, the eager step.
+def capture(step: StepFunction, code: Code, optimizer: torch.optim.Optimizer, device: torch.device) -> StepFunction:
+    """Capture a step as two CUDA graphs, with and without a refresh; return the eager step if that is impossible.
 
-    Warming up and recording must not move anything: the rates are 0 then, and parameters and moments are put back.
+    Warming up and capturing move nothing: the learning rates must be 0, and parameters and moments are restored.
     """
     saved = [parameter.detach().clone() for parameter in code.parameters()]
     graphs: dict[bool, tuple[torch.cuda.CUDAGraph, tuple[Tensor, Tensor]]] = {}
     with torch.cuda.device(device), warnings.catch_warnings():
-        # Adam remarks that a capturable step runs uncaptured: it does so while warming up.
+        # Adam warns of capturable steps that run uncaptured, as they do while warming up.
         warnings.filterwarnings("ignore", message=".*capturable=True")
         side = torch.cuda.Stream(device)
         side.wait_stream(torch.cuda.current_stream())
@@ -40,13 +40,13 @@ def captured(step: StepFunction, code: Code, optimizer: torch.optim.Optimizer, d
             torch.cuda.current_stream().wait_stream(side)
             for refresh in (True, False):
                 graph = torch.cuda.CUDAGraph()
-                # Replays never overlap and their results are copied at once, so both may use the same memory.
+                # Replays never overlap and their results are copied at once, so both graphs share memory.
                 pool = graphs[True][0].pool() if graphs else None
                 with torch.cuda.graph(graph, pool=pool, stream=side):
                     result = step(refresh=refresh)
                 graphs[refresh] = graph, result
         except RuntimeError as error:
-            logger.info("the step runs eagerly, because it cannot be captured as a CUDA graph: %s", error)
+            logger.info("steps run eagerly, because they cannot be captured as a CUDA graph: %s", error)
             graphs.clear()
         torch.cuda.current_stream().wait_stream(side)
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The one optimisation loop: θ* = argmin L(P(render(θ)), y)."""
+"""The optimisation loop that all methods share: θ* = argmin L(P(render(θ)), y)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ganinvert.devices import autocast
 from ganinvert.generators import Generator
 from ganinvert.losses import pixel_loss
 from ganinvert.methods import Code, Method, Refiner
-from ganinvert.optimize.cuda_graph import StepFunction, captured
+from ganinvert.optimize.cuda_graph import StepFunction, capture
 from ganinvert.optimize.objective import ObjectiveFunction
-from ganinvert.optimize.optimizers import CodeOptimizer, is_captured
-from ganinvert.optimize.solution import Snapshot, Solution, Step, judge
+from ganinvert.optimize.optimizers import CodeOptimizer, uses_cuda_graph
+from ganinvert.optimize.solution import Snapshot, Solution, Step, assess_outcome
 from ganinvert.settings import Objective, Optimization
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A second loop, which starts where the first one ended.
+    """A second loop, which continues from the code of the first.
 
     Attributes:
-        method: Makes the code of the first loop into that of the second.
+        method: Factory that turns the code of the first loop into that of the second.
         optimization: Steps and learning rates.
         objective: Weights of the loss terms.
     """
@@ -52,20 +52,20 @@ def solve(
 ) -> Solution:
     """Find the codes whose images explain the measurements.
 
-    Losses are summed over images, so that no image's result depends on its neighbours.
+    Losses are summed over images, so no image's result depends on the others of the batch.
 
     Args:
-        generator: Frozen, on the device to compute on.
+        generator: Frozen generator, on the device to compute on.
         y: Measurements, (b, 3, r, r) in [-1, 1] for the identity, on the same device.
-        method: What is optimised.
-        degradation: P; the identity by default.
+        method: Method that creates the code to optimise.
+        degradation: Degradation P that made the measurements; the identity by default.
         objective: Weights of the loss terms.
         optimization: Steps and learning rates.
-        refinement: What follows; for one image at a time.
-        dtype: What convolutions compute in; variables, losses and moments are float32.
-        seed: Of everything random.
-        resume: Where an earlier loop of the same arguments stood; it goes on from there.
-        callback: Called after every step; an exception it raises ends the loop.
+        refinement: Second loop, for one image at a time.
+        dtype: Data type of convolutions; variables, losses and moments are float32.
+        seed: Random seed of the initial codes and of random steps.
+        resume: Snapshot of an earlier loop with the same arguments, from which to continue.
+        callback: Function called after every step; an exception that it raises ends the loop.
     """
     degradation = degradation or Identity()
     optimization = optimization or Optimization()
@@ -78,20 +78,20 @@ def solve(
     if refinement is not None:
         with autocast(y.device, dtype):
             code = refinement.method.start(generator, code, y, degradation, seed=seed)
-        tuned = problem.descend(
+        more = problem.descend(
             code, refinement.optimization, refinement.objective, total=total, before=optimization.steps
         )
-        history = torch.cat([losses, tuned])
+        history = torch.cat([losses, more])
     with torch.no_grad(), autocast(y.device, dtype):
         final = pixel_loss(degradation(code.render(generator).float()), y) / degradation.coverage(y)
     degraded = not isinstance(degradation, Identity)
-    judged = tuple(judge(*one, degraded=degraded) for one in zip(losses.T, final.cpu(), strict=True))
-    return Solution(code, history, judged)
+    outcomes = tuple(assess_outcome(*one, degraded=degraded) for one in zip(losses.T, final.cpu(), strict=True))
+    return Solution(code, history, outcomes)
 
 
 @dataclass(frozen=True)
 class _Problem:
-    """What does not change from one loop to the next."""
+    """Arguments that both loops share."""
 
     generator: Generator
     y: Tensor
@@ -109,55 +109,55 @@ class _Problem:
         before: int = 0,
         resume: Snapshot | None = None,
     ) -> Tensor:
-        """Move a code; returns the objective before every step, (steps, b), on the CPU."""
+        """Optimise a code, and return the objective before every step, (steps, b), on the CPU."""
         if not optimization.steps:
             return torch.zeros(0, len(self.y))
         with autocast(self.y.device, self.dtype):
             evaluate = ObjectiveFunction(self.generator, self.y, self.degradation, objective)
-        mover = CodeOptimizer(optimization.optimizer, code, self.y.device)
-        run = self._stepping(code, evaluate, mover)
+        optimizer = CodeOptimizer(optimization.optimizer, code, self.y.device)
+        run = self._step_function(code, evaluate, optimizer)
         losses = torch.empty(optimization.steps, len(self.y), device=self.y.device)
         if resume is not None:
             losses[: resume.done] = resume.losses.to(self.y.device)
-            mover.restore(resume, moved=resume.done % optimization.run_steps or resume.done)
+            optimizer.restore(resume, steps=resume.done % optimization.run_steps or resume.done)
             evaluate.restore(resume.tensors)
 
         def snapshot(done: int) -> Snapshot:
-            live = mover.state() | evaluate.state()
+            state = optimizer.state() | evaluate.state()
             return Snapshot(
-                done, losses[:done].cpu(), {name: value.detach().cpu().clone() for name, value in live.items()}
+                done, losses[:done].cpu(), {name: value.detach().cpu().clone() for name, value in state.items()}
             )
 
         for index in range(resume.done if resume is not None else 0, optimization.steps):
             if code.on_step_start(index, optimization.steps):
-                mover.forget()
-                run = self._stepping(code, evaluate, mover)
-            mover.set_rate(optimization.rate(index))
+                optimizer.reset_moments()
+                run = self._step_function(code, evaluate, optimizer)
+            optimizer.set_rate(optimization.rate(index))
             losses[index], pixel = run(refresh=index % objective.perceptual_every == 0)
             if self.callback is not None:
-                keep = partial(snapshot, index + 1) if mover.keeps_state else None
-                self.callback(Step(before + index, total, losses[index], pixel.clone(), keep))
+                take = partial(snapshot, index + 1) if optimizer.is_resumable else None
+                self.callback(Step(before + index, total, losses[index], pixel.clone(), take))
         history = losses.cpu()
         code.on_end(history)
         return history
 
-    def _stepping(self, code: Code, evaluate: ObjectiveFunction, mover: CodeOptimizer) -> StepFunction:
-        """One step, as a CUDA graph where that can be."""
+    def _step_function(self, code: Code, evaluate: ObjectiveFunction, optimizer: CodeOptimizer) -> StepFunction:
+        """Make the function of one step, a CUDA graph where that is possible."""
 
         def step(*, refresh: bool) -> tuple[Tensor, Tensor]:
-            told: list[tuple[Tensor, Tensor]] = []
+            results: list[tuple[Tensor, Tensor]] = []
 
             def objective() -> Tensor:
                 with autocast(self.y.device, self.dtype):
                     surrogate, loss, pixel = evaluate(code, refresh=refresh)
-                told.append((loss, pixel))
+                results.append((loss, pixel))
                 return surrogate.sum()
 
-            mover.step(objective)
+            optimizer.step(objective)
             code.project_()
-            return told[0]
+            return results[0]
 
-        if is_captured(mover.kind, code, self.y.device):
-            mover.set_rate(0.0)
-            return captured(step, code, mover.optimizer, self.y.device)
+        if uses_cuda_graph(optimizer.kind, code, self.y.device):
+            optimizer.set_rate(0.0)
+            return capture(step, code, optimizer.optimizer, self.y.device)
         return step

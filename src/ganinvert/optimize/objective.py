@@ -1,4 +1,4 @@
-"""The objective of b images and its gradient."""
+"""The objective that the loop minimises, for b images."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from ganinvert.settings import Objective
 
 
 class ObjectiveFunction:
-    """The objective of b images. What networks make of the measurements is computed here, once.
+    """Objective of b images. Networks see the measurements once, when it is created.
 
     Args:
-        generator: Frozen.
+        generator: Frozen generator.
         y: Measurements of b images.
-        degradation: What made them.
-        objective: Weights of the terms.
+        degradation: Degradation that made the measurements.
+        objective: Weights of the loss terms.
     """
 
     def __init__(self, generator: Generator, y: Tensor, degradation: Degradation, objective: Objective) -> None:
@@ -47,40 +47,40 @@ class ObjectiveFunction:
         self.slope, self.value = torch.zeros_like(y), torch.zeros(len(y), device=y.device)
 
     def __call__(self, code: Code, *, refresh: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """What to differentiate, the objective and its pixel term, (b,) each.
+        """Return the loss to differentiate, the objective, and its pixel term, (b,) each.
 
-        The terms with a network enter as their first-order expansion around an image; `refresh` makes that the
-        current image, where value and gradient are exact.
+        Loss terms with a network enter as a first-order expansion around an earlier image; `refresh` renews it around
+        the current image, where value and gradient are exact.
         """
         x = code.render(self.generator).float()
-        shown = self.degradation(x)
-        pixel = pixel_loss(shown, self.y) / self.coverage
+        degraded = self.degradation(x)
+        pixel = pixel_loss(degraded, self.y) / self.coverage
         surrogate = self.objective.pixel * pixel
         if self.objective.absolute:
-            surrogate = surrogate + self.objective.absolute * absolute_loss(shown, self.y) / self.coverage
+            surrogate = surrogate + self.objective.absolute * absolute_loss(degraded, self.y) / self.coverage
         if self.laplacian is not None:
-            surrogate = surrogate + self.objective.laplacian * self.laplacian(shown) / self.coverage
+            surrogate = surrogate + self.objective.laplacian * self.laplacian(degraded) / self.coverage
         if (penalty := code.penalty(self.generator, x)) is not None:
             surrogate = surrogate + penalty
         if not self.networks:
             return surrogate, surrogate.detach(), pixel.detach()
         if refresh:
-            self._refresh(shown)
+            self._refresh(degraded)
         loss = surrogate.detach() + self.value
-        expansion = ((shown - shown.detach()) * self.slope).flatten(1).sum(dim=1) + self.value
+        expansion = ((degraded - degraded.detach()) * self.slope).flatten(1).sum(dim=1) + self.value
         return surrogate + expansion, loss, pixel.detach()
 
     def state(self) -> dict[str, Tensor]:
-        """What one step hands to the next, as it lives on the device."""
+        """Return the tensors, on the device, that the next step depends on."""
         return {"slope": self.slope, "value": self.value}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go back to what `state` told."""
-        for name, live in self.state().items():
-            live.copy_(tensors[name])
+        """Restore a state in place."""
+        for name, tensor in self.state().items():
+            tensor.copy_(tensors[name])
 
-    def _refresh(self, shown: Tensor) -> None:
-        image = shown.detach().requires_grad_()
+    def _refresh(self, degraded: Tensor) -> None:
+        image = degraded.detach().requires_grad_()
         value = torch.stack([weight * term(image).float() for weight, term in self.networks]).sum(dim=0)
         self.slope.copy_(torch.autograd.grad(value.sum(), image)[0])
         self.value.copy_(value.detach())

@@ -1,4 +1,4 @@
-"""Optimisers of the loop: making them, their rates, and their state as tensors of b images."""
+"""Optimisers of a code, their learning rates, and their state as tensors of b images."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _MOMENTS: Mapping[Optimizer, Mapping[str, str]] = {
     "rmsprop": {"square": "square_avg"},
     "sgd": {},
 }
-"""What each keeps of a parameter, which are (b, …) as it is; L-BFGS keeps what cannot be told apart by images."""
+"""Moments of each parameter, shaped like it: our names and torch's. Those of L-BFGS cannot be split by image."""
 _LBFGS_SCALE = 1000.0
-"""What torch's L-BFGS takes for no curvature does not depend on the scale of the objective, and ours are small."""
+"""Factor on the objective for torch's L-BFGS, whose threshold for no curvature is absolute and too large for ours."""
 
 
 class CodeOptimizer:
-    """Moves a code.
+    """Optimiser of a code.
 
     Args:
-        kind: Of the optimiser.
-        code: Its parameters are moved, each at its own multiple of the rate.
-        device: Where they are.
+        kind: Name of the algorithm.
+        code: Code whose parameters are optimised, each at its own multiple of the learning rate.
+        device: Device of the code.
     """
 
     def __init__(self, kind: Optimizer, code: Code, device: torch.device) -> None:
         self.kind, self.code = kind, code
-        self.optimizer = _made(kind, code, device)
-        self.keeps_state = kind in _MOMENTS and not code.single_image_only
+        self.optimizer = _create(kind, code, device)
+        self.is_resumable = kind in _MOMENTS and not code.single_image_only
 
     def step(self, objective: Callable[[], Tensor]) -> None:
-        """One step down the objective, a scalar."""
+        """Take one step down the objective, a scalar."""
 
         def closure() -> Tensor:
             self.optimizer.zero_grad(set_to_none=False)
@@ -51,22 +51,22 @@ class CodeOptimizer:
             self.optimizer.step()
 
     def set_rate(self, rate: float) -> None:
-        """Set the learning rates, in place where a captured step knows them by their address."""
+        """Set the learning rates, in place where a CUDA graph refers to them by address."""
         for group in self.optimizer.param_groups:
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate * group["multiple"])
             else:
                 group["lr"] = rate * group.get("multiple", 1.0)
 
-    def forget(self) -> None:
-        """Zero the moments, as they were before the first step."""
+    def reset_moments(self) -> None:
+        """Set the moments to 0, their value before the first step."""
         for moments in self.optimizer.state.values():
             for value in moments.values():
                 if isinstance(value, Tensor):
                     value.zero_()
 
     def state(self) -> dict[str, Tensor]:
-        """Code and moments by name, as they live on the device."""
+        """Return the code's tensors and their moments by name, on the device."""
         state: dict[str, Tensor] = dict(self.code.named_buffers())
         for name, parameter in self.code.named_parameters():
             moments = self._moments(parameter)
@@ -75,21 +75,21 @@ class CodeOptimizer:
         return state
 
     @torch.no_grad()
-    def restore(self, snapshot: Snapshot, *, moved: int) -> None:
-        """Go back to a snapshot, in place, because a captured step knows its tensors by their addresses.
+    def restore(self, snapshot: Snapshot, *, steps: int) -> None:
+        """Restore a snapshot in place, because a CUDA graph refers to tensors by address.
 
         Args:
-            snapshot: Of the same loop.
-            moved: Steps since the moments were zero.
+            snapshot: Snapshot of the same loop.
+            steps: Number of steps since the moments were 0.
         """
-        for name, live in self.state().items():
-            live.copy_(snapshot.tensors[name])
+        for name, tensor in self.state().items():
+            tensor.copy_(snapshot.tensors[name])
         for moments in self.optimizer.state.values():
             if "step" in moments:
-                moments["step"].fill_(moved)
+                moments["step"].fill_(steps)
 
     def _moments(self, parameter: Tensor) -> dict[str, Tensor]:
-        """Those of a parameter; before the first step, as that would make them."""
+        """Return the moments of a parameter; create them, as the first step would, if there was none yet."""
         state: dict[str, Tensor] = self.optimizer.state[parameter]
         if not state and _MOMENTS[self.kind]:
             place = parameter.device if self.optimizer.defaults.get("capturable") else "cpu"
@@ -98,17 +98,17 @@ class CodeOptimizer:
         return state
 
 
-def is_captured(kind: Optimizer, code: Code, device: torch.device) -> bool:
-    """Whether steps run as a CUDA graph, if they can."""
+def uses_cuda_graph(kind: Optimizer, code: Code, device: torch.device) -> bool:
+    """Return True if steps should be captured as a CUDA graph."""
     return kind == "adam" and device.type == "cuda" and not code.single_image_only
 
 
-def _made(kind: Optimizer, code: Code, device: torch.device) -> torch.optim.Optimizer:
+def _create(kind: Optimizer, code: Code, device: torch.device) -> torch.optim.Optimizer:
     parameters = [parameter for parameter in code.parameters() if parameter.requires_grad]
     for parameter in parameters:
         parameter.grad = torch.zeros_like(parameter)
     if kind == "lbfgs":
-        # One iteration a call, each with a whole line search.
+        # One iteration per call, each with a complete line search.
         return torch.optim.LBFGS(
             parameters,
             max_iter=1,
@@ -118,7 +118,7 @@ def _made(kind: Optimizer, code: Code, device: torch.device) -> torch.optim.Opti
             history_size=20,
             line_search_fn="strong_wolfe",
         )
-    rates, captured = code.rates(), is_captured(kind, code, device)
+    rates, captured = code.rates(), uses_cuda_graph(kind, code, device)
     groups = [
         {
             "params": [parameter],

@@ -1,4 +1,4 @@
-"""What the loop tells: where it stands, and how it ended."""
+"""Results of the loop: its steps, snapshots, and the outcome of each image."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ganinvert.methods import Code
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Where the loop stands after a step, for b images, on the CPU. From here it goes on to the same bits.
+    """State of the loop after a step, for b images, on the CPU. A loop that resumes from it ends with the same bits.
 
     Attributes:
-        done: Steps done.
-        losses: (done, b).
-        tensors: (b, …) each: the code's variables, their moments, and the last value and gradient of the terms with
-            a network.
+        done: Number of steps done.
+        losses: Objective before every step, (done, b).
+        tensors: Variables of the code, their moments, and the last value and gradient of loss terms with a network;
+            (b, …) each.
     """
 
     done: int
@@ -29,7 +29,7 @@ class Snapshot:
     tensors: Mapping[str, Tensor]
 
     def image(self, n: int) -> Snapshot:
-        """That of one image."""
+        """Extract the snapshot of image n."""
         one = slice(n, n + 1)
         return Snapshot(
             self.done, self.losses[:, one].clone(), {name: value[one].clone() for name, value in self.tensors.items()}
@@ -37,7 +37,7 @@ class Snapshot:
 
     @classmethod
     def stacked(cls, parts: Sequence[Snapshot]) -> Snapshot:
-        """That of several images which are equally far."""
+        """Merge snapshots of several images taken after the same number of steps."""
         names = parts[0].tensors
         return cls(
             parts[0].done,
@@ -48,15 +48,15 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the loop. The tensors stay on the device: reading a value is what costs a wait.
+    """One step of the loop. Its tensors stay on the device, because reading a value makes the device wait.
 
     Attributes:
-        index: From 0.
-        steps: How many there will be.
-        loss: (b,), the objective of every image before this step; its perceptual term is that of the last refresh.
-        pixel: (b,), its pixel term.
-        snapshot: Copies where the loop stands, which makes the device wait; None when the loop cannot go on from
-            a copy.
+        index: Number of the step, from 0.
+        steps: Number of all steps.
+        loss: Objective of every image before this step, (b,), with the perceptual term of the last refresh.
+        pixel: Pixel term of the objective, (b,).
+        snapshot: Function that copies the state of the loop, which makes the device wait; None if the loop cannot
+            resume from a snapshot.
     """
 
     index: int
@@ -67,40 +67,40 @@ class Step:
 
     @property
     def psnr(self) -> Tensor:
-        """(b,) in dB, of images that are not clamped: 10·log10(4 / pixel), since [-1, 1] spans 2."""
+        """PSNR (b,) of the unclamped images in dB, 10·log10(4 / pixel), since [-1, 1] spans 2."""
         return 10 * (4 / self.pixel).log10()
 
 
 class Outcome(Enum):
-    """How an optimisation of one image ended; the value is the sentence a person reads, "" when all is well."""
+    """Outcome of the optimisation of one image; the value is a sentence for the user, "" for a good result."""
 
     GOOD = ""
     POOR = (
-        "the result is far from the photo: it may show something this generator never learned, or not be aligned "
-        "as its training images were; try --method pmsfc, more --steps or codes (-K), or another generator"
+        "the result is far from the photo, which may show something that this generator never learned, or may not be "
+        "aligned as its training images are; try --method pmsfc, more --steps or codes (-K), or another generator"
     )
     UNEXPLAINED = (
-        "what the photo shows could not be explained well: it may show something this generator never learned, or not "
-        "be aligned as its training images were; try --align, or a generator of the photo's domain"
+        "the result explains the photo poorly: it may show something that this generator never learned, or may not be "
+        "aligned as its training images are; try --align, or a generator of the photo's domain"
     )
     STALLED = "the optimisation has hardly moved: raise --steps or --lr, or use the default preset"
-    NOT_FINITE = "the optimisation ran into values that are not finite: lower --lr, or use --dtype float32"
+    NOT_FINITE = "the optimisation reached values that are not finite: lower --lr, or use --dtype float32"
 
 
 POOR_PSNR = 26.0
-"""In dB; below it an inversion at 64 px looks washed out: unaligned faces, other motifs, too few steps."""
+"""PSNR in dB below which inversions at 64 px look washed out: unaligned faces, other motifs, too few steps."""
 UNEXPLAINED_PSNR = 20.0
-"""In dB, of degraded photos, which few steps are to explain roughly: usual are 23 and more."""
+"""PSNR in dB below which a degraded photo counts as poorly explained; 23 and more are usual."""
 
 
 @dataclass(frozen=True)
 class Solution:
-    """What the loop found for b images.
+    """Result of the loop for b images.
 
     Attributes:
-        code: The optimised variables.
-        losses: (steps, b) on the CPU, the objective before every step, of both loops.
-        outcomes: One per image.
+        code: Optimised variables.
+        losses: Objective before every step of both loops, (steps, b), on the CPU.
+        outcomes: Outcome of each image.
     """
 
     code: Code
@@ -108,13 +108,13 @@ class Solution:
     outcomes: tuple[Outcome, ...]
 
 
-def judge(losses: Tensor, pixel: Tensor, *, degraded: bool = False) -> Outcome:
-    """Judge one image.
+def assess_outcome(losses: Tensor, pixel: Tensor, *, degraded: bool = False) -> Outcome:
+    """Assess the outcome of one image.
 
     Args:
-        losses: Its history, (steps,).
-        pixel: Its final pixel loss on [-1, 1].
-        degraded: Whether it was a measurement of something else that was to be explained.
+        losses: Objective before every step, (steps,).
+        pixel: Final pixel loss on [-1, 1].
+        degraded: True if the photo is a degraded measurement of the image.
     """
     if not torch.isfinite(losses).all() or not torch.isfinite(pixel):
         return Outcome.NOT_FINITE

@@ -51,5 +51,13 @@ from ganinvert.settings.presets import Presets as Presets
 from ganinvert.settings.presets import as_mganprior as as_mganprior
 from ganinvert.settings.presets import divergences as divergences
 from ganinvert.settings.presets import preset_of as preset_of
+from ganinvert.settings.request import Request as Request
+from ganinvert.settings.tasks import TASKS as TASKS
+from ganinvert.settings.tasks import ColorizeTask as ColorizeTask
+from ganinvert.settings.tasks import InpaintTask as InpaintTask
+from ganinvert.settings.tasks import InvertTask as InvertTask
+from ganinvert.settings.tasks import TaskOptions as TaskOptions
+from ganinvert.settings.tasks import Trial as Trial
+from ganinvert.settings.tasks import UpscaleTask as UpscaleTask
 from ganinvert.settings.training import RESOLUTIONS as RESOLUTIONS
 from ganinvert.settings.training import Training as Training

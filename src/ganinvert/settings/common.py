@@ -46,6 +46,9 @@ Refinement = Literal["near-perfect", "pti"]
 Schedule = Literal["constant", "cosine", "halving"]
 StoredPrecision = Literal["float32", "float16"]
 Weighting = Literal["tanh", "linear"]
+_FORMATS = "avif bmp dib gif jfif jpe jpeg jpg mpo pbm pgm png pnm ppm tif tiff webp"
+PICTURE_SUFFIXES = frozenset(f".{name}" for name in _FORMATS.split(" "))
+"""Suffixes of the image files that are taken from folders."""
 
 
 def at_least(name: str, value: int, least: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ganinvert.errors import UsageError
-from ganinvert.settings.common import EvaluatedTask, MethodName, Preset, Refinement
+from ganinvert.settings.common import MethodName, Preset, Refinement
 from ganinvert.settings.methods import (
     Encoded,
     FineTuningSettings,
@@ -68,7 +68,7 @@ class MethodEntry:
     """
 
     about: str
-    presets: Mapping[EvaluatedTask, Presets]
+    presets: Mapping[str, Presets]
 
 
 def as_mganprior(base: InversionSettings) -> InversionSettings:
@@ -94,7 +94,7 @@ def _official_mganprior(layer: int, codes: int, steps: int, *, vgg: float = 1.0)
     )
 
 
-def _on_all_tasks(**presets: InversionSettings) -> Mapping[EvaluatedTask, Presets]:
+def _on_all_tasks(**presets: InversionSettings) -> Mapping[str, Presets]:
     """The same presets for every task, without the terms with a network where the photo is degraded (eq. 9)."""
     inverting: dict[Any, InversionSettings] = dict(presets)
     restoring = {
@@ -236,7 +236,7 @@ REFINEMENTS: Mapping[Refinement, FineTuningSettings] = {"near-perfect": FineTuni
 """What can follow any inversion."""
 
 
-def preset_of(method: MethodName, task: EvaluatedTask, preset: Preset = "default") -> InversionSettings:
+def preset_of(method: MethodName, task: str, preset: Preset = "default") -> InversionSettings:
     """The settings of a method.
 
     Raises:
@@ -254,7 +254,7 @@ def preset_of(method: MethodName, task: EvaluatedTask, preset: Preset = "default
     return presets[preset]
 
 
-def divergences(chosen: InversionSettings, task: EvaluatedTask) -> dict[str, str]:
+def divergences(chosen: InversionSettings, task: str) -> dict[str, str]:
     """What differs from the publication: setting to "chosen instead of published"; empty for one without a preset."""
     published = _published(chosen.name, task)
     found = {} if published is None else _differences(replace(chosen, tuning=None), replace(published, tuning=None))
@@ -264,7 +264,7 @@ def divergences(chosen: InversionSettings, task: EvaluatedTask) -> dict[str, str
     return found
 
 
-def _published(method: MethodName, task: EvaluatedTask) -> InversionSettings | None:
+def _published(method: MethodName, task: str) -> InversionSettings | None:
     presets = METHODS[method].presets.get(task, {})
     return presets.get("paper") or presets.get("official")
 

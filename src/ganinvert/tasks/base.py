@@ -1,4 +1,4 @@
-"""The tasks: what each takes from a picture as the measurement of the wanted image."""
+"""The contract of a task: how a photo becomes a measurement of the wanted image, and a result a photo again."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ganinvert import images
-from ganinvert.degradations import Degradation, Grayscale, Measurement
-from ganinvert.errors import ImageError, UsageError
+from ganinvert.degradations import Degradation, Measurement
 from ganinvert.metrics import image_metrics
-from ganinvert.settings import Box, EvaluatedTask, Kernel, Luma
+from ganinvert.settings import TaskOptions
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-GRAY_SPREAD = 16
-"""Channels of a gray picture may differ by this many 8-bit levels: JPEG's chroma is not exact."""
+O = TypeVar("O", bound=TaskOptions)  # noqa: E741
 
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """A picture made ready.
+    """A photo that has been read, brought into the generator's square and measured.
 
     Attributes:
-        fit: The picture in the square that is measured.
-        measurement: What the optimisation is to explain.
-        notes: What was done to the picture, and what is doubtful about it ("warning: …").
-        sha256: Of everything that the result depends on.
-        picture: The whole one, when the result is to be put back into it.
+        fit: The photo in the square that is measured.
+        measurement: What the optimisation has to explain.
+        notes: What was done to the photo, and what is doubtful about it ("warning: …").
+        sha256: SHA-256 over everything in the photo that the result depends on.
+        picture: The whole photo, if the result is to be put back into it.
     """
 
     fit: images.Fit
@@ -46,23 +46,65 @@ class PreparedImage:
     picture: images.Picture | None = None
 
 
-class Task(ABC):
-    """What a picture tells of the wanted image. Frozen dataclasses whose fields are the task's own options."""
+class Task(ABC, Generic[O]):
+    """A task on photos.
 
-    name: ClassVar[EvaluatedTask]
-    fits_back: ClassVar[bool] = True
-    """Whether a result has its place in the picture that it was made of."""
+    Args:
+        options: The task's options.
+    """
 
-    def target(self, picture: images.Picture, fitted: images.Fit, *, remarks: Sequence[str] = ()) -> PreparedImage:
-        """Measure a picture.
+    def __init__(self, options: O) -> None:
+        self.options = options
 
-        Args:
-            picture: As read.
-            fitted: The same in the square that is measured.
-            remarks: What else is to be said of it.
+    @staticmethod
+    def of(options: TaskOptions) -> Task[Any]:
+        """The task that has these options."""
+        task: Task[Any] = resolve_name(options.implementation)(options)
+        return task
+
+    @property
+    def name(self) -> str:
+        """Name of the task."""
+        return self.options.name
+
+    def open(self, picture: images.Picture, path: Path | None) -> images.Picture:  # noqa: ARG002  (for those with files)
+        """The photo with what the task's options add to it; `path` is the photo's file, if it has one.
 
         Raises:
-            ImageError: The picture cannot be used for this task.
+            InputError: The photo cannot be used with these options.
+        """
+        return picture
+
+    def check(self, resolution: int) -> None:
+        """Check the options against the generator's resolution.
+
+        Raises:
+            UsageError: They do not fit.
+        """
+
+    def side(self, picture: images.Picture, resolution: int) -> int:  # noqa: ARG002  (for tasks that ask the picture)
+        """Side of the measured square, in pixels.
+
+        Raises:
+            ImageError: The photo is too large for this task.
+            UsageError: The task's options do not fit the generator.
+        """
+        return resolution
+
+    @abstractmethod
+    def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
+        """The measurement, and a note if the photo had to be changed for it."""
+
+    def prepare(self, picture: images.Picture, fitted: images.Fit, *, remarks: Sequence[str] = ()) -> PreparedImage:
+        """Measure a photo.
+
+        Args:
+            picture: The photo as read.
+            fitted: The photo in the square that is measured.
+            remarks: Further notes on it.
+
+        Raises:
+            ImageError: The photo cannot be used for this task.
         """
         measurement, note = self.measure(fitted)
         digest = hashlib.sha256(measurement.levels.numpy().tobytes())
@@ -73,187 +115,52 @@ class Task(ABC):
         notes = (*picture.notes, *(text for text in (fitted.note, *remarks, note) if text))
         return PreparedImage(fitted, measurement, notes, digest.hexdigest())
 
-    def side(self, picture: images.Picture, resolution: int) -> int:  # noqa: ARG002  (for tasks that ask the picture)
-        """Side of the measured square, in pixels.
-
-        Raises:
-            ImageError: The picture is too large for this task.
-            UsageError: The task's options do not fit the generator.
-        """
-        return resolution
-
     def put_back(self, image: Image, picture: images.Picture, placement: images.Placement) -> Image:
-        """The whole picture with the task's result in its place."""
+        """The whole photo with the result in its place."""
         return images.paste_back(image, picture, placement)
 
-    def check(self, resolution: int) -> None:  # noqa: B027  (most tasks have nothing to refuse)
-        """Refuse options that do not fit a generator of that resolution.
+    def check_truth(self, levels: Tensor) -> None:
+        """Check that a photo, (3, r, r) uint8, has something that can be lost and restored.
 
         Raises:
-            UsageError: They do not.
+            ImageError: It has not.
         """
 
-    @abstractmethod
-    def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
-        """The measurement, and a note if the picture had to be changed for it."""
+    def degrade(self, levels: Tensor, trial: Any, rng: np.random.Generator) -> images.Picture:  # noqa: ARG002
+        """What a user would have instead of a photo whose truth is known.
 
-    def options(self) -> Mapping[str, Any]:
-        """The task's name and fields, as plain values."""
-        return {"task": self.name, **vars(self)}
+        Args:
+            levels: The photo in the generator's square, (3, r, r) uint8.
+            trial: Options of the degradation, an instance of the task's `trial`.
+            rng: Source of randomness, the photo's own.
+
+        Raises:
+            UsageError: The photo cannot be degraded so.
+        """
+        return picture_of(levels[None].float() / 127.5 - 1)
+
+    def metrics(self, x: Tensor, y: Tensor, measurement: Measurement) -> Mapping[str, Tensor]:  # noqa: ARG002
+        """Metrics of this task alone, of result x and truth y, (1, 3, r, r) in [0, 1]."""
+        return {}
 
 
-def _signed(image: Image) -> torch.Tensor:
-    """An image as (1, 3, h, w) in [-1, 1]."""
-    return torch.from_numpy(images.to_array(image))[None] / 127.5 - 1
-
-
-def _levels(fitted: images.Fit) -> torch.Tensor:
+def levels_of(fitted: images.Fit) -> Tensor:
+    """The pixels of a fitted photo, (3, s, s) uint8."""
     return torch.from_numpy(np.rint((fitted.pixels + 1) * 127.5).astype(np.uint8))
 
 
-def is_gray(levels: torch.Tensor) -> bool:
-    """Whether the channels of (3, h, w) uint8 are alike everywhere, as near as files keep them."""
-    return int((levels.amax(dim=0) - levels.amin(dim=0)).max()) <= GRAY_SPREAD
+def picture_of(x: Tensor) -> images.Picture:
+    """An image (1, 3, h, w) in [-1, 1] as a picture of 8 bits."""
+    return images.Picture(images.to_pil(((x[0].clamp(-1, 1) + 1) / 2).numpy()))
 
 
-@dataclass(frozen=True)
-class InvertTask(Task):
-    """The picture shows the wanted image itself."""
-
-    name = "invert"
-
-    def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
-        """All of its pixels."""
-        return Measurement("identity", _levels(fitted)), ""
-
-
-@dataclass(frozen=True)
-class ColorizeTask(Task):
-    """The picture shows the luminance.
-
-    Attributes:
-        luma: How luminance is defined, and kept; see `degradations.Grayscale`.
-    """
-
-    name = "colorize"
-    luma: Luma = "rec601"
-
-    def put_back(self, image: Image, picture: images.Picture, placement: images.Placement) -> Image:
-        """The picture's own luminance at its own resolution, with the chroma of the result; gray outside its place."""
-        operator = Grayscale(self.luma)
-        y = operator(_signed(picture.rgb))
-        gray = images.to_pil(((y + 1) / 2).expand(-1, 3, -1, -1)[0].numpy())
-        whole = images.paste_back(image, images.Picture(gray), placement)
-        return images.to_pil(((operator.project(_signed(whole), y) + 1) / 2)[0].numpy(), picture.alpha)
-
-    def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
-        """Its gray values; a picture in colour is reduced to them."""
-        levels = _levels(fitted)
-        gray = Grayscale(self.luma)(levels[None] / 127.5 - 1)[0]
-        note = "" if is_gray(levels) else "in colour: reduced to gray"
-        return Measurement("grayscale", ((gray + 1) * 127.5).round().byte(), options={"luma": self.luma}), note
-
-
-@dataclass(frozen=True)
-class UpscaleTask(Task):
-    """The picture is the wanted image, made smaller.
-
-    Attributes:
-        factor: How many times smaller; None takes the picture's size as it is.
-        kernel: How it was made smaller; see `degradations.Downsample`.
-    """
-
-    name = "upscale"
-    fits_back = False
-    factor: int | None = None
-    kernel: Kernel = "bicubic"
-
-    def check(self, resolution: int) -> None:
-        """The factor has to divide the resolution.
-
-        Raises:
-            UsageError: It does not.
-        """
-        if self.factor is None:
-            return
-        if self.factor < 2 or resolution % self.factor or resolution // self.factor < 2:
-            factors = [n for n in range(2, resolution // 2 + 1) if resolution % n == 0]
-            raise UsageError(
-                f"{resolution} pixels cannot be {self.factor} times smaller",
-                hint=f"choose a factor of {', '.join(map(str, factors))}, or none, to take the picture's own size",
-            )
-
-    def side(self, picture: images.Picture, resolution: int) -> int:
-        """The generator's resolution divided by the factor, or the picture's shorter side."""
-        if self.factor is None:
-            side = min(picture.rgb.size)
-            if side >= resolution:
-                raise ImageError(
-                    f"the picture has {side} pixels already, as many as the generator makes ({resolution})",
-                    hint="choose a generator of a higher resolution with -g, or give --factor to shrink it first",
-                )
-            return side
-        self.check(resolution)
-        return resolution // self.factor
-
-    def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
-        """All of its pixels."""
-        return Measurement("downsample", _levels(fitted), options={"kernel": self.kernel}), ""
-
-
-@dataclass(frozen=True)
-class InpaintTask(Task):
-    """The picture shows the wanted image but for its transparent part."""
-
-    name = "inpaint"
-
-    def put_back(self, image: Image, picture: images.Picture, placement: images.Placement) -> Image:
-        """Only the hole is filled; where the square does not reach, it stays transparent."""
-        return images.paste_into_hole(image, picture, placement)
-
-    def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
-        """Its opaque pixels.
-
-        Raises:
-            ImageError: Nothing is missing in the square, or everything.
-        """
-        known = None if fitted.alpha is None else torch.from_numpy(np.asarray(fitted.alpha) >= 128)
-        if known is None or known.all():
-            raise ImageError(
-                "nothing is missing inside the square that is inpainted",
-                hint="the hole was cropped away or is smaller than a pixel there: try --fit pad, or a larger mask",
-            )
-        if not known.any():
-            raise ImageError(
-                "nothing is known inside the square that is inpainted", hint="try --fit pad, or a smaller mask"
-            )
-        return Measurement("mask", _levels(fitted), known), ""
-
-
-def holed(
-    picture: images.Picture, *, mask: str | Path | Image | None = None, box: Box | None = None, keep_white: bool = False
-) -> images.Picture:
-    """Make transparent what is missing: where the mask is white, inside the box, or where it is so already.
-
-    Raises:
-        ImageError: The mask, box or transparency leaves nothing missing or nothing known, or the mask does not fit.
-    """
-    if mask is not None:
-        missing = images.read_mask(mask, picture.rgb.size, keep_white=keep_white)
-    elif box is not None:
-        missing = images.box_mask(box, picture.rgb.size)
-    else:
-        missing = images.missing_where_transparent(picture)
-    return images.with_hole(picture, missing)
-
-
-def explained(degradation: Degradation, measured: Measurement, x: torch.Tensor) -> dict[str, float]:
+def explained(degradation: Degradation, measured: Measurement, x: Tensor) -> dict[str, float]:
     """How well the generator's image x (1, 3, r, r) explains the measurement: PSNR, SSIM and LPIPS.
 
     Gray measurements are compared as images of three equal channels; the PSNR is that of the known pixels.
     """
-    shown, y = (image.expand(-1, 3, -1, -1) for image in (degradation(x.clamp(-1, 1)), measured.y))
-    metrics = image_metrics(shown, y)[0]
+    image, y = (each.expand(-1, 3, -1, -1) for each in (degradation(x.clamp(-1, 1)), measured.y))
+    metrics = image_metrics(image, y)[0]
     metrics["psnr"] += 10 * math.log10(float(degradation.coverage(measured.y)))
     return metrics
 

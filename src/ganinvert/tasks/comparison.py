@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganinvert.settings import EvaluatedTask
-
 RESAMPLES = 10_000
 BOOTSTRAP_SEED = 0
 LEVEL = 0.95
@@ -75,14 +73,6 @@ METRICS: Mapping[str, Metric] = {
 """In the order of the columns."""
 COSTS = ("seconds", "memory")
 """Metrics that are measured anew by every run."""
-
-MAIN: Mapping[EvaluatedTask, tuple[str, str]] = {
-    "invert": ("psnr", "lpips_alex"),
-    "colorize": ("color_auc_149", "lpips_alex"),
-    "upscale": ("psnr", "lpips_alex"),
-    "inpaint": ("psnr_missing", "lpips_alex"),
-}
-"""The two metrics that figures show."""
 
 
 @dataclass(frozen=True)

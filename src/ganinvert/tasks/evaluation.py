@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,17 +9,14 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ganinvert import images
-from ganinvert.degradations import Downsample, Grayscale
+from ganinvert.degradations import Measurement
 from ganinvert.errors import ImageError, UsageError
 from ganinvert.losses import has_lpips
-from ganinvert.methods import adapt_to_generator, auxiliary_digests, edit_layer, edit_partition
 from ganinvert.metrics import (
     alexnet_moments,
-    color_auc,
     frechet_distance,
     lpips,
     mse,
@@ -28,9 +24,9 @@ from ganinvert.metrics import (
     ssim,
 )
 from ganinvert.protocols import CONTESTANTS, SWEPT, Protocol
-from ganinvert.settings import InversionSettings, PmSFC
+from ganinvert.settings import InversionSettings
 from ganinvert.subspaces import SubspacePartition
-from ganinvert.tasks.base import ColorizeTask, InpaintTask, InvertTask, PreparedImage, Task, UpscaleTask, is_gray
+from ganinvert.tasks.base import PreparedImage, Task
 from ganinvert.tasks.comparison import INPUT, METRICS
 from ganinvert.tasks.records import Result
 from ganinvert.tasks.session import Inverter
@@ -62,8 +58,10 @@ def read_truth(path: Path, inverter: Inverter, protocol: Protocol) -> Truth:
     """
     target = inverter.prepare(path)
     levels = target.measurement.levels
-    if protocol.task == "colorize" and is_gray(levels):
-        raise ImageError(f"{path}: has no colours that could be restored", hint="leave gray photos out of the folder")
+    try:
+        Task.of(protocol.trial.task()).check_truth(levels)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error.message}", hint=error.hint) from error
     return Truth(levels, target.sha256)
 
 
@@ -114,19 +112,14 @@ def contenders(
     for name, values in product(names, product(*sweep.values())):
         point = dict(zip(sweep, values, strict=True))
         settings = CONTESTANTS[name].settings(base.task.name, partial(_moved, adjust, name, point))
-        method = settings.method
-        layer = edit_layer(method, base.generator)
-        if "layer" in point and isinstance(method, PmSFC) and method.subspaces > 1:
-            partition = SubspacePartition.random(base.generator.layer_info(layer).channels, method.subspaces)
-        else:
-            partition = edit_partition(base.generator, layer, method)
-        if CONTESTANTS[name].random_partition and partition.subspaces > 1:
-            partition = partition.shuffled()
-        chosen, remark = adapt_to_generator(settings, base.generator)
-        networks = auxiliary_digests(chosen, base.generator)
-        inverter = replace(
-            base, settings=chosen, layer=layer, partition=partition, auxiliary_digests=networks, remark=remark
-        )
+        partition = None
+        if "layer" in point and settings.discovery_layer is not None:
+            channels = base.generator.layer_info(settings.discovery_layer).channels
+            partition = SubspacePartition.random(channels, settings.method.subspaces)  # type: ignore[union-attr]
+        inverter = Inverter.open(replace(base.request, settings=settings), partition, generator=base.generator)
+        if CONTESTANTS[name].random_partition and inverter.partition.subspaces > 1:
+            resolved = replace(inverter.resolved, partition=inverter.partition.shuffled())
+            inverter = replace(inverter, resolved=resolved)
         found.append(Contender(name, inverter, point))
     return found
 
@@ -147,19 +140,6 @@ def _moved(
     return replace(chosen, method=replace(chosen.method, **changes))  # type: ignore[arg-type]  # they are integers
 
 
-def task_of(protocol: Protocol) -> Task:
-    """The task that undoes the degradation."""
-    match protocol.task:
-        case "colorize":
-            return ColorizeTask(protocol.luma)
-        case "upscale":
-            return UpscaleTask(None, protocol.kernel)
-        case "inpaint":
-            return InpaintTask()
-        case _:
-            return InvertTask()
-
-
 def degrade(truth: Truth, protocol: Protocol) -> PreparedImage:
     """What a user would have had instead of the photo, made ready for the task.
 
@@ -170,63 +150,29 @@ def degrade(truth: Truth, protocol: Protocol) -> PreparedImage:
     Raises:
         UsageError: The photo cannot be so many times smaller, or the hole leaves nothing missing or nothing known.
     """
-    resolution = truth.levels.shape[-1]
-    x = truth.levels[None].float() / 127.5 - 1
-    match protocol.task:
-        case "colorize":
-            picture = _picture(Grayscale(protocol.luma)(x).expand(-1, 3, -1, -1))
-        case "upscale":
-            side = UpscaleTask(protocol.factor, protocol.kernel).side(_picture(x), resolution)
-            picture = _picture(Downsample(resolution, side, kernel=protocol.kernel)(x))
-        case "inpaint":
-            missing = missing_pixels(protocol, resolution, truth.sha256)
-            hole = images.to_pil(missing.expand(3, -1, -1).float().numpy()).convert("L")
-            picture = images.with_hole(_picture(x), hole)
-        case _:
-            picture = _picture(x)
-    return task_of(protocol).target(picture, images.fit(picture, picture.rgb.width))
+    task = Task.of(protocol.trial.task())
+    rng = np.random.default_rng([protocol.seed, int(truth.sha256[:16], 16)])
+    picture = task.degrade(truth.levels, protocol.trial, rng)
+    return task.prepare(picture, images.fit(picture, picture.rgb.width))
 
 
-def missing_pixels(protocol: Protocol, side: int, input_sha256: str) -> Tensor:
-    """The hole, (side, side) bool: a box in the middle, or pixels drawn for this photo whatever its place in a folder.
-
-    Raises:
-        UsageError: The share is less than half a pixel, or all but that.
-    """
-    missing = np.zeros((side, side), dtype=bool)
-    if protocol.hole == "box":
-        length = round(side * math.sqrt(protocol.share))
-        start = (side - length) // 2
-        missing[start : start + length, start : start + length] = True
-    else:
-        rng = np.random.default_rng([protocol.seed, int(input_sha256[:16], 16)])
-        missing.flat[rng.permutation(side * side)[: round(protocol.share * side * side)]] = True
-    if not missing.any() or missing.all():
-        raise UsageError(
-            f"a missing share of {protocol.share:g} leaves {'nothing' if missing.all() else 'everything'} known at"
-            f" {side} pixels",
-            hint="choose one farther from 0 and 1",
-        )
-    return torch.from_numpy(missing)
-
-
-def measure(result: Tensor, truth: Tensor, protocol: Protocol, *, missing: Tensor | None = None) -> dict[str, float]:
+def measure(
+    result: Tensor, truth: Tensor, protocol: Protocol, *, measurement: Measurement | None = None
+) -> dict[str, float]:
     """The metrics of one result, but for its costs.
 
     Args:
         result: (3, r, r) uint8.
         truth: (3, r, r) uint8.
         protocol: Whose task decides which.
-        missing: (r, r) bool, the hole of `inpaint`.
+        measurement: The degraded photo, for metrics of the task alone.
     """
     x, y = (levels[None].float() / 255 for levels in (result, truth))
     found = {"psnr": psnr(x, y), "ssim": ssim(x, y), "lpips_alex": lpips(x, y), "mse": mse(x, y)}
     if has_lpips("vgg"):
         found["lpips_vgg"] = lpips(x, y, net="vgg")
-    if protocol.task == "colorize":
-        found |= {f"color_auc_{top}": color_auc(x, y, top=top) for top in (149, 150)}
-    if missing is not None:
-        found["psnr_missing"] = psnr(x[:, :, missing], y[:, :, missing])
+    if measurement is not None:
+        found |= Task.of(protocol.trial.task()).metrics(x, y, measurement)
     return {name: float(found[name]) for name in METRICS if name in found}
 
 
@@ -249,14 +195,13 @@ def compare(
     inputs: dict[str, Tensor] = {}
     for photo, truth in truths.items():
         degraded = degrade(truth, protocol).measurement
-        missing = None if degraded.known is None else ~degraded.known
         for label, found in results.items():
-            numbers = measure(found[photo].levels, truth.levels, protocol, missing=missing)
+            numbers = measure(found[photo].levels, truth.levels, protocol, measurement=degraded)
             values[label][photo] = {**numbers, **found[photo].record.costs}
         if protocol.task != "invert":
             seen = degraded.degradation(truth.levels.shape[-1]).guess(degraded.y)[0]
             inputs[photo] = ((seen.clamp(-1, 1) + 1) * 127.5).round().byte()
-            values.setdefault(INPUT, {})[photo] = measure(inputs[photo], truth.levels, protocol, missing=missing)
+            values.setdefault(INPUT, {})[photo] = measure(inputs[photo], truth.levels, protocol, measurement=degraded)
     if len(truths) < 2:
         return values, {}
     reference = alexnet_moments(truth.levels / 255 for truth in truths.values())
@@ -266,7 +211,3 @@ def compare(
 
     sets = {label: distance(found[photo].levels for photo in truths) for label, found in results.items()}
     return values, sets | ({INPUT: distance(inputs.values())} if inputs else {})
-
-
-def _picture(x: Tensor) -> images.Picture:
-    return images.Picture(images.to_pil(((x[0].clamp(-1, 1) + 1) / 2).numpy()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Inversion:
-    """The result of a task on one picture.
+    """The result of a task on one photo.
 
     Attributes:
-        image: The wanted image, 8 bits. For `invert`, the generator's, with the input's transparency if it had any;
+        image: The wanted image, 8 bits. For `invert`, the generator's, with the photo's transparency if it had any;
             for the other tasks it agrees with the measurement.
-        target: What was given, as large as the image: the input in the generator's square, gray, small or holed.
-        metrics: "psnr" in dB, "ssim" and "lpips" (AlexNet) of what the generator explains of the measurement; for
-            tasks other than `invert` also "deviation", the largest difference between the measurement and that of
-            the image, in 8-bit steps.
-        outcome: How the optimisation ended.
-        notes: What was done to the input.
+        target: The measurement as an image of that size: the photo in the generator's square, gray, small or holed.
+        metrics: "psnr" in dB, "ssim" and "lpips" (AlexNet) between the measurement and the generator's image, degraded
+            alike; for tasks other than `invert` also "deviation", the largest difference between the measurement and
+            that of the image, in 8-bit steps.
+        outcome: End of the optimisation.
+        notes: What was done to the photo.
         bundle: Everything needed to render the image again.
-        whole: The picture at its own size with the image in its place, when `paste_back` asked for it.
+        whole: The photo at its own size with the image in its place, if `paste_back` asked for it.
     """
 
     image: Image
@@ -44,53 +44,61 @@ class Inversion:
     bundle: LatentBundle
     whole: Image | None = None
 
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{name} {number:.3g}" for name, number in self.metrics.items())
+        size = f"{self.image.width}×{self.image.height}"
+        return f"<Inversion: {self.bundle.task} by {self.bundle.method}, {size}, {numbers}, {self.outcome.name}>"
+
     @classmethod
-    def made(cls, draft: LatentBundle, generator: Generator, target: PreparedImage, task: Task) -> Inversion:
-        """Render and measure what was found.
+    def made(cls, draft: LatentBundle, generator: Generator, prepared: PreparedImage, task: Task[Any]) -> Inversion:
+        """Decode the result of an optimisation and measure it.
 
         Args:
-            draft: Whole but for its metrics.
-            generator: That which made it, on the CPU.
-            target: The picture made ready.
-            task: What it tells.
+            draft: Bundle without metrics.
+            generator: The generator that made it, on the CPU.
+            prepared: The photo made ready.
+            task: The task.
         """
-        measured, features = target.measurement, draft.features(generator)
+        measured = prepared.measurement
         degradation = measured.degradation(generator.resolution)
-        image = _shown(draft.render(generator, features=features), target)
-        metrics = explained(degradation, measured, draft.decode(generator, features))
+        x = draft.decode(generator, draft.features(generator))
+        metrics = explained(degradation, measured, x)
+        image = _shown(x if draft.measurement is None else degradation.project(x, measured.y), prepared)
         if draft.measurement is not None:
             metrics["deviation"] = deviation(degradation, measured, images.to_array(image))
-        return cls._around(replace(draft, metrics=metrics), generator, target, task, image)
+        return cls._around(replace(draft, metrics=metrics), generator, prepared, task, image)
 
     @classmethod
-    def recalled(cls, bundle: LatentBundle, generator: Generator, target: PreparedImage, task: Task) -> Inversion:
-        """The result again, from its bundle.
+    def recalled(
+        cls, bundle: LatentBundle, generator: Generator, prepared: PreparedImage, task: Task[Any]
+    ) -> Inversion:
+        """Restore the result from its bundle.
 
         Raises:
             BundleError: The bundle was made with another generator.
         """
-        return cls._around(bundle, generator, target, task, _shown(bundle.render(generator), target))
+        return cls._around(bundle, generator, prepared, task, _shown(bundle.render(generator), prepared))
 
     @classmethod
     def _around(
-        cls, bundle: LatentBundle, generator: Generator, target: PreparedImage, task: Task, image: Image
+        cls, bundle: LatentBundle, generator: Generator, prepared: PreparedImage, task: Task[Any], image: Image
     ) -> Inversion:
-        degradation = target.measurement.degradation(generator.resolution)
+        degradation = prepared.measurement.degradation(generator.resolution)
         whole = None
-        if target.picture is not None:
-            whole = task.put_back(image, target.picture, target.fit.placement)
+        if prepared.picture is not None:
+            whole = task.put_back(image, prepared.picture, prepared.fit.placement)
         return cls(
             image,
-            _shown(degradation.guess(target.measurement.y), target),
+            _shown(degradation.guess(prepared.measurement.y), prepared),
             bundle.metrics,
             Outcome[bundle.provenance["outcome"]],
-            target.notes,
+            prepared.notes,
             bundle,
             whole,
         )
 
 
-def _shown(x: torch.Tensor, target: PreparedImage) -> Image:
-    """An image (1, 3, r, r) in the generator's range as people see it; transparency that marks a hole is none."""
-    alpha = target.fit.alpha if target.measurement.known is None else None
+def _shown(x: torch.Tensor, prepared: PreparedImage) -> Image:
+    """An image (1, 3, r, r) about [-1, 1] in 8 bits, with the photo's transparency unless that marks a hole."""
+    alpha = prepared.fit.alpha if prepared.measurement.known is None else None
     return images.to_pil(to_unit(x)[0].cpu().numpy(), alpha)

@@ -1,88 +1,100 @@
-"""Doing a task for many pictures: files or Pillow images in, results with everything around them out."""
+"""A session: a generator, loaded once, that does a task for any number of photos."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.checkpoint import Checkpoints
-from ganinvert.degradations import Measurement, stack
+from ganinvert.degradations import stack
 from ganinvert.devices import resolve_device, resolve_precision
-from ganinvert.errors import InsufficientMemoryError, UsageError
+from ganinvert.errors import InsufficientMemoryError
 from ganinvert.faces import Alignment
 from ganinvert.generators import PGGANGenerator, load_generator
-from ganinvert.methods import FineTuning, adapt_to_generator, auxiliary_digests, edit_layer, edit_partition, method_of
+from ganinvert.methods import FineTuning, method_of
 from ganinvert.optimize import Snapshot, Solution, Stage, Step, solve
 from ganinvert.settings import (
     DEFAULT_GENERATOR,
-    INVERT,
     Align,
     FitMode,
     InversionSettings,
-    PmSFC,
+    InvertTask,
     Precision,
-    require_seed,
+    Request,
+    TaskOptions,
+    preset_of,
 )
 from ganinvert.subspaces import SubspacePartition
-from ganinvert.tasks.base import InvertTask, PreparedImage, Task
+from ganinvert.tasks.base import PreparedImage, Task
 from ganinvert.tasks.provenance import provenance, settings_hash
+from ganinvert.tasks.resolution import ResolvedSettings, resolve
 from ganinvert.tasks.results import Inversion
 from ganinvert.training import ImageFolder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+OUT_OF_MEMORY = ("DefaultCPUAllocator", "MPS backend out of memory", "CUDA error: out of memory")
+"""Messages of the errors of a full memory that have no type of their own."""
+
 
 @dataclass(frozen=True)
 class Inverter:
-    """A generator, its subspaces, a task and its settings, loaded once for any number of pictures.
+    """A session: a loaded generator and the task that it does, for any number of photos.
 
     Attributes:
-        generator: On `device`.
-        layer: Where results can be edited.
-        partition: The subspaces of that layer.
-        settings: Method, optimisation and objective.
-        task: What pictures tell of the wanted image.
-        device: Where to compute.
-        dtype: What convolutions compute in.
-        seed: Of the codes' start.
-        fit_mode: How pictures that are not square become so.
-        alignment: What to do about faces that are not where the generator expects them.
-        paste_back: Whether results are also put back into their pictures.
-        auxiliary_digests: Digests of the other networks that the method asks for.
-        remark: What is to be said of every result; empty for nothing.
-        reals: What near-perfect fine-tuning takes for real images; None: the generator's own.
+        request: What was asked for.
+        resolved: What that means for this generator and device.
+        generator: The generator, on the device.
+        task: The task.
+        reals: Real images for near-perfect fine-tuning; None: the generator's own samples.
     """
 
+    request: Request
+    resolved: ResolvedSettings
     generator: PGGANGenerator
-    layer: int
-    partition: SubspacePartition
-    settings: InversionSettings
-    task: Task
-    device: torch.device
-    dtype: torch.dtype
-    seed: int
-    fit_mode: FitMode
-    alignment: Alignment
-    paste_back: bool
-    auxiliary_digests: Mapping[str, str]
-    remark: str = ""
+    task: Task[Any]
     reals: ImageFolder | None = None
+
+    @classmethod
+    def open(
+        cls, request: Request, partition: SubspacePartition | None = None, *, generator: PGGANGenerator | None = None
+    ) -> Inverter:
+        """Load the generator of a request, and resolve its settings.
+
+        Args:
+            request: Task, settings and everything else that results depend on.
+            partition: Subspaces to use instead of the discovered ones.
+            generator: The request's generator if it is loaded already; it is shared, not copied.
+
+        Raises:
+            UsageError: The device, layer, face or number of subspaces does not exist.
+            WeightsError: The generator is unknown or damaged, it lacks a network that the method needs, or no
+                subspaces were discovered for it.
+        """
+        Alignment(request.align, request.face)
+        device, task = resolve_device(request.device), Task.of(request.task)
+        generator = load_generator(request.generator) if generator is None else generator
+        reals = None if request.reals is None else ImageFolder.load(request.reals, generator.resolution)
+        dtype = resolve_precision(request.dtype, device)
+        resolved = resolve(request, generator, device=device, dtype=dtype, reals=reals, partition=partition)
+        task.check(generator.resolution)
+        return cls(request, resolved, generator.to(device), task, reals)
 
     @classmethod
     def load(
         cls,
         generator: str | Path = DEFAULT_GENERATOR,
-        settings: InversionSettings = INVERT["default"],
+        settings: InversionSettings | None = None,
         *,
-        task: Task | None = None,
+        task: TaskOptions | None = None,
         partition: SubspacePartition | None = None,
         fit: FitMode = "crop",
         align: Align = "auto",
@@ -93,209 +105,173 @@ class Inverter:
         dtype: Precision = "auto",
         seed: int = 0,
     ) -> Inverter:
-        """Load the generator and find its subspaces.
+        """Open a session by keywords: see `Request` for what they mean, and `open` for errors.
 
-        Args:
-            generator: `portraits-64`, a name, or a generator file.
-            settings: Method, optimisation, objective and fine-tuning.
-            task: What pictures tell; `InvertTask` by default.
-            partition: Subspaces to use instead of the discovered ones.
-            fit: How pictures that are not square become so.
-            align: What to do about faces that are not where the generator expects them.
-            face: Which face, counted from the largest.
-            paste_back: Whether results are also put back into their pictures.
-            reals: Folder of photos that near-perfect fine-tuning takes for real, instead of the generator's own.
-            device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-            dtype: What convolutions compute in.
-            seed: Of everything random.
-
-        Raises:
-            UsageError: The device, layer, face or number of subspaces does not exist, or results of the task have no
-                place in their pictures.
-            WeightsError: The generator is unknown or damaged, or no subspaces were discovered for it.
+        By default the task is `InvertTask()`, with the default settings of PmSFC for the task.
         """
-        require_seed(seed)
-        alignment, task = Alignment(align, face), task or InvertTask()
-        if paste_back and not task.fits_back:
-            raise UsageError(
-                f"a result of {task.name} is larger than its place in the picture", hint="leave --paste-back out"
-            )
-        place = resolve_device(device)
-        loaded = load_generator(generator)
-        # What it lacks is said before there is any work to lose.
-        settings, remark = adapt_to_generator(settings, loaded, reals=reals is not None)
-        networks = auxiliary_digests(settings, loaded)
-        method = settings.method
-        layer = edit_layer(method, loaded)
-        if partition is None:
-            partition = edit_partition(loaded, layer, method)
-        elif isinstance(method, PmSFC) and method.subspaces > 1:
-            settings = replace(settings, method=replace(method, subspaces=partition.subspaces))
-        task.check(loaded.resolution)
-        return cls(
-            generator=loaded.to(place),
-            layer=layer,
-            partition=partition,
-            settings=settings,
-            task=task,
-            device=place,
-            dtype=resolve_precision(dtype, place),
-            seed=seed,
-            fit_mode=fit,
-            alignment=alignment,
-            paste_back=paste_back,
-            auxiliary_digests=networks,
-            remark=remark,
-            reals=None if reals is None else ImageFolder.load(reals, loaded.resolution),
-        )
+        task = task or InvertTask()
+        settings = settings or preset_of("pmsfc", task.name)
+        request = Request(task, settings, generator, fit, align, face, paste_back, reals, device, dtype, seed)
+        return cls.open(request, partition)
 
-    def prepare(self, picture: str | Path | Image | images.Picture) -> PreparedImage:
-        """Read a picture, or take a Pillow image, and measure it.
+    @property
+    def settings(self) -> InversionSettings:
+        """Method, optimiser, loss weights and fine-tuning, as far as the generator allows them."""
+        return self.resolved.settings
 
-        Raises:
-            ImageError: It cannot be used.
-        """
-        if isinstance(picture, str | Path):
-            picture = images.read(Path(picture))
-        elif not isinstance(picture, images.Picture):
-            picture = images.from_pil(picture)
-        side = self.task.side(picture, self.generator.resolution)
-        fitted, remarks = self.alignment.fit(picture, side, mode=self.fit_mode, knows_faces=self.generator.knows_faces)
-        target = self.task.target(picture, fitted, remarks=(*remarks, self.remark))
-        if not self.paste_back:
-            return target
-        around = hashlib.sha256(target.sha256.encode() + picture.rgb.tobytes())
-        return replace(target, picture=picture, sha256=around.hexdigest())
+    @property
+    def partition(self) -> SubspacePartition:
+        """Subspaces of the layer at which results can be edited."""
+        return self.resolved.partition
+
+    @property
+    def device(self) -> torch.device:
+        """Device to compute on."""
+        return self.resolved.device
 
     @property
     def settings_hash(self) -> str:
-        """Changes with everything that the result depends on but the input."""
-        return settings_hash(self)
+        """SHA-256 over every setting, weight and partition that determines a result, except the input image."""
+        return settings_hash(self.request, self.resolved)
+
+    def prepare(self, picture: str | Path | Image | images.Picture) -> PreparedImage:
+        """Read a photo and measure it.
+
+        Args:
+            picture: A file, a Pillow image, or a picture that is read already and is taken as it is.
+
+        Raises:
+            ImageError: The photo cannot be used.
+        """
+        if isinstance(picture, str | Path):
+            picture = self.task.open(images.read(Path(picture)), Path(picture))
+        elif not isinstance(picture, images.Picture):
+            picture = self.task.open(images.from_pil(picture), None)
+        side = self.task.side(picture, self.generator.resolution)
+        fitted, remarks = Alignment(self.request.align, self.request.face).fit(
+            picture, side, mode=self.request.fit, knows_faces=self.generator.knows_faces
+        )
+        prepared = self.task.prepare(picture, fitted, remarks=(*remarks, self.resolved.remark))
+        if not self.request.paste_back:
+            return prepared
+        around = hashlib.sha256(prepared.sha256.encode() + picture.rgb.tobytes())
+        return replace(prepared, picture=picture, sha256=around.hexdigest())
 
     def run(
         self,
-        targets: Sequence[PreparedImage],
+        prepared: Sequence[PreparedImage],
         *,
         callback: Callable[[Step], None] | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> list[Inversion]:
-        """Do the task for pictures, of which none depends on its neighbours.
+        """Do the task for photos; no result depends on the other photos.
 
         An accelerator optimises those together whose measurements have the same size. Convolutions round differently
         for every number of images, and the optimisation makes much of it, so the CPU takes one after another: there
         results are the same to the bit.
 
         Args:
-            targets: Made by `prepare`.
+            prepared: Photos made ready by `prepare`.
             callback: Called after every step of every batch.
-            checkpoints: Where an interrupted optimisation is kept, to go on from.
+            checkpoints: Store of unfinished optimisations, to go on from.
 
         Raises:
-            InsufficientMemoryError: They do not fit into the device's memory together.
+            InsufficientMemoryError: The photos do not fit into the device's memory together.
         """
-        batches: dict[object, list[tuple[PreparedImage, Snapshot | None]]] = {}
-        for n, target in enumerate(targets):
-            snapshot = checkpoints.load(target.sha256) if checkpoints else None
-            done = snapshot.done if snapshot else 0
-            together = (
-                n if self.device.type == "cpu" or self.settings.single_image_only else None,
-                target.measurement.levels.shape,
-                done,
-            )
-            batches.setdefault(together, []).append((target, snapshot))
-        results = {
-            id(target): result
-            for batch in batches.values()
-            for target, result in self._run(batch, callback, checkpoints)
-        }
-        return [results[id(target)] for target in targets]
+        batches: dict[object, list[tuple[int, Snapshot | None]]] = {}
+        alone = self.device.type == "cpu" or self.settings.single_image_only
+        for n, each in enumerate(prepared):
+            snapshot = checkpoints.load(each.sha256) if checkpoints else None
+            together = n if alone else None, each.measurement.levels.shape, snapshot.done if snapshot else 0
+            batches.setdefault(together, []).append((n, snapshot))
+        results: dict[int, Inversion] = {}
+        for batch in batches.values():
+            chosen = [prepared[n] for n, _ in batch]
+            snapshots = [snapshot for _, snapshot in batch if snapshot is not None]
+            solution = self._solve(chosen, snapshots, callback, checkpoints)
+            results |= zip((n for n, _ in batch), self._results(chosen, solution), strict=True)
+        return [results[n] for n in range(len(prepared))]
 
-    def _run(
+    def recall(self, prepared: PreparedImage, bundle: LatentBundle) -> Inversion:
+        """The result again, from the bundle that an earlier run with the same settings made of the same photo.
+
+        Raises:
+            BundleError: The bundle was made with another generator.
+        """
+        return Inversion.recalled(bundle, self.generator, prepared, self.task)
+
+    def _solve(
         self,
-        batch: Sequence[tuple[PreparedImage, Snapshot | None]],
+        prepared: Sequence[PreparedImage],
+        snapshots: Sequence[Snapshot],
         callback: Callable[[Step], None] | None,
         checkpoints: Checkpoints | None,
-    ) -> list[tuple[PreparedImage, Inversion]]:
-        targets = [target for target, _ in batch]
-        snapshots = [snapshot for _, snapshot in batch if snapshot is not None]
-
+    ) -> Solution:
         def watch(step: Step) -> None:
             if checkpoints:
-                checkpoints.after(step, [target.sha256 for target in targets])
+                checkpoints.after(step, [each.sha256 for each in prepared])
             if callback:
                 callback(step)
 
-        try:
-            solution = self._solve(
-                [target.measurement for target in targets], Snapshot.stacked(snapshots) if snapshots else None, watch
-            )
-        except RuntimeError as error:
-            if "memory" not in str(error):
-                raise
-            raise InsufficientMemoryError(
-                f"not enough memory for {len(targets)} photos together",
-                hint="use a smaller --batch-size, or fewer codes",
-            ) from error
-        # Rendered from the bundle, on the CPU and one by one: the picture is exactly what the bundle gives again.
-        generator = self.generator.cpu()
-        try:
-            drafts = [self._draft(target, solution, n) for n, target in enumerate(targets)]
-            return [
-                (target, Inversion.made(draft, generator, target, self.task))
-                for target, draft in zip(targets, drafts, strict=True)
-            ]
-        finally:
-            self.generator.to(self.device)
-
-    def _solve(
-        self, measurements: Sequence[Measurement], resume: Snapshot | None, callback: Callable[[Step], None]
-    ) -> Solution:
-        y, degradation = stack(measurements, self.generator.resolution)
+        y, degradation = stack([each.measurement for each in prepared], self.generator.resolution)
         refinement = None
         if (tuning := self.settings.tuning) is not None:
             reals = None if self.reals is None else self.reals.training
             refinement = Stage(FineTuning(tuning, reals=reals), tuning.optimization, tuning.objective)
-        return solve(
-            self.generator,
-            y.to(self.device),
-            degradation=degradation.to(self.device),
-            method=method_of(self.settings.method, self.partition),
-            objective=self.settings.objective,
-            optimization=self.settings.optimization,
-            refinement=refinement,
-            dtype=self.dtype,
-            seed=self.seed,
-            resume=resume,
-            callback=callback,
-        )
+        try:
+            return solve(
+                self.generator,
+                y.to(self.device),
+                degradation=degradation.to(self.device),
+                method=method_of(self.settings.method, self.partition),
+                objective=self.settings.objective,
+                optimization=self.settings.optimization,
+                refinement=refinement,
+                dtype=self.resolved.dtype,
+                seed=self.request.seed,
+                resume=Snapshot.stacked(snapshots) if snapshots else None,
+                callback=watch,
+            )
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise InsufficientMemoryError(
+                f"not enough memory for {len(prepared)} photos together",
+                hint="use a smaller --batch-size, or fewer codes",
+            ) from error
 
-    def _draft(self, target: PreparedImage, solution: Solution, n: int) -> LatentBundle:
-        measured = target.measurement
+    def _results(self, prepared: Sequence[PreparedImage], solution: Solution) -> list[Inversion]:
+        """Results, rendered on the CPU and one by one: a picture is exactly what its bundle gives again."""
+        drafts = [self._draft(each, solution, n) for n, each in enumerate(prepared)]
+        generator = self.generator if self.device.type == "cpu" else self.generator.cpu()
+        try:
+            return [
+                Inversion.made(draft, generator, each, self.task) for draft, each in zip(drafts, prepared, strict=True)
+            ]
+        finally:
+            if self.device.type != "cpu":
+                self.generator.to(self.device)
+
+    def _draft(self, prepared: PreparedImage, solution: Solution, n: int) -> LatentBundle:
+        measured = prepared.measurement
         return LatentBundle(
             task=self.task.name,
             method=self.settings.label,
             generator=self.generator.name,
             digest=self.generator.digest,
             composition=asdict(self.settings.method),
-            layer=self.layer,
+            layer=self.resolved.layer,
             tensors=solution.code.tensors(n),
             deltas=solution.code.deltas(n),
             partition=self.partition,
             losses=solution.losses[:, n].clone(),
             metrics={},
             settings=asdict(self.settings),
-            provenance=provenance(self, target, solution.outcomes[n]),
+            provenance=provenance(self.request, self.resolved, prepared, solution.outcomes[n]),
             measurement=None if measured.kind == "identity" else measured,
         )
 
-    def recall(self, target: PreparedImage, bundle: LatentBundle) -> Inversion:
-        """The result again, from the bundle that an earlier run with the same settings made of the same picture.
 
-        Args:
-            target: Made by `prepare`.
-            bundle: Of that picture and task.
-
-        Raises:
-            BundleError: The bundle was made with another generator.
-        """
-        return Inversion.recalled(bundle, self.generator, target, self.task)
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """True if an operation failed because the memory of its device is full."""
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in OUT_OF_MEMORY)

@@ -1,0 +1,54 @@
+"""What a task on photos is asked for, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ganinvert.errors import UsageError
+from ganinvert.settings.common import DEFAULT_GENERATOR, Align, FitMode, Precision, require_seed
+from ganinvert.settings.methods import InversionSettings
+from ganinvert.settings.tasks import InvertTask, TaskOptions
+
+
+@dataclass(frozen=True)
+class Request:
+    """A task on photos: everything that a result depends on except the photo. Plain data, which can be pickled.
+
+    Attributes:
+        task: Task and its options.
+        settings: Method, optimiser, loss weights and fine-tuning.
+        generator: Name of a generator, or path of its file.
+        fit: How photos that are not square become square.
+        align: Whether faces are moved to where a face generator expects them.
+        face: Number of the face in the photo, counted from the largest, from 1.
+        paste_back: Put the result back into the photo, too.
+        reals: Folder of real photos for near-perfect fine-tuning; None: the generator's own samples.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        dtype: Precision of convolutions.
+        seed: Random seed of everything that is drawn.
+    """
+
+    task: TaskOptions = InvertTask()
+    settings: InversionSettings = field(default_factory=InversionSettings)
+    generator: str | Path = DEFAULT_GENERATOR
+    fit: FitMode = "crop"
+    align: Align = "auto"
+    face: int = 1
+    paste_back: bool = False
+    reals: Path | None = None
+    device: str = "auto"
+    dtype: Precision = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Validate the fields.
+
+        Raises:
+            UsageError: The seed is out of range, or results of the task have no place in their photos.
+        """
+        require_seed(self.seed)
+        if self.paste_back and not self.task.fits_back:
+            raise UsageError(
+                f"a result of {self.task.name} is larger than its place in the picture", hint="leave --paste-back out"
+            )

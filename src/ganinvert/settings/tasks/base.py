@@ -1,0 +1,63 @@
+"""The data of a task: its name, its options, and how `evaluate` degrades photos for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How `evaluate` degrades a photo whose truth is known; the fields of subclasses are options of `evaluate`."""
+
+    def task(self) -> TaskOptions:
+        """The task that undoes the degradation."""
+        raise NotImplementedError
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Options of the degradation, as plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class TaskOptions:
+    """A task on photos. The fields of subclasses are the options of the task's command and of its library function.
+
+    Attributes:
+        name: Name of the task and of its command.
+        help: Help text of the command.
+        done: Past participle for the summary, for instance "inverted".
+        implementation: Module and class of the task's code, a subclass of `ganinvert.tasks.base.Task`.
+        trial: How `evaluate` degrades photos for the task.
+        degrades: True if the photo shows less than the wanted image.
+        fits_back: True if a result has its place in the photo it was made of.
+        refinable: True if the task's command offers fine-tuning.
+        main_metrics: The two metrics that tables and figures of `evaluate` show first.
+        caveat: Sentence in the report of `evaluate` on what it does not measure.
+    """
+
+    name: ClassVar[str]
+    help: ClassVar[str]
+    done: ClassVar[str] = "done"
+    implementation: ClassVar[str]
+    trial: ClassVar[type[Trial]]
+    degrades: ClassVar[bool] = True
+    fits_back: ClassVar[bool] = True
+    refinable: ClassVar[bool] = False
+    main_metrics: ClassVar[tuple[str, str]] = ("psnr", "lpips_alex")
+    caveat: ClassVar[str] = ""
+
+    def check_inputs(self, paths: Sequence[Path]) -> None:
+        """Check what the task needs beside the photos, before anything is loaded.
+
+        Raises:
+            UsageError: It is missing.
+        """
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """The task's name, and the options that a result depends on beside its input, as plain values."""
+        return {"task": self.name, **vars(self)}

@@ -1,0 +1,157 @@
+"""Inpainting: the photo shows the wanted image except in a hole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from ganinvert.errors import InputError, UsageError
+from ganinvert.settings.common import PICTURE_SUFFIXES, Box, Hole
+from ganinvert.settings.options import option
+from ganinvert.settings.tasks.base import TaskOptions, Trial
+
+
+@dataclass(frozen=True)
+class InpaintTrial(Trial):
+    """The photo with a hole.
+
+    Attributes:
+        hole: A "box" in the middle, or random "pixels", others in every photo.
+        share: Share of the photo that is missing, above 0 and below 1.
+    """
+
+    hole: Hole = option("box", "--hole", help="inpaint: a box in the middle, or random pixels.")
+    share: float = option(0.25, "--share", help="inpaint: share of the photo that is missing.", metavar="S")
+
+    def __post_init__(self) -> None:
+        """Validate the fields.
+
+        Raises:
+            UsageError: The share leaves nothing missing or nothing known.
+        """
+        if not 0 < self.share < 1:
+            raise UsageError(f"the missing share cannot be {self.share:g}", hint="choose one between 0 and 1")
+
+    def task(self) -> InpaintTask:
+        """Inpainting of the transparent part."""
+        return InpaintTask()
+
+
+def _parsed_box(text: str | None) -> Box | None:
+    if text is None:
+        return None
+    try:
+        left, top, width, height = (int(number) for number in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"--box {text} is not a rectangle", hint="give four whole numbers: --box X,Y,W,H") from error
+    return left, top, width, height
+
+
+@dataclass(frozen=True)
+class InpaintTask(TaskOptions):
+    """The photo shows the wanted image except in a hole. Without mask and box, transparent pixels are missing.
+
+    Attributes:
+        mask: Image file, white where every photo is missing; or a folder with a mask of each photo's name.
+        box: Left, top, width and height, in pixels of the photo, of a missing rectangle.
+        keep_white: White marks the known part of the mask, and black the missing one.
+    """
+
+    name = "inpaint"
+    help = """Fill the holes of photos; the known pixels stay as they are.
+
+    Writes NAME.inpaint.png and the bundle NAME.inpaint.pt.
+
+    Example: ganinvert inpaint photo.png --mask scratches.png
+    """
+    done = "inpainted"
+    implementation = "ganinvert.tasks.inpaint:Inpaint"
+    trial = InpaintTrial
+    main_metrics = ("psnr_missing", "lpips_alex")
+    mask: Path | None = option(
+        None,
+        "--mask",
+        help="White where photos are missing: one mask for all, or a folder with a mask of each photo's name.",
+        metavar="FILE|DIR",
+        show_default="transparent pixels are missing",
+        panel="Input/Output",
+    )
+    box: Box | None = option(
+        None,
+        "--box",
+        help="A missing rectangle instead: left, top, width, height, in pixels of the photo.",
+        metavar="X,Y,W,H",
+        kind=str | None,
+        parse=_parsed_box,
+        panel="Input/Output",
+    )
+    keep_white: bool = option(
+        False,
+        "--mask-keep",
+        help="Colour of the known part of a mask.",
+        kind=Literal["black", "white"],
+        parse=lambda colour: colour == "white",
+        panel="Input/Output",
+    )
+
+    def __post_init__(self) -> None:
+        """Validate the fields.
+
+        Raises:
+            UsageError: Mask and box are both given, the box is empty, or white is to be kept of no mask.
+        """
+        if self.mask is not None and self.box is not None:
+            raise UsageError("--mask and --box both say what is missing", hint="give one of them")
+        if self.mask is None and self.keep_white:
+            raise UsageError("--mask-keep says what the white of a mask means, and there is none", hint="give --mask")
+        if self.box is not None and (min(self.box[:2]) < 0 or min(self.box[2:]) < 1):
+            raise UsageError(
+                f"--box {','.join(map(str, self.box))} holds no pixel",
+                hint="X and Y count from the top left corner, from 0",
+            )
+
+    def check_inputs(self, paths: Sequence[Path]) -> None:
+        """Check that the mask exists, or that the folder has a mask of at least one photo.
+
+        Raises:
+            UsageError: It does not.
+        """
+        if self.mask is None:
+            return
+        if not self.mask.exists():
+            raise UsageError(f"--mask {self.mask}: no such file or folder", hint="check the spelling of the path")
+        if self.mask.is_dir() and not any(path.stem in self._masks for path in paths):
+            raise UsageError(
+                f"--mask {self.mask} has no mask of any input's name",
+                hint="a mask is named as its photo, with any suffix",
+            )
+
+    def mask_of(self, path: Path | None) -> Path | None:
+        """The mask of a photo; None if there is no mask at all.
+
+        Raises:
+            InputError: The folder has no mask of the photo's name.
+        """
+        if self.mask is None or not self.mask.is_dir():
+            return self.mask
+        stem = path.stem if path is not None else ""
+        if stem not in self._masks:
+            raise InputError(f"{path}: no mask {stem}.* in {self.mask}", hint="add one, or leave it out")
+        return self._masks[stem]
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """The name alone: the hole is part of the input."""
+        return {"task": self.name}
+
+    @cached_property
+    def _masks(self) -> dict[str, Path]:
+        assert self.mask is not None
+        masks: dict[str, Path] = {}
+        for path in sorted(self.mask.iterdir()):
+            if path.suffix.lower() in PICTURE_SUFFIXES:
+                masks.setdefault(path.stem, path)
+        return masks

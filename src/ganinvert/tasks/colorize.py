@@ -1,0 +1,69 @@
+"""Colorizing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganinvert import images
+from ganinvert.degradations import Grayscale, Measurement
+from ganinvert.errors import ImageError
+from ganinvert.metrics import color_auc
+from ganinvert.settings import ColorizeTask
+from ganinvert.tasks.base import Task, levels_of, picture_of
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+GRAY_SPREAD = 16
+"""Channels of a gray picture may differ by this many 8-bit levels: JPEG's chroma is not exact."""
+
+
+def is_gray(levels: Tensor) -> bool:
+    """True if the channels of (3, h, w) uint8 are alike everywhere, as near as files keep them."""
+    return int((levels.amax(dim=0) - levels.amin(dim=0)).max()) <= GRAY_SPREAD
+
+
+class Colorize(Task[ColorizeTask]):
+    """The photo shows the luminance of the wanted image."""
+
+    def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
+        """Gray values of the photo; one in colour is reduced to them."""
+        levels, luma = levels_of(fitted), self.options.luma
+        gray = Grayscale(luma)(levels[None] / 127.5 - 1)[0]
+        note = "" if is_gray(levels) else "in colour: reduced to gray"
+        return Measurement("grayscale", ((gray + 1) * 127.5).round().byte(), options={"luma": luma}), note
+
+    def put_back(self, image: Image, picture: images.Picture, placement: images.Placement) -> Image:
+        """The photo's own luminance at its own size, with the chroma of the result; gray outside its place."""
+        operator = Grayscale(self.options.luma)
+        y = operator(_signed(picture.rgb))
+        gray = images.to_pil(((y + 1) / 2).expand(-1, 3, -1, -1)[0].numpy())
+        whole = images.paste_back(image, images.Picture(gray), placement)
+        return images.to_pil(((operator.project(_signed(whole), y) + 1) / 2)[0].numpy(), picture.alpha)
+
+    def check_truth(self, levels: Tensor) -> None:
+        """Refuse photos without colours.
+
+        Raises:
+            ImageError: The photo is gray.
+        """
+        if is_gray(levels):
+            raise ImageError("has no colours that could be restored", hint="leave gray photos out of the folder")
+
+    def degrade(self, levels: Tensor, trial: Any, rng: np.random.Generator) -> images.Picture:  # noqa: ARG002
+        """The photo in gray."""
+        return picture_of(Grayscale(trial.luma)(levels[None].float() / 127.5 - 1).expand(-1, 3, -1, -1))
+
+    def metrics(self, x: Tensor, y: Tensor, measurement: Measurement) -> Mapping[str, Tensor]:  # noqa: ARG002
+        """Area under the cumulative colour error, up to 149 and 150 of 255 levels."""
+        return {f"color_auc_{top}": color_auc(x, y, top=top) for top in (149, 150)}
+
+
+def _signed(image: Image) -> Tensor:
+    """An image as (1, 3, h, w) in [-1, 1]."""
+    return torch.from_numpy(images.to_array(image))[None] / 127.5 - 1
