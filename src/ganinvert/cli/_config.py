@@ -120,13 +120,13 @@ def _checked(value: Any, option: Any, context: typer.Context, *, where: str) -> 
         )
     if isinstance(value, str) and value.startswith("~/"):
         value = str(Path(value).expanduser())  # no shell expands it here
-    value = value if option.is_flag else str(value)
+    typed = value if option.is_flag else str(value)
     try:
-        option.process_value(context, value)
+        option.process_value(context, typed)
     except Exception as error:  # typer bundles Click, whose error class has no public name
         if not hasattr(error, "format_message"):
             raise
         raise UsageError(
             f"{where} cannot be {value!r}: {error.format_message()}", hint="`--help` shows its values"
         ) from error
-    return value
+    return typed
