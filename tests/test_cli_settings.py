@@ -77,11 +77,11 @@ def test_a_tables_settings_are_its_commands_only(file: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("stesp = 3", "stesp is no setting: did you mean steps?"),
+        ("stesp = 3", "stesp is not a setting: did you mean steps?"),
         ("batch_size = 3", "did you mean batch-size?"),
-        ("[invrt]\nsteps = 3", "invrt is no setting: did you mean invert?"),
-        ("[invert]\nstepps = 3", "[invert]: stepps is no setting: did you mean steps?"),
-        ("overwrite = true", "overwrite is no setting"),
+        ("[invrt]\nsteps = 3", "invrt is not a setting: did you mean invert?"),
+        ("[invert]\nstepps = 3", "[invert]: stepps is not a setting: did you mean steps?"),
+        ("overwrite = true", "overwrite is not a setting"),
         ("invert = 3", "invert is a command, not a setting"),
         ("steps = 'many'", "steps cannot be 'many'"),
         ("seed = -1", "seed cannot be -1"),
@@ -89,7 +89,7 @@ def test_a_tables_settings_are_its_commands_only(file: Path) -> None:
         ("offline = 'yes'", "offline cannot be 'yes'"),
         ("steps = true", "steps cannot be True"),
         ("save = ['image']", "save takes one value"),
-        ("steps = = 3", "is no TOML"),
+        ("steps = = 3", "is not TOML"),
     ],
 )
 def test_a_wrong_file_exits_2_and_says_where(content: str, words: str, tmp_path: Path) -> None:

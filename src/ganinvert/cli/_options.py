@@ -1,7 +1,8 @@
-"""Options that several commands share, but for those of methods. The help quotes the defaults of `settings`."""
+"""Options that several commands share, except those of methods."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,13 +24,13 @@ GENERAL = "General"
 
 
 def opt(panel: str, *flags: str, help: str, env: bool = False, **rest: Any) -> Any:  # noqa: A002  (typer's word)
-    """An option of a command, in a panel of its help.
+    """Describe an option of a command.
 
     Args:
-        panel: Title of the panel.
+        panel: Title of the help's panel that shows the option.
         flags: Long and short names, for instance "--device".
         help: Sentence of the help.
-        env: Also read the option from the variable GANINVERT_NAME, NAME being the long name.
+        env: True if the variable GANINVERT_NAME (the long name in capitals) and the configuration file set it, too.
         rest: Further arguments of `typer.Option`.
     """
     if env:
@@ -39,25 +40,32 @@ def opt(panel: str, *flags: str, help: str, env: bool = False, **rest: Any) -> A
 
 
 def completing(*words: str) -> Callable[[str], list[str]]:
-    """Completion of one of these words."""
+    """Shell completion of one of these words."""
     return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
 
-def _kinds(incomplete: str) -> list[str]:
-    """Completion of a list of kinds with commas between."""
+def _complete_kinds(incomplete: str) -> list[str]:
     *before, last = incomplete.split(",")
     return [",".join([*before, kind]) for kind in (*SUFFIXES, REPORT) if kind.startswith(last) and kind not in before]
 
 
-Offline = Annotated[bool, opt(GENERAL, "--offline", help="Never use the network; so does GANINVERT_OFFLINE=1.")]
+def _check_device(name: str) -> str:
+    """Refuse a misspelt device before torch is imported, which alone knows which devices there are."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise UsageError(f"{name}: no such device", hint="choose auto, cpu, cuda, cuda:N or mps")
+    return name
+
+
+Offline = Annotated[bool, opt(GENERAL, "--offline", help="Never use the internet; GANINVERT_OFFLINE=1 does the same.")]
 Device = Annotated[
     str,
     opt(
         COMPUTE,
         "--device",
-        help="Where to compute; auto takes CUDA when there.",
+        help="Device to compute on; auto takes CUDA if there is one.",
         metavar="auto|cpu|cuda[:N]|mps",
         autocompletion=completing("auto", "cpu", "cuda", "mps"),
+        callback=_check_device,
         env=True,
     ),
 ]
@@ -70,16 +78,16 @@ Images = Annotated[
     typer.Argument(metavar="IMAGE", help="Photos, folders of photos, or - for stdin.", show_default=False),
 ]
 FromFile = Annotated[
-    Path | None, opt(IO, "--from-file", help="More inputs: a file of paths, one a line.", metavar="LIST")
+    Path | None, opt(IO, "--from-file", help="File that lists more inputs, one path per line.", metavar="LIST")
 ]
-Recursive = Annotated[bool, opt(IO, "--recursive", "-r", help="Look into folders inside folders.")]
+Recursive = Annotated[bool, opt(IO, "--recursive", "-r", help="Search folders inside folders, too.")]
 Target = Annotated[
     Path,
     opt(
         IO,
         "--output",
         "-o",
-        help="Folder for results, which is created; a .png name for one input; or - for PNG on stdout.",
+        help="Folder for the results (created if missing), a .png file for a single input, or - for stdout.",
         metavar="DIR|FILE|-",
         show_default="the current folder",
         env=True,
@@ -90,7 +98,7 @@ Name = Annotated[
     opt(
         IO,
         "--name",
-        help="Names of results, without suffix: of {stem}, {suffix}, {parent}, {index} and {task}.",
+        help="Template of file names, without suffix: {stem}, {suffix}, {parent}, {index}, {task}.",
         metavar="TEMPLATE",
         env=True,
     ),
@@ -100,9 +108,9 @@ Save = Annotated[
     opt(
         IO,
         "--save",
-        help="What to write: image, bundle, comparison (input | result | difference ×4), report (a page about all).",
+        help="Files to write: image, bundle, comparison (input | result | difference ×4), report (HTML page).",
         metavar="LIST",
-        autocompletion=_kinds,
+        autocompletion=_complete_kinds,
         env=True,
     ),
 ]
@@ -111,63 +119,54 @@ BatchSize = Annotated[
     opt(
         COMPUTE,
         "--batch-size",
-        help="Photos optimised together; auto is what fits into memory. The CPU takes one after another.",
+        help="Photos optimised together; auto fills the memory of the device. The CPU takes one at a time.",
         metavar="auto|N",
         env=True,
     ),
 ]
-Fit = Annotated[FitMode, opt(IO, "--fit", help="How photos become square.", env=True)]
+Fit = Annotated[FitMode, opt(IO, "--fit", help="Make photos square by cropping, padding or squashing.", env=True)]
 AlignFaces = Annotated[
     Align,
     opt(
         IO,
         "--align",
-        help="Move the face to where a face generator expects it: when it is elsewhere, never, or always.",
+        help="Align faces for a face generator: if misplaced (auto), never (off), or always (force).",
         env=True,
     ),
 ]
-FaceNumber = Annotated[int, opt(IO, "--face", help="Which face, counted from the largest.", metavar="N")]
-PasteBack = Annotated[bool, opt(IO, "--paste-back", help="Put the result back into the photo, which keeps its size.")]
+FaceNumber = Annotated[
+    int, opt(IO, "--face", help="Number of the face to align, counted from the largest.", metavar="N")
+]
+PasteBack = Annotated[bool, opt(IO, "--paste-back", help="Paste the result into the photo, which keeps its size.")]
 Overwrite = Annotated[bool, opt(IO, "--overwrite", help="Replace existing results.")]
-Resume = Annotated[bool, opt(IO, "--resume", help="Go on from the last checkpoint.")]
-Stored = Annotated[StoredPrecision, opt(IO, "--store", help="Precision of the files.")]
-Licence = Annotated[str, opt(IO, "--licence", help="Of the weights, for the file's header.", metavar="TEXT")]
-Credit = Annotated[str, opt(IO, "--credit", help="To whom the images are owed.", metavar="TEXT")]
+Resume = Annotated[bool, opt(IO, "--resume", help="Continue from the last checkpoint.")]
+Stored = Annotated[StoredPrecision, opt(IO, "--store", help="Precision of the weights files.")]
+Licence = Annotated[
+    str, opt(IO, "--licence", help="Licence of the weights, written into the file's header.", metavar="TEXT")
+]
+Credit = Annotated[
+    str, opt(IO, "--credit", help="Credit for the images, written into the file's header.", metavar="TEXT")
+]
 FailFast = Annotated[bool, opt(IO, "--fail-fast", help="Stop at the first input that fails.")]
-DryRun = Annotated[bool, opt(IO, "--dry-run", help="Say what would be written, and write nothing.")]
-AsJson = Annotated[bool, opt(IO, "--json", help="JSON lines on stdout: items, then a summary.")]
-NoMetadata = Annotated[bool, opt(IO, "--no-metadata", help="Write PNG files without the text chunk.")]
+DryRun = Annotated[bool, opt(IO, "--dry-run", help="Print which files would be written, and write none.")]
+AsJson = Annotated[bool, opt(IO, "--json", help="Print JSON lines on stdout: one per result, then a summary.")]
+NoMetadata = Annotated[bool, opt(IO, "--no-metadata", help="Write PNG files without a description of their making.")]
 
 
-ConfigFile = Annotated[
-    Path | None,
-    opt(
-        GENERAL,
-        "--config",
-        help="Settings to use instead of the user's; see `ganinvert config`.",
-        metavar="FILE",
-        show_default=False,
-    ),
-]
-Config = Annotated[
-    Path | None,
-    opt(
-        GENERAL,
-        "--config",
-        help="Settings to use instead of the user's; see `ganinvert config`.",
-        metavar="FILE",
-        callback=configure,
-        is_eager=True,
-        show_default=False,
-    ),
-]
+def _config(**rest: Any) -> Any:
+    help_text = "Configuration file to use instead of the user's; see `ganinvert config`."
+    return opt(GENERAL, "--config", help=help_text, metavar="FILE", show_default=False, **rest)
+
+
+ConfigFile = Annotated[Path | None, _config()]
+Config = Annotated[Path | None, _config(callback=configure, is_eager=True)]
 
 
 def batch_size_of(text: str) -> int | None:
-    """The number that `--batch-size` gives; None for `auto`.
+    """Parse the value of `--batch-size`; None stands for `auto`.
 
     Raises:
-        UsageError: It is neither.
+        UsageError: The value is neither auto nor a number of at least 1.
     """
     if text == "auto":
         return None
@@ -176,8 +175,8 @@ def batch_size_of(text: str) -> int | None:
     return int(text)
 
 
-def _quiet(wanted: bool) -> None:
-    if wanted:
+def _quiet(quiet: bool) -> None:
+    if quiet:
         output.verbosity = -1
 
 
@@ -186,14 +185,14 @@ def _verbose(count: int) -> None:
         output.verbosity = count
 
 
-Quiet = Annotated[bool, opt(GENERAL, "--quiet", "-q", help="Only errors and data.", callback=_quiet)]
+Quiet = Annotated[bool, opt(GENERAL, "--quiet", "-q", help="Print only errors and result paths.", callback=_quiet)]
 Verbose = Annotated[
     int,
     opt(
         GENERAL,
         "--verbose",
         "-v",
-        help="More messages; -vv adds tracebacks.",
+        help="Print more messages; -vv adds tracebacks.",
         count=True,
         callback=_verbose,
         show_default=False,

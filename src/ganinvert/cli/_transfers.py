@@ -1,4 +1,4 @@
-"""How downloads are shown, and how commands come to the generator that is asked for."""
+"""Progress of downloads, and the choice of the generator that a command loads."""
 
 from __future__ import annotations
 
@@ -21,31 +21,23 @@ from ganinvert.weights.transfer import Note, Progress, Watch
 
 @contextmanager
 def transfers() -> Iterator[Watch]:
-    """Shows downloads: bars with speed and remaining time on a terminal, a line now and then elsewhere."""
-    if output.verbosity < 0:
-        # The terms of use are said even so: they are no progress message.
-        yield _licence
-    elif sys.stderr.isatty():
-        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        with Bars(TextColumn("{task.description}"), *columns, console=output.console, transient=True) as bars:
-            tasks = {}
-
-            def draw(event: Note | Progress) -> None:
-                if isinstance(event, Note):
-                    bars.console.print(event.text, markup=False)
-                    return
-                if event.file not in tasks:
-                    tasks[event.file] = bars.add_task(event.file, completed=event.done)
-                bars.update(tasks[event.file], completed=event.done, total=event.total)
-
-            yield draw
-    else:
+    """Show downloads: bars with speed and remaining time on a terminal, a line now and then elsewhere."""
+    if output.verbosity < 0 or not sys.stderr.isatty():
         yield _lines()
+        return
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Bars(TextColumn("{task.description}"), *columns, console=output.console, transient=True) as bars:
+        tasks = {}
 
+        def draw(event: Note | Progress) -> None:
+            if isinstance(event, Note):
+                bars.console.print(event.text, markup=False)
+                return
+            if event.file not in tasks:
+                tasks[event.file] = bars.add_task(event.file, completed=event.done)
+            bars.update(tasks[event.file], completed=event.done, total=event.total)
 
-def _licence(event: Note | Progress) -> None:
-    if isinstance(event, Note) and event.important:
-        output.console.print(event.text, markup=False)
+        yield draw
 
 
 def _lines() -> Watch:
@@ -54,7 +46,7 @@ def _lines() -> Watch:
     def tell(event: Note | Progress) -> None:
         nonlocal last
         if isinstance(event, Note):
-            output.say(event.text)
+            output.say(event.text, level=-1 if event.important else 0)  # the terms of use are always printed
         elif time.monotonic() - last >= PLAIN_SECONDS:
             last = time.monotonic()
             total = f" of {event.total / 1e6:.1f}" if event.total else ""
@@ -63,33 +55,33 @@ def _lines() -> Watch:
     return tell
 
 
-def ready_generator(
-    wanted: str | None, *, offline: bool, layer: int | None = None, networks: Sequence[str] = ()
-) -> str:
-    """The generator to load, fetched first when it is one of the catalogue's and not in the cache.
+def ready_generator(name: str | None, *, offline: bool, layer: int | None = None, networks: Sequence[str] = ()) -> str:
+    """Choose the generator to load, and fetch it if it is in the catalogue but not in the cache.
 
     Args:
-        wanted: What the user named; None chooses the best face generator in the cache, else the embedded one.
-        offline: Do not use the network.
-        layer: Choose only among those whose subspaces have been discovered at this layer; None takes any.
-        networks: Choose only among those that have these, of "encoder" and "discriminator".
+        name: Name or file of a generator; None chooses the best face generator in the cache, else the embedded one.
+        offline: Do not use the internet.
+        layer: Choose only among generators whose subspaces have been discovered at this layer; None takes any.
+        networks: Choose only among generators that have these networks, of "encoder" and "discriminator".
 
     Raises:
-        WeightsError: It is not there and cannot be fetched.
-        UsageError: It is a network of the catalogue, but no generator.
+        WeightsError: There is no such generator, or it cannot be fetched.
+        UsageError: The name belongs to a network of the catalogue that is not a generator.
     """
     store = Store()
-    if wanted is None:
+    if name is None:
         return _best(store, layer, networks)
-    entry = CATALOG.get(wanted)
-    if entry is not None and entry.network in CONVOLUTIONS:
-        raise UsageError(f"{wanted} is not a generator", hint="it is a network that compares images")
-    if entry is not None and not store.has(entry):
+    entry = CATALOG.get(name)
+    if entry is None:
+        registry.require_known(name)
+    elif entry.network in CONVOLUTIONS:
+        raise UsageError(f"{name} is not a generator", hint="it is a network that compares images")
+    elif not store.has(entry):
         from ganinvert.generators.fetch import obtain
 
         with transfers() as watch:
             obtain(entry, store, offline=offline, watch=watch)
-    return wanted
+    return name
 
 
 def _best(store: Store, layer: int | None, networks: Sequence[str]) -> str:
@@ -99,25 +91,20 @@ def _best(store: Store, layer: int | None, networks: Sequence[str]) -> str:
         if store.has(CATALOG[name])
         and all(registry.find(f"{name}.{kind}") or store.companion(CATALOG[name], kind).is_file() for kind in networks)
     ]
-    usable = [name for name in cached if layer is None or _is_discovered(store, name, layer)]
+    for name in cached:
+        if layer is None or _is_discovered(store, name, layer):
+            output.say(f"generator: {name} (from the cache, {CATALOG[name].resolution} px); choose with -g")
+            return name
     larger = cached[0] if cached else FACES[0]
-    discovering = (
-        f"`ganinvert discover -g {larger}{'' if layer in (None, Discovery().layer) else f' --layer {layer}'}` once"
-    )
-    if usable:
-        output.say(f"generator: {usable[0]} (from the cache, {CATALOG[usable[0]].resolution} px); choose with -g")
-    elif networks:
-        output.say(f"generator: {DEFAULT_GENERATOR} (embedded): its {' and '.join(networks)} is there")
+    discover = f"`ganinvert discover -g {larger}{'' if layer in (None, Discovery().layer) else f' --layer {layer}'}`"
+    if networks:
+        reason = f": its {' and '.join(networks)} is there"
     elif cached:
-        output.say(
-            f"generator: {DEFAULT_GENERATOR} (embedded); {larger} is in the cache and larger:"
-            f" {discovering} makes it usable here"
-        )
+        reason = f"; {larger} is in the cache and larger: {discover} once makes it usable here"
     else:
-        output.say(
-            f"generator: {DEFAULT_GENERATOR} (embedded); larger: `ganinvert fetch-weights {larger}`, then {discovering}"
-        )
-    return usable[0] if usable else DEFAULT_GENERATOR
+        reason = f"; larger: `ganinvert fetch-weights {larger}`, then {discover} once"
+    output.say(f"generator: {DEFAULT_GENERATOR} (embedded){reason}")
+    return DEFAULT_GENERATOR
 
 
 def _is_discovered(store: Store, name: str, layer: int) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
+from ganinvert.cli._options import IO, OPTIMISATION, opt
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import UsageError
 from ganinvert.settings import DISCOVERY, PmSFC
@@ -27,30 +28,29 @@ def discover(
     preset: methods.DiscoveryPresetName = "default",
     steps: Annotated[
         int | None,
-        options.opt(options.OPTIMISATION, "--steps", help="Adam steps.", metavar="N", show_default="by preset"),
+        opt(OPTIMISATION, "--steps", help="Steps of the Adam optimiser.", metavar="N", show_default="by preset"),
     ] = None,
     lr: Annotated[
         float | None,
-        options.opt(
-            options.OPTIMISATION, "--lr", help="Adam's learning rate.", metavar="RATE", show_default="by preset"
+        opt(
+            OPTIMISATION, "--lr", help="Learning rate of the Adam optimiser.", metavar="RATE", show_default="by preset"
         ),
     ] = None,
     seed: methods.Seed = 0,
     folder: Annotated[
-        Path | None,
-        options.opt(options.IO, "--output", "-o", help="Also draw a figure into this folder.", metavar="DIR"),
+        Path | None, opt(IO, "--output", "-o", help="Folder for a figure of the subspaces.", metavar="DIR")
     ] = None,
-    again: Annotated[bool, options.opt(options.IO, "--again", help="Learn anew what was learned before.")] = False,
+    again: Annotated[bool, opt(IO, "--again", help="Learn the subspaces again, even if they are known.")] = False,
     device: options.Device = "auto",
     offline: options.Offline = False,
     config: options.Config = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Discover a generator's subspaces: groups of feature channels that express one another.
+    """Discover the subspaces of a generator: groups of feature channels that express one another.
 
-    Needed once per generator and layer; `invert` finds the result by itself. Other numbers of subspaces (-R)
-    are cut from the same discovery in about a second.
+    Needed once per generator and layer; `invert` then uses the result. Another number of subspaces (-R) takes about a
+    second more.
 
     Example: ganinvert discover -g my.safetensors -R 6 -o figures
     """
@@ -62,6 +62,10 @@ def discover(
     )
     if folder is not None and folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="give a folder with -o; it is created if it does not exist")
+    method = PmSFC()
+    method = replace(
+        method, subspaces=method.subspaces if subspaces is None else subspaces, affinity=affinity or method.affinity
+    )
     name = ready_generator(generator, offline=offline)
     from ganinvert import tasks
 
@@ -70,19 +74,17 @@ def discover(
         def watch(step: SelfExpressionStep) -> None:
             show(step.index + 1, step.steps, lambda: _state(step))
 
-        found = tasks.discover(
+        discovery = tasks.discover(
             name,
-            subspaces=PmSFC().subspaces if subspaces is None else subspaces,
+            subspaces=method.subspaces,
             settings=settings,
-            affinity=affinity or PmSFC().affinity,
+            affinity=method.affinity,
             device=device,
             again=again,
             callback=watch,
         )
-    partition = found.partition
-    output.say(
-        f"{'learned before' if found.reused else 'learned'}: {found.expression.generator}, layer {settings.layer}"
-    )
+    partition, source = discovery.partition, discovery.expression.generator
+    output.say(f"{'learned before' if discovery.reused else 'learned'}: {source}, layer {settings.layer}")
     sizes = ", ".join(map(str, partition.sizes))
     output.say(f"{partition.subspaces} subspaces of {sizes} channels ({partition.source} affinity)")
     output.say(f"repeatability: adjusted Rand index {partition.stability:.3f} between clusterings with other seeds")
@@ -91,13 +93,13 @@ def discover(
             "warning: other clustering seeds give rather different subspaces: try another -R or --affinity",
             style="yellow",
         )
-    output.data(str(found.path))
+    output.data(str(discovery.path))
     if folder is not None:
         from ganinvert.figures import draw_discovery
 
-        figure = f"{found.expression.generator}.layer{settings.layer}.R{partition.subspaces}.{partition.source}.png"
-        draw_discovery(found.expression, partition, folder / figure)
-        output.data(str(folder / figure))
+        figure = folder / f"{source}.layer{settings.layer}.R{partition.subspaces}.{partition.source}.png"
+        draw_discovery(discovery.expression, partition, figure)
+        output.data(str(figure))
 
 
 def _state(step: SelfExpressionStep) -> str:

@@ -25,15 +25,17 @@ _PACKAGES = ("torch", "torchvision", "lpips", "numpy", "pillow", "scikit-learn",
 def doctor(
     context: typer.Context, file: options.ConfigFile = None, quiet: options.Quiet = False, verbose: options.Verbose = 0
 ) -> None:
-    """Print what an issue report needs: versions, devices, folders, caches, and whether a picture can be made.
+    """Print what an issue report needs: versions, devices, folders, caches, and a test of the embedded generator.
 
-    Ends with exit code 1 when something is broken. Example: ganinvert doctor > report.txt
+    Exit code 1 means that something is broken.
+
+    Example: ganinvert doctor > report.txt
     """
     broken = 0
     for name, ask in _questions(context, file):
         try:
             answer = ask()
-        except Exception as error:  # a doctor is there for what is broken
+        except Exception as error:  # anything may be broken
             broken += 1
             answer = f"BROKEN: {type(error).__name__}: {error}"
         for n, line in enumerate(answer.splitlines() or ["none"]):
@@ -77,16 +79,15 @@ def _devices() -> str:
 
 
 def _render() -> str:
-    """Loading a generator compares an image of it to what is known."""
     from ganinvert.generators import load_generator
 
-    generator = load_generator()
+    generator = load_generator()  # compares an image of the generator with the known one
     return f"{generator.name} renders as it should, {generator.resolution} px"
 
 
 def _folder(folder: Path) -> str:
     if not folder.exists():
-        return f"{folder} (not there yet)"
+        return f"{folder} (missing)"
     files = [path for path in folder.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files) / 1e6
     closed = "" if os.access(folder, os.W_OK) else ", CANNOT BE WRITTEN"
@@ -101,7 +102,7 @@ def _configuration(context: typer.Context, file: Path | None) -> str:
     path, content = _config.read(file)
     _config.defaults(context, file)
     return "\n".join(
-        [f"{path}{'' if path.exists() else ' (not there)'}", *(f"{key} = {content[key]!r}" for key in content)]
+        [f"{path}{'' if path.exists() else ' (missing)'}", *(f"{key} = {content[key]!r}" for key in content)]
     )
 
 
@@ -109,6 +110,6 @@ def _environment(context: typer.Context) -> Iterator[str]:
     for name in sorted(os.environ):
         if name.startswith(("GANINVERT_", "OMP_NUM_", "CUDA_VISIBLE", "PYTORCH_")):
             yield f"{name}={os.environ[name]}"
-    yield from _config.unknown_variables(getattr(context.find_root().command, "commands", {}))
+    yield from _config.unknown_variables(_config.commands_of(context))
     if is_offline():
-        yield "the network is switched off"
+        yield "the internet is switched off"

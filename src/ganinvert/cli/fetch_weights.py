@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
+from ganinvert.cli._options import IO, opt
 from ganinvert.cli._transfers import transfers
 from ganinvert.errors import GanInvertError, UsageError
 from ganinvert.weights.catalog import CATALOG, Entry, find
@@ -22,35 +23,35 @@ SCHEMA = 1
 ACTIONS = "Instead of fetching"
 
 
-def _complete(incomplete: str) -> list[str]:
-    return [name for name in CATALOG if name.startswith(incomplete)]
-
-
 def fetch_weights(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", help="Networks of the catalogue.", show_default=False, autocompletion=_complete),
+        typer.Argument(
+            metavar="NAME", help="Networks to fetch.", show_default=False, autocompletion=options.completing(*CATALOG)
+        ),
     ] = None,
-    everything: Annotated[bool, options.opt(options.IO, "--all", help="Every network that can be fetched.")] = False,
-    show: Annotated[bool, options.opt(ACTIONS, "--list", help="Show the catalogue and what is in the cache.")] = False,
-    from_file: Annotated[
-        Path | None, options.opt(ACTIONS, "--from-file", help="Keep a file fetched by hand; with --as.", metavar="FILE")
-    ] = None,
-    as_name: Annotated[str | None, options.opt(ACTIONS, "--as", help="What --from-file is.", metavar="NAME")] = None,
-    check: Annotated[bool, options.opt(ACTIONS, "--verify", help="Hash again and render the self-check.")] = False,
-    remove: Annotated[bool, options.opt(ACTIONS, "--remove", help="Delete from the cache.")] = False,
-    folder: Annotated[
-        Path | None, options.opt(options.IO, "--dir", help="Folder of networks, instead of the cache.", metavar="DIR")
-    ] = None,
-    as_json: Annotated[
-        bool, options.opt(options.IO, "--json", help="JSON lines on stdout: items, then a summary.")
+    everything: Annotated[
+        bool, opt(IO, "--all", help="Take every network of the catalogue that has an address.")
     ] = False,
+    show: Annotated[bool, opt(ACTIONS, "--list", help="Show the catalogue and which networks are cached.")] = False,
+    from_file: Annotated[
+        Path | None, opt(ACTIONS, "--from-file", help="Import a file downloaded by hand; needs --as.", metavar="FILE")
+    ] = None,
+    as_name: Annotated[
+        str | None, opt(ACTIONS, "--as", help="Name of the network in --from-file.", metavar="NAME")
+    ] = None,
+    check: Annotated[bool, opt(ACTIONS, "--verify", help="Check the hash and the image of cached networks.")] = False,
+    remove: Annotated[bool, opt(ACTIONS, "--remove", help="Delete networks from the cache.")] = False,
+    folder: Annotated[
+        Path | None, opt(IO, "--dir", help="Folder of networks to use instead of the cache.", metavar="DIR")
+    ] = None,
+    as_json: options.AsJson = False,
     offline: options.Offline = False,
     config: options.Config = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Fetch pretrained networks into the cache, verified and converted; prints their paths.
+    """Download pretrained networks into the cache, verify and convert them, and print their paths.
 
     Example: ganinvert fetch-weights church-256
     """
@@ -63,41 +64,36 @@ def fetch_weights(
         )
     store = Store() if folder is None else Store(folder)
     if show:
-        _list([find(name) for name in names or CATALOG], store, as_json=as_json)
-        return
-    work: Callable[[Entry], dict[str, Any]]
-    if from_file is not None and as_name is not None:
-        entries, work = [find(as_name)], lambda entry: _import(from_file, entry, store)
+        entries = [find(name) for name in names or CATALOG]
+        if as_json:
+            _for_each(entries, lambda entry: _facts(entry, store), as_json=True)
+        else:
+            _print_table(entries, store)
+    elif from_file is not None and as_name is not None:
+        _for_each([find(as_name)], lambda entry: _import(from_file, entry, store), as_json=as_json)
+    elif check:
+        _for_each(_chosen(names, everything, store.has), lambda entry: _verify(entry, store), as_json=as_json)
+    elif remove:
+        _for_each(_chosen(names, everything, store.has), lambda entry: _remove(entry, store), as_json=as_json)
     else:
-        entries = _chosen(names or [], everything, store, cached=check or remove)
-        work = (
-            (lambda entry: _verify(entry, store))
-            if check
-            else (lambda entry: _remove(entry, store))
-            if remove
-            else (lambda entry: _fetch(entry, store, offline=offline))
-        )
-    _each(entries, work, as_json=as_json)
+        entries = _chosen(names, everything, lambda entry: any(source.urls for source in entry.sources))
+        _for_each(entries, lambda entry: _fetch(entry, store, offline=offline), as_json=as_json)
 
 
-def _chosen(names: list[str], everything: bool, store: Store, *, cached: bool) -> list[Entry]:
-    """The networks to treat: those named, else all that can be fetched, or that are in the cache."""
+def _chosen(names: list[str] | None, everything: bool, suits: Callable[[Entry], bool]) -> list[Entry]:
     if names:
         return [find(name) for name in dict.fromkeys(names)]
     if not everything:
         raise UsageError("no network named", hint="name some, or --all; --list shows their names")
-    if cached:
-        return [entry for entry in CATALOG.values() if store.has(entry)]
-    return [entry for entry in CATALOG.values() if any(source.urls for source in entry.sources)]
+    return [entry for entry in CATALOG.values() if suits(entry)]
 
 
-def _each(entries: list[Entry], work: Callable[[Entry], dict[str, Any]], *, as_json: bool) -> None:
-    """Treat every network; a failure does not stop the rest, but is the exit code."""
-    done, failures = 0, []
+def _for_each(entries: list[Entry], action: Callable[[Entry], dict[str, Any]], *, as_json: bool) -> None:
+    """Treat every network; a failure does not stop the others, but decides the exit code."""
+    failures = []
     for entry in entries:
         try:
-            item = work(entry)
-            done += 1
+            item = action(entry)
         except GanInvertError as error:
             output.error(error)
             failures.append(error.exit_code)
@@ -107,8 +103,8 @@ def _each(entries: list[Entry], work: Callable[[Entry], dict[str, Any]], *, as_j
         elif item["path"] is not None:
             output.data(item["path"])
     if as_json:
-        summary = {"event": "summary", "schema": SCHEMA, "done": done, "failed": len(failures)}
-        output.data(json.dumps(summary))
+        counts = {"done": len(entries) - len(failures), "failed": len(failures)}
+        output.data(json.dumps({"event": "summary", "schema": SCHEMA, **counts}))
     if failures:
         raise typer.Exit(max(failures))
 
@@ -137,32 +133,26 @@ def _verify(entry: Entry, store: Store) -> dict[str, Any]:
     from ganinvert.generators.fetch import verify
 
     compared = verify(entry, store)
-    known = f", {compared} known images match" if compared else ""
-    output.say(f"{entry.name}: digest and self-check are right{known}", style="green")
+    images = f", {compared} known images match" if compared else ""
+    output.say(f"{entry.name}: digest and self-check are right{images}", style="green")
     return {"status": "verified", "path": str(store.path(entry))}
 
 
 def _remove(entry: Entry, store: Store) -> dict[str, Any]:
-    found = store.remove(entry)
-    output.say(f"{entry.name}: {'removed' if found else 'was not in the cache'}")
-    return {"status": "removed" if found else "absent", "path": None}
+    was_there = store.remove(entry)
+    output.say(f"{entry.name}: {'removed' if was_there else 'was not in the cache'}")
+    return {"status": "removed" if was_there else "absent", "path": None}
 
 
 def _terms(entry: Entry) -> str:
     return f"licence of the weights: {entry.licence}{'; NON-COMMERCIAL USE ONLY' if entry.noncommercial else ''}"
 
 
-def _list(entries: list[Entry], store: Store, *, as_json: bool) -> None:
-    if as_json:
-        for entry in entries:
-            output.data(json.dumps({"event": "item", "name": entry.name, **_facts(entry, store)}))
-        output.data(json.dumps({"event": "summary", "schema": SCHEMA, "done": len(entries), "failed": 0}))
-        return
+def _print_table(entries: list[Entry], store: Store) -> None:
     table = Table(box=None, pad_edge=False)
-    for heading, justify in (("name", "left"), ("shows", "left"), ("px", "right"), ("size", "right")):
-        table.add_column(heading, justify=justify, no_wrap=heading == "name")  # type: ignore[arg-type]  # a literal
-    table.add_column("cached")
-    table.add_column("licence of the weights")
+    table.add_column("name", no_wrap=True)
+    for heading in ("shows", "px", "size", "cached", "licence of the weights"):
+        table.add_column(heading, justify="right" if heading in ("px", "size") else "left")
     for entry in entries:
         facts = _facts(entry, store)
         size = f"{facts['size'] / 1e6:.0f} MB" if facts["size"] else "?"
@@ -170,7 +160,7 @@ def _list(entries: list[Entry], store: Store, *, as_json: bool) -> None:
         cached = "yes" if facts["cached"] else "by hand" if facts["by_hand"] else "no"
         table.add_row(entry.name, entry.domain, str(entry.resolution), size, cached, licence)
     console = Console()
-    # Piped into another program a line must stay a line.
+    # In a pipe every network keeps a line of its own.
     (console if console.is_terminal else Console(width=160)).print(table)
 
 

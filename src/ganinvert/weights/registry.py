@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
 
 from ganinvert import paths
-from ganinvert.errors import UsageError
+from ganinvert.errors import UsageError, WeightsError
 from ganinvert.files import write_atomically, write_together
 from ganinvert.settings import DEFAULT_GENERATOR
 from ganinvert.weights.catalog import CATALOG
@@ -34,6 +35,24 @@ def find(name: str | Path) -> Path | None:
         return None
     path = paths.generators_dir() / f"{name}.safetensors"
     return path if path.is_file() else None
+
+
+def require_known(name: str | Path) -> None:
+    """Refuse what is neither the name of a generator nor a file.
+
+    Raises:
+        WeightsError: There is no such generator.
+    """
+    known = [DEFAULT_GENERATOR, *names(), *CATALOG]
+    if str(name) in known or Path(name).exists():
+        return
+    near = difflib.get_close_matches(str(name), known, n=3)
+    raise WeightsError(
+        f"{name}: neither a known generator nor a file",
+        hint=(f"did you mean {' or '.join(near)}? " if near else "")
+        + f"known: {', '.join([DEFAULT_GENERATOR, *names()])} and those of"
+        " `ganinvert fetch-weights --list`; or name a weights file",
+    )
 
 
 def names() -> list[str]:
