@@ -140,7 +140,7 @@ def test_real_images_are_what_near_perfect_refinement_asks_for(known: list[str],
         (["--method", "nonsense"], "nonsense"),
         (["--method", "pti", "--refine", "near-perfect"], "pti is fine-tuning already"),
         (["--method", "dgp", "--refine", "pti"], "dgp is fine-tuning already"),
-        (["--method", "mganprior", "-R", "6"], "mganprior has one subspace"),
+        (["--method", "mganprior", "-R", "6"], "mganprior always has subspaces = 1"),
     ],
 )
 def test_what_a_method_has_not_is_refused(options: list[str], words: str, known: list[str], tmp_path: Path) -> None:

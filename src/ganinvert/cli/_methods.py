@@ -190,7 +190,7 @@ def adjusted(
             raise UsageError(f"the method {base.name} has no {name}", hint="leave it out, or choose another --method")
         elif value != fixed.get(name, value):
             raise UsageError(
-                f"{base.name} has {name} = {fixed[name]} always",
+                f"{base.name} always has {name} = {fixed[name]}",
                 hint="leave the option out, or choose another --method",
             )
     return replace(
