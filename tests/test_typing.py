@@ -10,7 +10,7 @@ from mypy import api
 
 import ganinvert
 
-PROGRAM = '''
+PROGRAM = """
 from pathlib import Path
 from typing import assert_type
 
@@ -49,7 +49,7 @@ def main(photo: Path) -> Path | None:
     assert_type(ganinvert.colorize(photo, luma="lab").image, Image)
     assert_type(Inverter.load(settings=settings, device="cpu"), Inverter)
     return photo
-'''
+"""
 
 
 def check(program: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, int]:
