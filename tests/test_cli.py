@@ -91,7 +91,6 @@ def test_bad_inputs_do_not_stop_the_good_one(generator: list[str], tmp_path: Pat
         (["-R", "0"], "subspaces (-R) cannot be 0"),
         (["-K", "0"], "codes (-K) cannot be 0"),
         (["--layer", "7"], "layer 7 does not exist"),
-        (["--layer", "-1"], "greater than or equal to 0"),
         (["--steps", "0"], "steps cannot be 0"),
         (["--lr", "0"], "lr cannot be 0"),
         (["--device", "cuda:99"], "this machine has no such device"),
