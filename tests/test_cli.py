@@ -192,7 +192,7 @@ def test_discover_reports_and_is_found_by_invert(small_file: Path, tmp_path: Pat
 def test_discover_refuses_what_cannot_be(small_file: Path) -> None:
     for options, words in [
         (["-R", 9], "9 subspaces"),
-        (["-R", 0], "0 subspaces"),
+        (["-R", 0], "subspaces (-R) cannot be 0"),
         (["-R", 2, "--layer", 6], "layer 6"),
         (["--layer", 9], "layer 9"),
         (["--steps", 0], "steps cannot be 0"),
