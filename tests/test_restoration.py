@@ -96,10 +96,12 @@ def test_upscaling_takes_any_size_below_the_generators(photo: Image.Image, small
     assert shrunk.notes == ("16×16, resized to 4×4",)
     with pytest.raises(ImageError, match="16 pixels already"):
         anything.prepare(photo)
-    for factor in (3, 0, 16):
+    for factor in (3, 16):
         with pytest.raises(UsageError, match="times smaller") as caught:
             _inverter(ganinvert.UpscaleTask(factor), small_file).prepare(photo)
         assert "2, 4, 8" in caught.value.hint
+    with pytest.raises(UsageError, match="factor cannot be 1"):
+        ganinvert.UpscaleTask(1)
 
 
 def test_inpainting_leaves_known_pixels_untouched(photo: Image.Image, small_file: Path, tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ Layer = Annotated[
         "--layer",
         help="Compose features after this many convolutions.",
         metavar="L",
+        min=0,
         show_default=str(PmSFC().layer),
         env=True,
     ),

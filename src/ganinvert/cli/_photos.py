@@ -136,16 +136,16 @@ def ready_inverter(
     photos: Photos, chosen: InversionSettings, task: TaskOptions, *, reals: Path | None = None
 ) -> Inverter:
     """Load the generator that the options name, for a task."""
-    from ganinvert.tasks import Inverter
-
-    found = ready_generator(
+    name = ready_generator(
         photos.generator,
         offline=photos.offline or photos.dry_run,
         layer=chosen.discovery_layer,
         networks=chosen.required if reals is None else chosen.networks,
     )
+    from ganinvert.tasks import Inverter
+
     return Inverter.load(
-        found,
+        name,
         chosen,
         task=task,
         fit=photos.fit,

@@ -70,3 +70,12 @@ class UpscaleTask(TaskOptions):
         "--kernel",
         help="Filter with which the photo was made smaller; bilinear is not antialiased, the others are.",
     )
+
+    def __post_init__(self) -> None:
+        """Validate the fields.
+
+        Raises:
+            UsageError: The factor is below 2.
+        """
+        if self.factor is not None:
+            at_least("factor", self.factor, 2)
