@@ -10,12 +10,12 @@ import torch
 import ganinvert
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.generators import PGGANGenerator
-from ganinvert.settings import INVERT, Optimization
+from ganinvert.settings import Optimization, preset_of
 from ganinvert.subspaces import SubspacePartition
 
 from .conftest import EXAMPLE
 
-QUICK = replace(INVERT["default"], optimization=Optimization(steps=12))
+QUICK = replace(preset_of("pmsfc", "invert"), optimization=Optimization(steps=12))
 MASKS = SubspacePartition(torch.tensor([0, 1, 2, 0, 1, 2, 0, 1]), "given")
 
 
@@ -123,7 +123,7 @@ def test_what_does_not_belong_together_is_refused(
 @pytest.mark.shared
 def test_a_swapped_face_stays_nearer_to_itself(photos: list[Path]) -> None:
     """One subspace of six changes something, but less than it leaves."""
-    settings = replace(INVERT["default"], optimization=Optimization(steps=60))
+    settings = replace(preset_of("pmsfc", "invert"), optimization=Optimization(steps=60))
     inverter = ganinvert.Inverter.load(settings=settings, device="cpu")
     a, b = (result.bundle for result in inverter.run([inverter.prepare(photo) for photo in photos[:2]]))
     for subspace in range(1, 7):

@@ -14,13 +14,13 @@ from ganinvert import images
 from ganinvert.degradations import Downsample, Grayscale
 from ganinvert.errors import ImageError, UsageError
 from ganinvert.metrics import lpips, to_unit
-from ganinvert.settings import INVERT, Optimization, TaskOptions
+from ganinvert.settings import Optimization, TaskOptions, preset_of
 from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks import holed
 
 from .conftest import EXAMPLE
 
-QUICK = replace(INVERT["default"], optimization=Optimization(steps=12))
+QUICK = replace(preset_of("pmsfc", "invert"), optimization=Optimization(steps=12))
 MASKS = SubspacePartition(torch.tensor([0, 1] * 4), "given")
 
 

@@ -12,12 +12,12 @@ import ganinvert
 from ganinvert.errors import BundleError, UsageError, WeightsError
 from ganinvert.generators import PGGANGenerator
 from ganinvert.metrics import to_unit
-from ganinvert.settings import INVERT, Discovery, Optimization
+from ganinvert.settings import Discovery, Optimization, preset_of
 from ganinvert.subspaces import SubspacePartition
 
 from .conftest import EXAMPLE
 
-QUICK = replace(INVERT["default"], optimization=Optimization(steps=12))
+QUICK = replace(preset_of("pmsfc", "invert"), optimization=Optimization(steps=12))
 MASKS = SubspacePartition(torch.tensor([0, 1] * 4), "given")
 
 
@@ -193,7 +193,7 @@ def test_usage_errors(options: dict[str, object], words: str) -> None:
 
 def test_the_embedded_generator_inverts_the_example() -> None:
     """The main job for real, in few steps: the face is recognisable and the default preset is on its way."""
-    settings = replace(INVERT["default"], optimization=Optimization(steps=60))
+    settings = replace(preset_of("pmsfc", "invert"), optimization=Optimization(steps=60))
     found = ganinvert.invert(EXAMPLE, settings=settings, device="cpu")
     assert found.metrics["psnr"] > 26
     assert found.metrics["lpips"] < 0.1
@@ -205,7 +205,7 @@ def test_discovered_subspaces_beat_one_subspace_at_the_same_number_of_codes(phot
     """R = 6, K = 5 against mGANprior's composition with 30 codes, on real photos."""
     gains = []
     for photo in photos[:2]:
-        settings = replace(INVERT["default"], optimization=Optimization(steps=60))
+        settings = replace(preset_of("pmsfc", "invert"), optimization=Optimization(steps=60))
         ours = ganinvert.invert(photo, settings=settings, device="cpu")
         one = ganinvert.PmSFC(subspaces=1, codes=30, weighting="linear", weight_rate=0.05)
         gains.append(ours.metrics["psnr"] - ganinvert.invert(photo, settings=settings, method=one).metrics["psnr"])

@@ -22,22 +22,11 @@ Kernel = Literal["bicubic", "area", "bilinear", "lanczos"]
 Luma = Literal["rec601", "rec709", "lab"]
 Hole = Literal["box", "pixels"]
 Init = Literal["nearest", "random", "encoder"]
-"""Where codes start: the best of some random ones, random ones, or what an encoder makes of the photo."""
+"""Initial codes: the nearest of some random ones, random ones, or an encoder's code of the photo."""
 InterpolationPath = Literal["features", "codes"]
-"""Where an interpolation is linear."""
-MethodName = Literal[
-    "pmsfc",
-    "mganprior",
-    "single",
-    "clipping",
-    "invertgennet",
-    "genvismani",
-    "invertlayers",
-    "encoder",
-    "dgp",
-    "near-perfect",
-    "pti",
-]
+"""Space in which an interpolation is linear."""
+MethodName = str
+"""Name of a method, of `METHODS`."""
 Optimizer = Literal["adam", "rmsprop", "sgd", "lbfgs"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Preset = Literal["default", "paper", "official"]
