@@ -247,7 +247,7 @@ def test_a_proxy_from_the_environment_is_used(server: Server, tmp_path: Path, mo
     download([url], tmp_path / "a.part", expected=SHA, watch=lambda _: None, retry=QUICK)
     assert server.requests[0][0] == url
     monkeypatch.setenv("HTTP_PROXY", "nonsense://")
-    with pytest.raises(WeightsError, match="network settings"):
+    with pytest.raises(WeightsError, match="internet settings"):
         fetch(server, tmp_path / "b.part")
 
 
