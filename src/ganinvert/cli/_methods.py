@@ -1,4 +1,4 @@
-"""Options of methods and of the optimisation, and what they change in a preset."""
+"""Options of methods and of the optimisation, and their effect on a preset."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ AffinityKind = Annotated[
     opt(
         METHOD,
         "--affinity",
-        help="How channels are compared: the authors' program (more repeatable), or the paper.",
+        help="Comparison of channels: as the authors' program (more repeatable), or as the paper.",
         show_default=PmSFC().affinity,
         env=True,
     ),
@@ -88,7 +88,7 @@ Method = Annotated[
     opt(
         METHOD,
         "--method",
-        help=f"What is optimised: {', '.join(METHODS)}.",
+        help=f"Method: {', '.join(METHODS)}.",
         metavar="NAME",
         autocompletion=lambda incomplete: [name for name in METHODS if name.startswith(incomplete)],
         env=True,
@@ -99,7 +99,7 @@ InitKind = Annotated[
     opt(
         METHOD,
         "--init",
-        help="Where codes start: the nearest of some random ones, random ones, or an encoder's.",
+        help="Initial codes: the nearest of some random ones, random ones, or an encoder's.",
         show_default="by method",
         env=True,
     ),
@@ -139,7 +139,7 @@ CheckpointEvery = Annotated[
     opt(
         OPTIMISATION,
         "--checkpoint-every",
-        help="Keep the unfinished optimisation beside the results every so many steps, to go on from after a stop.",
+        help="Save the unfinished optimisation beside the results every N steps, to go on from after a stop.",
         metavar="N",
         min=0,
         show_default="off",
@@ -151,7 +151,8 @@ LearningRate = Annotated[
     opt(OPTIMISATION, "--lr", help="Learning rate of the codes.", metavar="RATE", show_default="by preset", env=True),
 ]
 Seed = Annotated[
-    int, opt(OPTIMISATION, "--seed", help="Of the random start.", metavar="N", min=0, max=2**63 - 1, env=True)
+    int,
+    opt(OPTIMISATION, "--seed", help="Random seed of the initial codes.", metavar="N", min=0, max=2**63 - 1, env=True),
 ]
 
 
@@ -202,5 +203,5 @@ def adjusted(
 
 
 def applicable(base: InversionSettings, **method: int | None) -> dict[str, int]:
-    """Those of the fields that the method has and the user chose."""
+    """The chosen fields that the method has."""
     return {name: value for name, value in method.items() if value is not None and name in vars(base.method)}
