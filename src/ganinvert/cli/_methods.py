@@ -90,7 +90,7 @@ Method = Annotated[
         "--method",
         help=f"What is optimised: {', '.join(METHODS)}.",
         metavar="NAME",
-        autocompletion=completing(*METHODS),
+        autocompletion=lambda incomplete: [name for name in METHODS if name.startswith(incomplete)],
         env=True,
     ),
 ]

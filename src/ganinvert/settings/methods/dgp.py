@@ -24,6 +24,7 @@ class GenerativePrior(MethodSettings):
 
     title = "dgp"
     implementation = "ganinvert.methods.dgp:DeepGenerativePrior"
+    needs = ("discriminator",)
     tunes_generator = True
     candidates: int = 500
     stages: int = 5
@@ -32,21 +33,11 @@ class GenerativePrior(MethodSettings):
     rank: int = 0
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: There is no candidate or stage, or a rate, weight or rank is negative.
-        """
         at_least("candidates", self.candidates, 1)
         at_least("stages", self.stages, 1)
         at_least("rank", self.rank, 0)
         for name in ("weight_rate", "features"):
             not_negative(name, getattr(self, name))
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """A discriminator, whose features are compared."""
-        return ("discriminator",)
 
 
 PIXELS = Objective(perceptual=0.0)

@@ -20,13 +20,9 @@ class Encoded(MethodSettings):
 
     title = "encoder"
     implementation = "ganinvert.methods.encoded:Encoding"
+    needs = ("encoder",)
     optimized = False
     into: Literal["features", "code"] = "features"
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """An encoder."""
-        return ("encoder",)
 
     def edit_layer(self, default: int, encoder: int) -> int:
         """The layer of the encoder's features, if those are the result."""

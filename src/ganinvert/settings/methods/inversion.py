@@ -37,11 +37,6 @@ class InversionSettings:
     name: MethodName = "pmsfc"
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: The method does not go with fine-tuning, with steps or with the number of runs.
-        """
         if self.tuning is not None and self.method.tunes_generator:
             raise UsageError(f"{self.name} is fine-tuning already", hint="leave the refinement out")
         if self.optimization.steps and not self.method.optimized:
@@ -78,7 +73,7 @@ class InversionSettings:
     @property
     def required(self) -> tuple[str, ...]:
         """Networks that the method cannot do without: fine-tuning can do without a discriminator."""
-        return self.method.needs
+        return self.method.networks
 
     @property
     def shortest(self) -> InversionSettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ganinvert.settings.common import Init, at_least
-from ganinvert.settings.methods.base import LAYER, MethodSettings, encoder_for
+from ganinvert.settings.methods.base import LAYER, MethodSettings
 from ganinvert.settings.methods.inversion import InversionSettings, MethodEntry, on_all_tasks
 from ganinvert.settings.optimization import Objective, Optimization
 
@@ -29,18 +29,8 @@ class LayerResiduals(MethodSettings):
     penalty: float = 1.0
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: There is no layer or candidate.
-        """
         at_least("layer", self.layer, 1)
         at_least("candidates", self.candidates, 1)
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """An encoder, if the code starts from its code."""
-        return encoder_for(self.init)
 
     def edit_layer(self, default: int, encoder: int) -> int:  # noqa: ARG002
         """A layer behind all residuals."""

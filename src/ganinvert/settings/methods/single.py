@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ganinvert.settings.common import Init, at_least, not_negative
-from ganinvert.settings.methods.base import MethodSettings, encoder_for
+from ganinvert.settings.methods.base import MethodSettings
 from ganinvert.settings.methods.inversion import InversionSettings, MethodEntry, on_all_tasks
 from ganinvert.settings.optimization import Objective, Optimization
 
@@ -36,19 +36,9 @@ class SingleCode(MethodSettings):
     restart: bool = False
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: No candidates, or a negative weight or bound.
-        """
         at_least("candidates", self.candidates, 1)
         for name in ("prior", "clip"):
             not_negative(name, getattr(self, name))
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """An encoder, if the code starts from its code."""
-        return encoder_for(self.init)
 
     @property
     def runs(self) -> int:
