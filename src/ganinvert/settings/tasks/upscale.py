@@ -18,7 +18,7 @@ class UpscaleTrial(Trial):
         kernel: Resampling filter.
     """
 
-    factor: int = option(4, "--factor", help="upscale: how many times smaller.", metavar="F")
+    factor: int = option(4, "--factor", help="upscale: factor by which photos are made smaller.", metavar="F")
     kernel: Kernel = option("bicubic", "--kernel", help="upscale: resampling filter that makes it smaller.")
 
     def __post_init__(self) -> None:
