@@ -16,12 +16,7 @@ from ganinvert.settings.tasks.base import TaskOptions, Trial
 
 @dataclass(frozen=True)
 class InpaintTrial(Trial):
-    """The photo with a hole.
-
-    Attributes:
-        hole: A "box" in the middle, or random "pixels", others in every photo.
-        share: Share of the photo that is missing, above 0 and below 1.
-    """
+    """The photo with a hole."""
 
     hole: Hole = option("box", "--hole", help="inpaint: shape of the hole, a box in the middle or random pixels.")
     share: float = option(0.25, "--share", help="inpaint: share of the photo that is missing.", metavar="S")

@@ -11,12 +11,7 @@ from ganinvert.settings.tasks.base import TaskOptions, Trial
 
 @dataclass(frozen=True)
 class UpscaleTrial(Trial):
-    """The photo made smaller.
-
-    Attributes:
-        factor: How many times smaller, at least 2.
-        kernel: Resampling filter.
-    """
+    """The photo made smaller."""
 
     factor: int = option(4, "--factor", help="upscale: factor by which photos are made smaller.", metavar="F")
     kernel: Kernel = option("bicubic", "--kernel", help="upscale: resampling filter that makes it smaller.")
