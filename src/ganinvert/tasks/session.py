@@ -44,7 +44,7 @@ OUT_OF_MEMORY = ("DefaultCPUAllocator", "MPS backend out of memory", "CUDA error
 
 
 class SessionOptions(RequestOptions, total=False):
-    """Keywords of `Inverter.load`: fields of `Request`, and `partition`, subspaces to use instead of discovered ones."""
+    """Keywords of `Inverter.load`: fields of `Request`, and `partition`, subspaces instead of discovered ones."""
 
     generator: str | Path
     partition: SubspacePartition | None

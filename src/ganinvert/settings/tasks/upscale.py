@@ -13,7 +13,7 @@ from ganinvert.settings.tasks.base import TaskOptions, Trial
 class UpscaleTrial(Trial):
     """The photo made smaller."""
 
-    factor: int = option(4, "--factor", help="upscale: how many times smaller.", metavar="F")
+    factor: int = option(4, "--factor", help="upscale: factor by which photos are made smaller.", metavar="F")
     kernel: Kernel = option("bicubic", "--kernel", help="upscale: resampling filter that makes it smaller.")
 
     def __post_init__(self) -> None:
