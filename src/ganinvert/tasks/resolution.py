@@ -1,4 +1,4 @@
-"""Resolving what a request asks for against the generator: done once, before there is any work to lose."""
+"""Resolution of a request against its generator: done once, before there is any work to lose."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganinvert.training import ImageFolder
 
 @dataclass(frozen=True)
 class ResolvedSettings:
-    """What a request means for one generator on one device.
+    """Settings of a request, resolved for one generator and device.
 
     Attributes:
         settings: Method, optimiser, loss weights and fine-tuning, as far as the generator allows them.

@@ -55,8 +55,8 @@ class Inverter:
     """A session: a loaded generator and the task that it does, for any number of photos.
 
     Attributes:
-        request: What was asked for.
-        resolved: What that means for this generator and device.
+        request: Task, settings and everything else that results depend on.
+        resolved: Settings as resolved for this generator and device.
         generator: The generator, on the device.
         task: The task.
         reals: Real images for near-perfect fine-tuning; None: the generator's own samples.
@@ -183,10 +183,10 @@ class Inverter:
             batches.setdefault(together, []).append((n, snapshot))
         results: dict[int, Inversion] = {}
         for batch in batches.values():
-            chosen = [prepared[n] for n, _ in batch]
+            photos = [prepared[n] for n, _ in batch]
             snapshots = [snapshot for _, snapshot in batch if snapshot is not None]
-            solution = self._solve(chosen, snapshots, callback, checkpoints)
-            results |= zip((n for n, _ in batch), self._results(chosen, solution), strict=True)
+            solution = self._solve(photos, snapshots, callback, checkpoints)
+            results |= zip((n for n, _ in batch), self._results(photos, solution), strict=True)
         return [results[n] for n in range(len(prepared))]
 
     def recall(self, prepared: PreparedImage, bundle: LatentBundle) -> Inversion:
