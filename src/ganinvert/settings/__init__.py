@@ -6,7 +6,6 @@ from ganinvert.settings.common import Align as Align
 from ganinvert.settings.common import Augmentation as Augmentation
 from ganinvert.settings.common import Box as Box
 from ganinvert.settings.common import DiscoveryPreset as DiscoveryPreset
-from ganinvert.settings.common import EvaluatedTask as EvaluatedTask
 from ganinvert.settings.common import FitMode as FitMode
 from ganinvert.settings.common import GanLoss as GanLoss
 from ganinvert.settings.common import GrayImages as GrayImages
