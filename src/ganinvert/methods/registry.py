@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, get_args
 
-from torch import Tensor, nn
+from torch import nn
 
 from ganinvert.errors import MissingNetworkError, UsageError, WeightsError
 from ganinvert.generators import Generator
 from ganinvert.methods.adversarial import discriminator_of
 from ganinvert.methods.base import Code, Method
-from ganinvert.methods.composition import ComposedCode, Composition
+from ganinvert.methods.composition import ComposedCode, Composition, partition_for
 from ganinvert.methods.dgp import DeepGenerativePrior
-from ganinvert.methods.encoded import Encoding, FeatureCode
+from ganinvert.methods.encoded import ActivationCode, Encoding
 from ganinvert.methods.initialization import encoder_of
 from ganinvert.methods.latent import Latent, LatentCode
 from ganinvert.methods.residuals import ResidualCode, Residuals
@@ -26,7 +25,6 @@ from ganinvert.settings import (
     MethodSettings,
     PmSFC,
     SingleCode,
-    Weighting,
 )
 from ganinvert.subspaces import SubspacePartition, find_partition
 from ganinvert.weights import digest
@@ -94,48 +92,8 @@ def auxiliary_digests(settings: InversionSettings, generator: Generator) -> dict
     return {kind: digest(found[kind](generator).state_dict()) for kind in settings.networks}
 
 
-def partition_for(settings: PmSFC, partition: SubspacePartition) -> SubspacePartition:
-    """The subspaces that a composition uses: with R = 1, all channels together."""
-    return partition if settings.subspaces > 1 else SubspacePartition.whole(len(partition.labels))
-
-
-def code_from_tensors(
-    method: Mapping[str, Any], tensors: Mapping[str, Tensor], partition: SubspacePartition, *, layer: int
-) -> Code:
-    """The code of one image, from what a bundle keeps of it.
-
-    Args:
-        method: Fields of the method's settings.
-        tensors: As `Code.tensors` gives them.
-        partition: The subspaces of `layer`.
-        layer: Where results are edited, and where features without a code are.
-
-    Raises:
-        TypeError, ValueError, UsageError: They do not fit together.
-    """
-    parts = {name: tensor[None] for name, tensor in tensors.items()}
-    residuals = [f"d{n}" for n in range(1, len(parts))]
-    names = set(parts)
-    if names == {"h"}:
-        _require(parts["h"].ndim == 4)
-        return FeatureCode(parts["h"], layer)
-    if names == {"z", "w"}:
-        composed = PmSFC(**method)
-        _require(composed.weighting in get_args(Weighting) and composed.layer == layer)
-        _require(parts["z"].ndim == 4 and parts["z"].shape[1:3] == (composed.subspaces, composed.codes))
-        _require(parts["w"].shape[1:] == (composed.codes, len(partition.labels)))
-        _require(composed.subspaces in (1, partition.subspaces))
-        return ComposedCode(parts["z"], parts["w"], partition_for(composed, partition), composed)
-    _require(names == {"z", *residuals} and parts["z"].ndim == 2 and len(residuals) <= layer)
-    _require(all(parts[name].ndim == 4 for name in residuals))
-    if not residuals:
-        return LatentCode(parts["z"], SingleCode())
-    return ResidualCode(parts["z"], [parts[name] for name in residuals], LayerResiduals(layer=len(residuals)))
-
-
-def _require(holds: bool) -> None:
-    if not holds:
-        raise ValueError("its parts do not fit together")
+CODES: Mapping[str, type[Code]] = {code.kind: code for code in (ComposedCode, LatentCode, ResidualCode, ActivationCode)}
+"""Classes of codes, by their kinds in bundles."""
 
 
 def edit_layer(settings: MethodSettings, generator: Generator) -> int:
@@ -150,9 +108,9 @@ def edit_layer(settings: MethodSettings, generator: Generator) -> int:
         case Encoded(into="features"):
             return encoder_of(generator).layer
         case LayerResiduals():
-            return max(settings.layer, PmSFC().layer)
+            return max(settings.layer, generator.edit_layer)
         case _:
-            return min(PmSFC().layer, generator.num_layers)
+            return generator.edit_layer
 
 
 def edit_partition(generator: Generator, layer: int, method: MethodSettings) -> SubspacePartition:
