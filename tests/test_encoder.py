@@ -44,10 +44,10 @@ def test_an_encoder_tells_z_on_the_sphere_and_features_of_the_layers_shape(resol
     encoder = PGGANEncoder(architecture)
     z, features = encoder(torch.rand(2, 3, resolution, resolution) * 2 - 1)
     assert torch.allclose(z.norm(dim=1), torch.full((2,), 8**0.5))
-    assert features.shape == (2, info.channels, info.size, info.size)
+    assert features.features.shape == (2, info.channels, info.size, info.size)
     assert {key: tuple(tensor.shape) for key, tensor in encoder.state_dict().items()} == architecture.shapes()
     if layer == 0:
-        assert torch.equal(features.flatten(1), z)
+        assert torch.equal(features.features.flatten(1), z)
 
 
 def test_an_encoder_of_the_default_width_takes_no_more_than_4_mb() -> None:
