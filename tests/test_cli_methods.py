@@ -15,7 +15,7 @@ from ganinvert import LatentBundle, load_generator
 from ganinvert.cli._bundles import as_made
 from ganinvert.generators import Encoder, PGGANDiscriminator, PGGANEncoder, PGGANGenerator
 from ganinvert.metrics import to_unit
-from ganinvert.settings import EDIT, METHODS
+from ganinvert.settings import METHODS, preset_of
 from ganinvert.weights import DiscriminatorWeights, EncoderArchitecture, EncoderWeights, registry
 
 from .commandline import names, photo, run
@@ -91,7 +91,7 @@ def test_a_photo_beside_a_bundle_is_inverted_as_that_was(known: list[str], tmp_p
     for method in ("mganprior", "pmsfc", "single"):
         assert run("invert", picture, "--method", method, "-o", tmp_path / method, *known, *FEW).exit_code == 0
         bundle = LatentBundle.load(tmp_path / method / "a.invert.pt")
-        made = as_made(EDIT["default"], bundle)
+        made = as_made(preset_of("pmsfc", "edit"), bundle)
         assert made.label == ("mganprior" if method == "mganprior" else "pmsfc")
         assert method == "single" or asdict(made.method) == bundle.composition
 
@@ -140,7 +140,7 @@ def test_real_images_are_what_near_perfect_refinement_asks_for(known: list[str],
         (["--method", "nonsense"], "nonsense"),
         (["--method", "pti", "--refine", "near-perfect"], "pti is fine-tuning already"),
         (["--method", "dgp", "--refine", "pti"], "dgp is fine-tuning already"),
-        (["--method", "mganprior", "-R", "6"], "mganprior has one subspace"),
+        (["--method", "mganprior", "-R", "6"], "mganprior always has subspaces = 1"),
     ],
 )
 def test_what_a_method_has_not_is_refused(options: list[str], words: str, known: list[str], tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from ganinvert import losses, metrics, paths
 from ganinvert.errors import ImageError, UsageError, WeightsError
 from ganinvert.generators import PGGANGenerator
 from ganinvert.protocols import CONTESTANTS, Protocol
-from ganinvert.settings import INVERT, METHODS, REFINEMENTS, InversionSettings, PmSFC
+from ganinvert.settings import METHODS, REFINEMENTS, InversionSettings, PmSFC, preset_of
 from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks import Inverter
 from ganinvert.tasks.comparison import INPUT, Comparison, bootstrap_interval
@@ -185,8 +185,8 @@ def test_degradations_that_do_not_fit_the_generator(truth: Truth) -> None:
 def test_methods_differ_in_what_their_names_say() -> None:
     made = {name: each.settings("invert") for name, each in CONTESTANTS.items()}
     default = made["pmsfc"]
-    assert default == made["pmsfc-random"] == INVERT["default"]
-    assert made["pmsfc-paper"] == INVERT["paper"]
+    assert default == made["pmsfc-random"] == preset_of("pmsfc", "invert")
+    assert made["pmsfc-paper"] == preset_of("pmsfc", "invert", "paper")
     mganprior = made["mganprior"].method
     assert (mganprior.subspaces, mganprior.codes) == (1, default.method.subspaces * default.method.codes)
     assert (mganprior.layer, mganprior.weighting) == (default.method.layer, "linear")

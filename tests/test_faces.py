@@ -280,7 +280,7 @@ def test_options_of_the_command_line(scene_file: Path, face_file: Path, tmp_path
     ("options", "code", "words"),
     [
         (["--face", 2], 1, "only 1 face was found"),
-        (["--face", 0], 2, "face cannot be 0"),
+        (["--face", 0], 2, "greater than or equal to 1"),
         (["--face", 2, "--align", "off"], 2, "a face cannot be chosen"),
         (["--align", "maybe"], 2, "maybe"),
     ],

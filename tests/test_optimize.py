@@ -13,7 +13,7 @@ from ganinvert.methods import Composition
 from ganinvert.optimize import POOR_PSNR, Outcome, Snapshot, Step, solve
 from ganinvert.optimize.objective import ObjectiveFunction, _vgg16
 from ganinvert.optimize.solution import assess_outcome
-from ganinvert.settings import INVERT, Objective, Optimization, PmSFC, scheduled_rate
+from ganinvert.settings import Objective, Optimization, PmSFC, preset_of, scheduled_rate
 from ganinvert.subspaces import SubspacePartition
 
 METHOD = Composition(PmSFC(subspaces=2, codes=3, candidates=16), SubspacePartition(torch.tensor([0, 1] * 4), "given"))
@@ -78,7 +78,9 @@ def test_the_paper_start_moves_where_a_normal_one_stands_still(small: PGGANGener
     """With lr 1e-4, codes drawn from N(0, I) hardly turn: the start decides whether the paper's settings work."""
     gains = {}
     for sigma in (1e-4, 1.0):
-        method = replace(METHOD, settings=replace(INVERT["paper"].method, subspaces=2, codes=3, sigma=sigma))
+        method = replace(
+            METHOD, settings=replace(preset_of("pmsfc", "invert", "paper").method, subspaces=2, codes=3, sigma=sigma)
+        )
         losses = solve(
             small,
             targets,
@@ -183,7 +185,7 @@ def test_optimisations_that_cannot_be(settings: dict[str, float]) -> None:
 
 
 def test_the_paper_preset_is_the_papers() -> None:
-    paper = INVERT["paper"]
+    paper = preset_of("pmsfc", "invert", "paper")
     assert (paper.method.subspaces, paper.method.codes, paper.method.layer) == (6, 5, 3)
     assert (paper.optimization.steps, paper.optimization.lr, paper.optimization.schedule) == (7000, 1e-4, "constant")
     assert paper.method.weighting == "tanh"

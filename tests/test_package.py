@@ -3,6 +3,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,83 @@ def test_start_up_imports_nothing_heavy(code: str) -> None:
     watch = f"import atexit, sys; atexit.register(lambda: print('LOADED', [m for m in {HEAVY} if m in sys.modules]))\n"
     result = subprocess.run([sys.executable, "-c", watch + code], capture_output=True, text=True, check=True)
     assert result.stdout.strip().endswith("LOADED []")
+
+
+WRONG = """
+invert
+invert -r empty
+invert --from-file missing.txt
+invert a.jpg --method pmsfd
+invert a.jpg -R 0
+invert a.jpg -K 0
+invert a.jpg --layer -1
+invert a.jpg --steps 0
+invert a.jpg --lr 0
+invert a.jpg --seed -1
+invert a.jpg --method single -R 3
+invert a.jpg --method optimized --codes 3
+invert a.jpg --method dgp --refine pti
+invert a.jpg --reals .
+invert a.jpg --save picture
+invert a.jpg --name {stme}
+invert a.jpg --device gpu
+invert a.jpg --batch-size many
+invert a.jpg -o a.jpg
+invert a.jpg b.jpg -o c.png
+invert a.jpg -g portrait-64
+invert a.jpg --face 0
+invert a.jpg --config missing.toml
+invert a.jpg --config wrong.toml
+invert --nonsense
+colorize
+colorize a.jpg --luma red
+upscale a.jpg --factor 1
+inpaint a.jpg --box 1,2
+inpaint a.jpg --mask a.jpg --box 1,2,3,4
+inpaint a.jpg --mask missing.png
+swap a.jpg
+swap a.pt b.pt --device gpu
+interpolate a.pt
+interpolate a.pt b.pt --frames 0
+render
+render --scale x a.pt
+discover -R 0
+discover --steps 0
+discover -o a.jpg
+discover -g portrait-64
+evaluate
+evaluate a.jpg --task blur
+train
+train missing
+train . --steps 0
+train-encoder --steps 0
+train-encoder -g portrait-64
+fetch-weights
+fetch-weights chruch-256
+config paint
+paint
+"""
+
+
+def test_a_usage_error_comes_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("a.jpg", "b.jpg", "a.pt", "b.pt"):
+        (tmp_path / name).touch()
+    (tmp_path / "wrong.toml").write_text("stesp = 3")
+    program = f"""
+import sys
+from typer.testing import CliRunner
+from ganinvert.cli import app
+for line in {WRONG!r}.strip().splitlines():
+    result = CliRunner().invoke(app, line.split())
+    for name in {HEAVY}:
+        if name in sys.modules:
+            sys.exit(f"{{line}} imports {{name}}: {{result.stderr}}")
+    if result.exit_code not in (2, 3) or "rror" not in result.stderr:
+        print(line, result.exit_code, result.stderr, result.exception)
+"""
+    result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == ("", "")
 
 
 def test_module_runs_as_a_program() -> None:

@@ -14,13 +14,13 @@ from ganinvert import images
 from ganinvert.degradations import Downsample, Grayscale
 from ganinvert.errors import ImageError, UsageError
 from ganinvert.metrics import lpips, to_unit
-from ganinvert.settings import INVERT, Optimization, TaskOptions
+from ganinvert.settings import Optimization, TaskOptions, preset_of
 from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks import holed
 
 from .conftest import EXAMPLE
 
-QUICK = replace(INVERT["default"], optimization=Optimization(steps=12))
+QUICK = replace(preset_of("pmsfc", "invert"), optimization=Optimization(steps=12))
 MASKS = SubspacePartition(torch.tensor([0, 1] * 4), "given")
 
 
@@ -96,10 +96,12 @@ def test_upscaling_takes_any_size_below_the_generators(photo: Image.Image, small
     assert shrunk.notes == ("16×16, resized to 4×4",)
     with pytest.raises(ImageError, match="16 pixels already"):
         anything.prepare(photo)
-    for factor in (3, 0, 16):
+    for factor in (3, 16):
         with pytest.raises(UsageError, match="times smaller") as caught:
             _inverter(ganinvert.UpscaleTask(factor), small_file).prepare(photo)
         assert "2, 4, 8" in caught.value.hint
+    with pytest.raises(UsageError, match="factor cannot be 1"):
+        ganinvert.UpscaleTask(1)
 
 
 def test_inpainting_leaves_known_pixels_untouched(photo: Image.Image, small_file: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from ganinvert.cli._console import output
 from ganinvert.errors import InputError, OutputError, TrainingError, UsageError, WeightsError
 from ganinvert.generators import PGGANDiscriminator, PGGANGenerator, load_discriminator, load_generator
 from ganinvert.metrics import Moments, alexnet_moments, frechet_distance, lpips, lpips_features
-from ganinvert.settings import Training
+from ganinvert.settings import Training, preset_of
 from ganinvert.tasks import TrainingJob
 from ganinvert.training import (
     CHECKPOINT,
@@ -158,7 +158,7 @@ def test_the_result_is_complete_and_found_by_name(
     inverted = ganinvert.invert(
         result.folder / "samples-00000128.png",
         generator="net",
-        settings=replace(ganinvert.INVERT["default"], optimization=ganinvert.Optimization(steps=2)),
+        settings=replace(preset_of("pmsfc", "invert"), optimization=ganinvert.Optimization(steps=2)),
         method=ganinvert.PmSFC(subspaces=1, codes=2),
         device="cpu",
     )

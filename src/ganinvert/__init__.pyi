@@ -15,14 +15,9 @@ from .generators import load_encoder as load_encoder
 from .generators import load_generator as load_generator
 from .optimize import Outcome as Outcome
 from .optimize import Step as Step
-from .settings import COLORIZE as COLORIZE
 from .settings import DISCOVERY as DISCOVERY
-from .settings import EDIT as EDIT
-from .settings import INPAINT as INPAINT
-from .settings import INVERT as INVERT
 from .settings import METHODS as METHODS
 from .settings import REFINEMENTS as REFINEMENTS
-from .settings import UPSCALE as UPSCALE
 from .settings import ColorizeTask as ColorizeTask
 from .settings import Discovery as Discovery
 from .settings import Encoded as Encoded

@@ -19,7 +19,6 @@ from ganinvert.settings import (
     Preset,
     Refinement,
     Trial,
-    as_mganprior,
     at_least,
     preset_of,
     require_seed,
@@ -56,8 +55,8 @@ class Contestant:
         Raises:
             UsageError: The method cannot do the task.
         """
-        if (self.method, self.preset) == ("mganprior", "default"):
-            return as_mganprior(adjust(preset_of("pmsfc", task)))  # it has as many codes as PmSFC has in all
+        if self.preset == "default" and (derive := METHODS[self.method].derive) is not None:
+            return derive(adjust(preset_of("pmsfc", task)))
         chosen = adjust(preset_of(self.method, task, self.preset))
         if self.refinement is None:
             return chosen
@@ -70,10 +69,7 @@ CONTESTANTS: Mapping[str, Contestant] = {
     "pmsfc": Contestant("the default preset"),
     "pmsfc-paper": Contestant("the paper's preset", preset="paper"),
     "pmsfc-random": Contestant("the default preset on random subspaces", random_partition=True),
-    "mganprior": Contestant(
-        "one subspace and linear weights, with the default preset's optimiser, layer and R·K codes", "mganprior"
-    ),
-    **{name: Contestant(recipe.about, name) for name, recipe in METHODS.items() if name not in ("pmsfc", "mganprior")},
+    **{name: Contestant(entry.about, name) for name, entry in METHODS.items() if name != "pmsfc"},
     "pmsfc+pti": Contestant("the default preset, then fine-tuning", refinement="pti"),
 }
 """What `evaluate` compares."""

@@ -20,7 +20,7 @@ from torch import Tensor
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.metrics import lpips
-from ganinvert.settings import EDIT, InversionSettings
+from ganinvert.settings import InversionSettings, preset_of
 from ganinvert.tasks import Edit, Inverter, interpolate, swap
 
 FRAMES = 11
@@ -51,7 +51,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     paths = sorted(path for path in arguments.photos.iterdir() if path.suffix in (".jpg", ".png"))
     paths = paths[: 2 * arguments.pairs]
-    default = EDIT["default"]
+    default = preset_of("pmsfc", "edit")
     one = replace(default, method=replace(default.method, subspaces=1, codes=30))
     for name, settings in (("discovered", default), ("random", default), ("R = 1", one)):
         inverter, bundles = inverted(paths, settings, shuffled=name == "random")

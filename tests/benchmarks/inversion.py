@@ -22,10 +22,10 @@ from ganinvert.images import fit, read
 from ganinvert.methods import Composition
 from ganinvert.metrics import image_metrics
 from ganinvert.optimize import Step, solve
-from ganinvert.settings import INVERT, InversionSettings, Objective
+from ganinvert.settings import InversionSettings, Objective, preset_of
 from ganinvert.subspaces import find_partition
 
-DEFAULT, PAPER = INVERT["default"], INVERT["paper"]
+DEFAULT, PAPER = preset_of("pmsfc", "invert"), preset_of("pmsfc", "invert", "paper")
 
 
 def _with(

@@ -27,16 +27,13 @@ from ganinvert import images
 from ganinvert.degradations import Degradation, Downsample, Grayscale, Identity, Mask
 from ganinvert.metrics import color_auc, lpips, psnr
 from ganinvert.settings import (
-    COLORIZE,
-    INPAINT,
-    INVERT,
-    UPSCALE,
     ColorizeTask,
     InpaintTask,
     InversionSettings,
     InvertTask,
     TaskOptions,
     UpscaleTask,
+    preset_of,
 )
 from ganinvert.tasks import Inverter
 
@@ -76,14 +73,16 @@ def studies() -> dict[str, Study]:
     dust = torch.rand(1, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0)) < 0.2
     holes = {name: Mask(known) for name, known in (("centre hole", box), ("80 % of the pixels missing", dust))}
     found = {
-        "invert": Study(InvertTask(), INVERT["default"], Identity(), "PSNR", psnr),
-        "colorize": Study(ColorizeTask(), COLORIZE["default"], Grayscale(), "colour AuC, 0 … 149", color_auc),
+        "invert": Study(InvertTask(), preset_of("pmsfc", "invert"), Identity(), "PSNR", psnr),
+        "colorize": Study(
+            ColorizeTask(), preset_of("pmsfc", "colorize"), Grayscale(), "colour AuC, 0 … 149", color_auc
+        ),
     }
     for factor in (4, 8):
         operator = Downsample(SIDE, SIDE // factor)
-        found[f"upscale ×{factor}"] = Study(UpscaleTask(), UPSCALE["default"], operator, "PSNR", psnr)
+        found[f"upscale ×{factor}"] = Study(UpscaleTask(), preset_of("pmsfc", "upscale"), operator, "PSNR", psnr)
     for name, mask in holes.items():
-        found[name] = Study(InpaintTask(), INPAINT["default"], mask, "PSNR in the hole", in_hole(mask))
+        found[name] = Study(InpaintTask(), preset_of("pmsfc", "inpaint"), mask, "PSNR in the hole", in_hole(mask))
     return found
 
 

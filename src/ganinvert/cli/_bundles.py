@@ -21,7 +21,7 @@ from ganinvert.cli._results import DEFAULT_NAME, Item, plan
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.cli._work import Conduct
 from ganinvert.errors import BundleError, UsageError
-from ganinvert.settings import DEFAULT_GENERATOR, EDIT, InversionSettings, PmSFC
+from ganinvert.settings import DEFAULT_GENERATOR, METHODS, InversionSettings, PmSFC, preset_of
 from ganinvert.weights import registry
 from ganinvert.weights.catalog import CATALOG
 
@@ -104,7 +104,12 @@ class Pair:
         from ganinvert.tasks import Inverter
 
         chosen = methods.adjusted(
-            EDIT[self.preset], steps=self.steps, lr=self.lr, subspaces=self.count, codes=self.codes, layer=self.layer
+            preset_of("pmsfc", "edit", self.preset),
+            steps=self.steps,
+            lr=self.lr,
+            subspaces=self.count,
+            codes=self.codes,
+            layer=self.layer,
         )
         bundle = None
         for path in (self.a, self.b):
@@ -133,7 +138,8 @@ class Pair:
 def as_made(chosen: InversionSettings, bundle: LatentBundle) -> InversionSettings:
     """The settings with the composition of a bundle; features that were not composed go with any."""
     try:
-        name = "mganprior" if bundle.method.startswith("mganprior") else chosen.name
+        entry = METHODS.get(bundle.method.partition("+")[0])
+        name = chosen.name if entry is None or not entry.fixed else entry.name
         return replace(chosen, method=PmSFC(**bundle.composition), name=name)
     except (TypeError, UsageError):
         return replace(chosen, method=PmSFC(layer=bundle.layer))

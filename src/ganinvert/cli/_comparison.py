@@ -16,7 +16,7 @@ from rich.table import Table
 from ganinvert.cli._console import output
 from ganinvert.cli._results import Item
 from ganinvert.files import write_atomically
-from ganinvert.settings import TASKS, PmSFC
+from ganinvert.settings import TASKS
 
 if TYPE_CHECKING:
     from ganinvert.cli._study import Study
@@ -202,7 +202,7 @@ def _settings(contender: Contender) -> dict[str, Any]:
     from ganinvert.methods import partition_for
 
     settings, partition = contender.inverter.settings, contender.inverter.partition
-    if isinstance(settings.method, PmSFC):
+    if settings.method.composes:
         partition = partition_for(settings.method, partition)
     return {
         **{name: getattr(settings.method, name, "") for name in ("subspaces", "codes", "layer", "weighting")},

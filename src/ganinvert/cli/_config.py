@@ -124,9 +124,8 @@ def _checked(value: Any, option: Any, context: typer.Context, *, where: str) -> 
     try:
         option.process_value(context, typed)
     except Exception as error:  # typer bundles Click, whose error class has no public name
-        if not hasattr(error, "format_message"):
+        if not isinstance(error, UsageError) and not hasattr(error, "format_message"):
             raise
-        raise UsageError(
-            f"{where} cannot be {value!r}: {error.format_message()}", hint="`--help` shows its values"
-        ) from error
+        reason = error.message if isinstance(error, UsageError) else error.format_message()
+        raise UsageError(f"{where} cannot be {value!r}: {reason}", hint="`--help` shows its values") from error
     return typed

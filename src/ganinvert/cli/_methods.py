@@ -19,6 +19,7 @@ from ganinvert.settings import (
     PmSFC,
     Preset,
     at_least,
+    method_entry,
 )
 from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS
 
@@ -67,6 +68,7 @@ Layer = Annotated[
         "--layer",
         help="Compose features after this many convolutions.",
         metavar="L",
+        min=0,
         show_default=str(PmSFC().layer),
         env=True,
     ),
@@ -88,7 +90,7 @@ Method = Annotated[
         "--method",
         help=f"What is optimised: {', '.join(METHODS)}.",
         metavar="NAME",
-        autocompletion=completing(*METHODS),
+        autocompletion=lambda incomplete: [name for name in METHODS if name.startswith(incomplete)],
         env=True,
     ),
 ]
@@ -161,42 +163,44 @@ def adjusted(
     kept: Collection[str] = (),
     **method: int | str | None,
 ) -> InversionSettings:
-    """A preset with what the user chose; None leaves the preset's.
+    """A preset with the user's choices; None leaves the preset's value.
 
     Args:
         base: The preset.
-        steps: Of the optimisation.
-        lr: Of the optimisation.
+        steps: Number of steps of the optimisation.
+        lr: Learning rate of the optimisation.
         kept: Names of choices that hold for all methods, and are passed over where one has no such thing.
-        **method: Fields of the method.
+        **method: Fields of the method's settings.
 
     Raises:
-        UsageError: The method has no such field, or makes no steps, or is to make none.
+        UsageError: The method has no such field, or fixes it, or makes no steps, or is to make none.
     """
     if steps is not None:
         at_least("steps", steps, 1)
-    moves = {name: value for name, value in (("steps", steps), ("lr", lr)) if value is not None}
-    given = {name: value for name, value in method.items() if value is not None}
-    if not base.optimization.steps:
-        moves = {name: value for name, value in moves.items() if name not in kept}
-        if moves:
+    rates = {name: value for name, value in (("steps", steps), ("lr", lr)) if value is not None}
+    if not base.method.optimized:
+        if set(rates) - set(kept):
             raise UsageError(f"the method {base.name} makes no steps", hint="leave --steps and --lr out")
-    for name in [name for name in given if name in kept and not hasattr(base.method, name)]:
-        del given[name]
-    if base.name == "mganprior" and "subspaces" in kept:
-        given.pop("subspaces", None)
-    for name in given:
-        if not hasattr(base.method, name):
+        rates = {}
+    fixed = method_entry(base.name).fixed
+    fields = {name: value for name, value in method.items() if value is not None}
+    for name, value in list(fields.items()):
+        if name in kept and (name in fixed or name not in vars(base.method)):
+            del fields[name]
+        elif name not in vars(base.method):
             raise UsageError(f"the method {base.name} has no {name}", hint="leave it out, or choose another --method")
-    if base.name == "mganprior" and given.get("subspaces", 1) != 1:
-        raise UsageError("mganprior has one subspace", hint="leave -R out, or choose --method pmsfc")
+        elif value != fixed.get(name, value):
+            raise UsageError(
+                f"{base.name} always has {name} = {fixed[name]}",
+                hint="leave the option out, or choose another --method",
+            )
     return replace(
         base,
-        method=replace(base.method, **given),  # type: ignore[arg-type]  # names and types are those of the options
-        optimization=replace(base.optimization, **moves),  # type: ignore[arg-type]
+        method=replace(base.method, **fields),
+        optimization=replace(base.optimization, **rates),  # type: ignore[arg-type]
     )
 
 
 def applicable(base: InversionSettings, **method: int | None) -> dict[str, int]:
     """Those of the fields that the method has and the user chose."""
-    return {name: value for name, value in method.items() if value is not None and hasattr(base.method, name)}
+    return {name: value for name, value in method.items() if value is not None and name in vars(base.method)}

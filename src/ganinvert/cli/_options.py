@@ -135,7 +135,7 @@ AlignFaces = Annotated[
     ),
 ]
 FaceNumber = Annotated[
-    int, opt(IO, "--face", help="Number of the face to align, counted from the largest.", metavar="N")
+    int, opt(IO, "--face", help="Number of the face to align, counted from the largest.", metavar="N", min=1)
 ]
 PasteBack = Annotated[bool, opt(IO, "--paste-back", help="Paste the result into the photo, which keeps its size.")]
 Overwrite = Annotated[bool, opt(IO, "--overwrite", help="Replace existing results.")]

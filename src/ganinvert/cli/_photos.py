@@ -18,7 +18,7 @@ from ganinvert.cli._results import DEFAULT_NAME, Item, chosen_suffixes, plan, pn
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.cli._work import Conduct, Done, Work
 from ganinvert.errors import UsageError
-from ganinvert.settings import METHODS, REFINEMENTS, InversionSettings, Refinement, TaskOptions, preset_of
+from ganinvert.settings import REFINEMENTS, InversionSettings, Refinement, TaskOptions, method_entry, preset_of
 
 DOUBT = "warning: "
 """How notes begin that are warnings."""
@@ -106,7 +106,7 @@ class Photos:
 
     def _chosen(self, command: str, refinement: Refinement | None) -> InversionSettings:
         """The settings; what is kept and does not fit the method is passed over."""
-        unfit = "preset" in self.kept and self.preset not in METHODS[self.method].presets.get(command, {})
+        unfit = "preset" in self.kept and self.preset not in method_entry(self.method).presets_for(command)
         chosen = methods.adjusted(
             preset_of(self.method, command, "default" if unfit else self.preset),
             kept=self.kept,
@@ -118,9 +118,8 @@ class Photos:
             affinity=self.affinity,
             init=self.init,
         )
-        tuning = chosen.tuning is not None or chosen.name == "dgp"
-        if refinement is not None and not (tuning and "refine" in self.kept):
-            if tuning:
+        if refinement is not None and not (chosen.tunes and "refine" in self.kept):
+            if chosen.tunes:
                 raise UsageError(f"{chosen.name} is fine-tuning already", hint="leave --refine out")
             chosen = replace(chosen, tuning=REFINEMENTS[refinement])
         return chosen
@@ -137,16 +136,16 @@ def ready_inverter(
     photos: Photos, chosen: InversionSettings, task: TaskOptions, *, reals: Path | None = None
 ) -> Inverter:
     """Load the generator that the options name, for a task."""
-    from ganinvert.tasks import Inverter
-
-    found = ready_generator(
+    name = ready_generator(
         photos.generator,
         offline=photos.offline or photos.dry_run,
         layer=chosen.discovery_layer,
         networks=chosen.required if reals is None else chosen.networks,
     )
+    from ganinvert.tasks import Inverter
+
     return Inverter.load(
-        found,
+        name,
         chosen,
         task=task,
         fit=photos.fit,

@@ -128,7 +128,7 @@ def _quoting(annotation: Any, name: str, settings: InversionSettings, *, varies:
 
 
 def _varies(name: str, task: str | None) -> bool:
-    presets = [recipe.presets.get(task) for recipe in METHODS.values()] if task else []
+    presets = [entry.presets_for(task) for entry in METHODS.values()] if task else []
     defaults = [each["default"] for each in presets if each]
     parts = [part for each in defaults for part in (each.method, each.optimization)]
     return len({vars(part)[name] for part in parts if name in vars(part)}) > 1

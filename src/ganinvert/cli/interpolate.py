@@ -12,7 +12,7 @@ from ganinvert.cli._console import Show
 from ganinvert.cli._results import Item, chosen_suffixes, png_text
 from ganinvert.cli._signature import with_options
 from ganinvert.cli._work import Done, Work
-from ganinvert.settings import EDIT, InterpolationPath
+from ganinvert.settings import InterpolationPath, preset_of
 
 if TYPE_CHECKING:
     from ganinvert.tasks import Inverter
@@ -22,7 +22,7 @@ STRIP = 8
 """Images in a strip, at most."""
 
 
-@with_options(Pair, EDIT["default"])
+@with_options(Pair, preset_of("pmsfc", "edit"))
 def interpolate(
     pair: Pair,
     frames: Annotated[

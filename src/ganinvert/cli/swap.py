@@ -13,7 +13,7 @@ from ganinvert.cli._results import Item, png_text
 from ganinvert.cli._signature import with_options
 from ganinvert.cli._work import Done, Work
 from ganinvert.errors import UsageError
-from ganinvert.settings import EDIT
+from ganinvert.settings import preset_of
 
 if TYPE_CHECKING:
     from ganinvert.tasks import Inverter
@@ -22,7 +22,7 @@ FILES = {"a": ".a.png", "b": ".b.png", "grid": ".grid.png", "bundle_b": ".b.pt",
 """Kind of file to what its name ends with; the last is the sign that the others are complete."""
 
 
-@with_options(Pair, EDIT["default"])
+@with_options(Pair, preset_of("pmsfc", "edit"))
 def swap(
     pair: Pair,
     chosen: Annotated[

@@ -14,7 +14,7 @@ from ganinvert.errors import UsageError
 from ganinvert.generators import Activations, Generator
 from ganinvert.methods.base import Code, CodeRecord, kept, require
 from ganinvert.methods.initialization import initial_codes
-from ganinvert.settings import PmSFC, Weighting
+from ganinvert.settings import MethodSettings, PmSFC, Weighting
 from ganinvert.subspaces import SubspacePartition
 
 WEIGHT_START = 0.5
@@ -137,6 +137,6 @@ class ComposedCode(Code):
         return cls(tensors["z"][None], tensors["w"][None], partition, settings, space=record.space)
 
 
-def partition_for(settings: PmSFC, partition: SubspacePartition) -> SubspacePartition:
+def partition_for(settings: MethodSettings, partition: SubspacePartition) -> SubspacePartition:
     """Subspaces that a composition uses: with R = 1, all channels together."""
-    return partition if settings.subspaces > 1 else SubspacePartition.whole(len(partition.labels))
+    return partition if settings.discovery_layer is not None else SubspacePartition.whole(len(partition.labels))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pkgutil import resolve_name
 
 from torch import nn
 
@@ -11,56 +12,34 @@ from ganinvert.errors import MissingNetworkError, UsageError, WeightsError
 from ganinvert.generators import Generator
 from ganinvert.methods.adversarial import discriminator_of
 from ganinvert.methods.base import Code, Method
-from ganinvert.methods.composition import ComposedCode, Composition, partition_for
-from ganinvert.methods.dgp import DeepGenerativePrior
-from ganinvert.methods.encoded import ActivationCode, Encoding
+from ganinvert.methods.composition import ComposedCode, partition_for
+from ganinvert.methods.encoded import ActivationCode
 from ganinvert.methods.initialization import encoder_of
-from ganinvert.methods.latent import Latent, LatentCode
-from ganinvert.methods.residuals import ResidualCode, Residuals
+from ganinvert.methods.latent import LatentCode
+from ganinvert.methods.residuals import ResidualCode
 from ganinvert.settings import (
-    Encoded,
-    GenerativePrior,
     InversionSettings,
-    LayerResiduals,
     MethodSettings,
-    PmSFC,
-    SingleCode,
 )
 from ganinvert.subspaces import SubspacePartition, find_partition
 from ganinvert.weights import digest
 
 
 def method_of(settings: MethodSettings, partition: SubspacePartition) -> Method:
-    """The method that settings are for.
-
-    Args:
-        settings: Of any method.
-        partition: The subspaces that results are edited by; PmSFC composes by them, too.
-    """
-    match settings:
-        case PmSFC():
-            return Composition(settings, partition_for(settings, partition))
-        case SingleCode():
-            return Latent(settings)
-        case LayerResiduals():
-            return Residuals(settings)
-        case Encoded():
-            return Encoding(settings)
-        case GenerativePrior():
-            return DeepGenerativePrior(settings)
+    """The method that has these settings, with the subspaces if it composes by them."""
+    method: Callable[..., Method] = resolve_name(settings.implementation)
+    return method(settings, partition_for(settings, partition)) if settings.composes else method(settings)
 
 
 def adapt_to_generator(
     settings: InversionSettings, generator: Generator, *, reals: bool = False
 ) -> tuple[InversionSettings, str]:
-    """The settings that a generator allows, and what is to be said of it.
-
-    Near-perfect fine-tuning of a generator without a discriminator does without the terms that need one.
+    """Drop the loss terms whose network the generator lacks; return the settings and a remark on what was dropped.
 
     Args:
-        settings: As wanted.
-        generator: On any device.
-        reals: Whether there are real images, which only a discriminator can look at.
+        settings: Settings that were asked for.
+        generator: Generator, on any device.
+        reals: True if there are real images, which only a discriminator can look at.
 
     Raises:
         WeightsError: The generator lacks what the settings cannot do without, or its discriminator is damaged.
@@ -80,7 +59,7 @@ def adapt_to_generator(
 
 
 def auxiliary_digests(settings: InversionSettings, generator: Generator) -> dict[str, str]:
-    """The other networks that an inversion is going to ask for: kind to digest of their weights.
+    """Digests of the other networks that an inversion uses, by kind.
 
     Raises:
         WeightsError: The generator has no encoder, or no discriminator, and needs one.
@@ -97,33 +76,27 @@ CODES: Mapping[str, type[Code]] = {code.kind: code for code in (ComposedCode, La
 
 
 def edit_layer(settings: MethodSettings, generator: Generator) -> int:
-    """Where results are edited: where the method gives features, or for codes where PmSFC composes them.
+    """The layer at which results are edited.
 
     Raises:
         WeightsError: The method needs an encoder, and the generator has none.
     """
-    match settings:
-        case PmSFC():
-            return settings.layer
-        case Encoded(into="features"):
-            return encoder_of(generator).layer
-        case LayerResiduals():
-            return max(settings.layer, generator.edit_layer)
-        case _:
-            return generator.edit_layer
+    default = generator.edit_layer
+    encoder = encoder_of(generator).layer if "encoder" in settings.networks else default
+    return settings.edit_layer(default, encoder)
 
 
-def edit_partition(generator: Generator, layer: int, method: MethodSettings) -> SubspacePartition:
+def edit_partition(generator: Generator, layer: int, settings: MethodSettings) -> SubspacePartition:
     """The subspaces that a method composes by; for one that does without, those of PmSFC if they were discovered.
 
     Raises:
         UsageError: The layer does not exist, or has fewer channels than there are to be subspaces.
         WeightsError: The method needs subspaces, and none were discovered for this generator and layer.
     """
-    affinity = method.affinity if isinstance(method, PmSFC) else PmSFC().affinity
-    if isinstance(method, PmSFC) and method.subspaces > 1:
-        return find_partition(generator, layer, method.subspaces, affinity=affinity)
+    count, affinity = settings.partition
     try:
-        return find_partition(generator, layer, PmSFC().subspaces, affinity=affinity)
+        return find_partition(generator, layer, count, affinity=affinity)
     except (UsageError, WeightsError):
+        if settings.discovery_layer is not None:
+            raise
         return find_partition(generator, layer, 1, affinity=affinity)

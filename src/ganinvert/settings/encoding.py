@@ -1,33 +1,33 @@
-"""How encoders are trained."""
+"""Settings of the training of encoders."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ganinvert.errors import UsageError
-from ganinvert.settings.common import at_least, positive, require_seed, scheduled_rate
+from ganinvert.settings.common import at_least, not_negative, positive, require_seed, scheduled_rate
 
 
 @dataclass(frozen=True)
 class EncoderTraining:
-    """How to train the inverse of a generator in one pass, on its own samples and on real images.
+    """Training of a generator's encoder on its own samples and on real images.
 
     Attributes:
-        layer: Of the generator whose features the encoder tells besides z.
-        base: Channels at r pixels are min(max(base / r, 16), cap).
-        cap: See base.
-        images: How many samples are shown in all.
-        batch: Samples per step; real images come half as many.
+        layer: Layer of the generator whose features the encoder predicts besides z.
+        base: Factor of the number of channels: at r pixels there are min(max(base / r, 16), cap).
+        cap: Largest number of channels.
+        images: Number of samples shown in all.
+        batch: Number of samples per step; real images come half as many.
         lr: Adam's learning rate, which rises in the first twentieth and then falls to 0 along a cosine.
         code: Weight of 1 - cos(z, ẑ).
-        features: Of the mean squared difference of features, each channel divided by its standard deviation.
-        pixel: Of the mean squared difference of images in [-1, 1].
-        perceptual: Of the mean squared difference of AlexNet's features, brought to unit length at every position.
-        noise: Standard deviation of what is added to the images that the encoder sees.
-        flip: Show mirrored real images too. Samples are not mirrored: their codes would be others.
-        evaluation_images: Samples, and held-out real images, with which the encoder is measured.
-        evaluations: How often it is measured on the way.
-        seed: Of everything random.
+        features: Weight of the mean squared difference of features, each channel divided by its standard deviation.
+        pixel: Weight of the mean squared difference of images in [-1, 1].
+        perceptual: Weight of the mean squared difference of AlexNet's features, at unit length at every position.
+        noise: Standard deviation of the noise on the images that the encoder sees.
+        flip: Show mirrored real images, too; not mirrored samples, whose codes would be others.
+        evaluation_images: Number of samples, and of held-out real images, for measuring the encoder.
+        evaluations: Number of measurements on the way.
+        seed: Random seed.
     """
 
     layer: int = 3
@@ -47,29 +47,19 @@ class EncoderTraining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
-
-        Raises:
-            UsageError: A number below its least, a rate that is not positive, or weights that are negative or all 0.
-        """
         at_least("layer", self.layer, 0)
-        at_least("base", self.base, 1)
-        at_least("cap", self.cap, 1)
-        at_least("images", self.images, 1)
+        for name in ("base", "cap", "images", "evaluation_images", "evaluations"):
+            at_least(name.replace("_", " "), getattr(self, name), 1)
         at_least("batch", self.batch, 4)
-        at_least("evaluation images", self.evaluation_images, 1)
-        at_least("evaluations", self.evaluations, 1)
         require_seed(self.seed)
         positive("lr", self.lr)
-        weights = {name: getattr(self, name) for name in ("code", "features", "pixel", "perceptual", "noise")}
-        for name, weight in weights.items():
-            if not 0 <= weight <= 1e6:
-                raise UsageError(f"{name} cannot be {weight:g}", hint="choose 0 or a positive number")
+        for name in ("code", "features", "pixel", "perceptual", "noise"):
+            not_negative(name, getattr(self, name))
         if not any((self.code, self.features, self.pixel, self.perceptual)):
             raise UsageError("all weights are 0", hint="give one of code, features, pixel and perceptual a weight")
 
-    def rate(self, shown: int) -> float:
-        """Learning rate after `shown` samples."""
+    def rate(self, images_seen: int) -> float:
+        """Learning rate after that many samples."""
         return scheduled_rate(
-            shown // self.batch, -(-self.images // self.batch), lr=self.lr, schedule="cosine", warmup=0.05
+            images_seen // self.batch, -(-self.images // self.batch), lr=self.lr, schedule="cosine", warmup=0.05
         )

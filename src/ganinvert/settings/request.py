@@ -42,11 +42,6 @@ class Request:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: The seed is out of range, or results of the task have no place in their photos.
-        """
         require_seed(self.seed)
         if self.paste_back and not self.task.fits_back:
             raise UsageError(

@@ -1,37 +1,37 @@
-"""How generators are trained."""
+"""Settings of the training of generators."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ganinvert.errors import UsageError
-from ganinvert.settings.common import Augmentation, GanLoss, GrayImages, at_least, positive, require_seed
+from ganinvert.settings.common import Augmentation, GanLoss, GrayImages, at_least, not_negative, positive, require_seed
 
 
 @dataclass(frozen=True)
 class Training:
-    """How to grow a PGGAN on a folder of images (Karras et al. 2018, arXiv:1710.10196).
+    """Training of a growing PGGAN on a folder of images (Karras et al. 2018, arXiv:1710.10196).
 
     Attributes:
         resolution: Side of the images in pixels, a power of two.
-        latent_dim: Length of z.
-        base: Channels at resolution r are min(base / r, cap); the official networks have 16384 and 512.
-        cap: See base.
-        images: How many images the networks are shown in all, counting repetitions.
-        phase_images: How many of them each resolution below the last one gets to fade in, and again to settle; 0
+        latent_dim: Number of entries of z.
+        base: Factor of the number of channels, which is min(base / r, cap) at r pixels; officially 16384.
+        cap: Largest number of channels; officially 512.
+        images: Number of images shown in all, counting repetitions.
+        phase_images: Number of images in which each resolution below the last one fades in, and again settles; 0
             starts at the last resolution.
-        batch: Images per step.
+        batch: Number of images per step.
         lr: Adam's learning rate of both networks, under equalised lr.
-        loss: Of the adversaries.
-        r1: γ, the weight of the R1 penalty (Mescheder et al. 2018) of the non-saturating loss.
-        augmentation: What the discriminator sees is never augmented, always, or as often as it overfits.
-        features: Weight of the discriminator heads on pretrained features (projected GAN); 0 switches them off.
-        ema_images: After so many images a past state has half its weight in the averaged generator.
-        flip: Show mirrored images too.
-        gray: What becomes of gray images among the training images.
-        evaluation_images: How many samples the Fréchet distance is measured with.
-        evaluations: How often it is measured on the way.
-        seed: Of everything random.
+        loss: Adversarial loss.
+        r1: Weight γ of the R1 penalty (Mescheder et al. 2018) of the non-saturating loss.
+        augmentation: Augmentation of the discriminator's images: never, always, or as often as it overfits.
+        features: Weight of the discriminator heads on pretrained features (projected GAN); 0: none.
+        ema_images: Number of images after which a past state has half its weight in the averaged generator.
+        flip: Show mirrored images, too.
+        gray: Treatment of gray images among the training images.
+        evaluation_images: Number of samples for the Fréchet distance.
+        evaluations: Number of measurements on the way.
+        seed: Random seed.
     """
 
     resolution: int = 64
@@ -54,12 +54,6 @@ class Training:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
-
-        Raises:
-            UsageError: A resolution that is no power of two from 16 to 1024, a size below 1, or a rate that is not
-                positive.
-        """
         if self.resolution not in RESOLUTIONS:
             near = min(RESOLUTIONS, key=lambda side: abs(side - self.resolution))
             raise UsageError(
@@ -76,8 +70,7 @@ class Training:
         require_seed(self.seed)
         positive("lr", self.lr)
         positive("r1", self.r1)
-        if not 0 <= self.features <= 1e6:
-            raise UsageError(f"features cannot be {self.features:g}", hint="choose 0 or a positive weight")
+        not_negative("features", self.features)
         if (self.loss, self.augmentation) == ("wgan-gp", "adaptive"):
             raise UsageError(
                 "adaptive augmentation cannot follow wgan-gp, whose scores have no sign that means overfitting",

@@ -115,7 +115,7 @@ def contenders(
         partition = None
         if "layer" in point and settings.discovery_layer is not None:
             channels = base.generator.layer_info(settings.discovery_layer).channels
-            partition = SubspacePartition.random(channels, settings.method.subspaces)  # type: ignore[union-attr]
+            partition = SubspacePartition.random(channels, settings.method.partition[0])
         inverter = Inverter.open(replace(base.request, settings=settings), partition, generator=base.generator)
         if CONTESTANTS[name].random_partition and inverter.partition.subspaces > 1:
             resolved = replace(inverter.resolved, partition=inverter.partition.shuffled())
@@ -135,9 +135,9 @@ def _moved(
     changes = {SWEPT[key]: value for key, value in point.items()}
     if (steps := changes.pop("steps", None)) is not None and chosen.optimization.steps:
         chosen = replace(chosen, optimization=replace(chosen.optimization, steps=steps))
-    if lacking := [key for key in point if key != "steps" and not hasattr(chosen.method, SWEPT[key])]:
+    if lacking := [key for key in point if key != "steps" and SWEPT[key] not in vars(chosen.method)]:
         raise UsageError(f"{name} has no {lacking[0]} that could be swept", hint="leave the method or the sweep out")
-    return replace(chosen, method=replace(chosen.method, **changes))  # type: ignore[arg-type]  # they are integers
+    return replace(chosen, method=replace(chosen.method, **changes))
 
 
 def degrade(truth: Truth, protocol: Protocol) -> PreparedImage:

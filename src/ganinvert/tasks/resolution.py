@@ -72,7 +72,7 @@ def resolve(
     if partition is None:
         partition = edit_partition(generator, layer, settings.method)
     elif settings.discovery_layer is not None:
-        settings = replace(settings, method=replace(settings.method, subspaces=partition.subspaces))  # type: ignore[arg-type]
+        settings = replace(settings, method=replace(settings.method, subspaces=partition.subspaces))  # type: ignore[call-arg]
     source = ""
     if settings.tuning is not None and settings.tuning.cohesion:
         source = "samples" if reals is None else reals.sha256

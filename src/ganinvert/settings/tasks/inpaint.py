@@ -27,11 +27,6 @@ class InpaintTrial(Trial):
     share: float = option(0.25, "--share", help="inpaint: share of the photo that is missing.", metavar="S")
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: The share leaves nothing missing or nothing known.
-        """
         if not 0 < self.share < 1:
             raise UsageError(f"the missing share cannot be {self.share:g}", hint="choose one between 0 and 1")
 
@@ -98,11 +93,6 @@ class InpaintTask(TaskOptions):
     )
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: Mask and box are both given, the box is empty, or white is to be kept of no mask.
-        """
         if self.mask is not None and self.box is not None:
             raise UsageError("--mask and --box both say what is missing", hint="give one of them")
         if self.mask is None and self.keep_white:

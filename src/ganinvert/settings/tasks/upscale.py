@@ -22,11 +22,6 @@ class UpscaleTrial(Trial):
     kernel: Kernel = option("bicubic", "--kernel", help="upscale: resampling filter that makes it smaller.")
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: The factor is below 2.
-        """
         at_least("factor", self.factor, 2)
 
     def task(self) -> UpscaleTask:
@@ -70,3 +65,7 @@ class UpscaleTask(TaskOptions):
         "--kernel",
         help="Filter with which the photo was made smaller; bilinear is not antialiased, the others are.",
     )
+
+    def __post_init__(self) -> None:
+        if self.factor is not None:
+            at_least("factor", self.factor, 2)

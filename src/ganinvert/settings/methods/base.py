@@ -1,0 +1,65 @@
+"""What a method says of itself, beside its hyper-parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ganinvert.settings.common import Affinity
+
+SUBSPACES = 6
+"""Number of subspaces by default."""
+LAYER = 3
+"""Layer of PmSFC's features by default."""
+AFFINITY: Affinity = "thresholded"
+"""Comparison of channels by default."""
+
+
+@dataclass(frozen=True)
+class MethodSettings:
+    """Hyper-parameters of a method; the fields of subclasses are kept in bundles.
+
+    Attributes:
+        title: Name of the method that these settings belong to when nothing else is said.
+        implementation: Module and class of the method's code, which takes the settings.
+        needs: Networks that the method needs beside the generator: "encoder", "discriminator".
+        composes: True if the code takes the subspaces, too.
+        optimized: False if the first code is the result.
+        tunes_generator: True if the method tunes the generator itself, which takes one photo at a time.
+    """
+
+    title: ClassVar[str]
+    implementation: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()
+    composes: ClassVar[bool] = False
+    optimized: ClassVar[bool] = True
+    tunes_generator: ClassVar[bool] = False
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Networks that the method cannot do without; an encoder, if a field `init` says that codes start from it."""
+        return (*self.needs, *(("encoder",) if vars(self).get("init") == "encoder" else ()))
+
+    @property
+    def runs(self) -> int:
+        """Number of times that the learning rate's schedule is gone through."""
+        return 1
+
+    @property
+    def discovery_layer(self) -> int | None:
+        """Layer whose subspaces must have been discovered; None if none need be."""
+        return None
+
+    @property
+    def partition(self) -> tuple[int, Affinity]:
+        """Number of the subspaces in which results are edited, and how channels are compared for them."""
+        return SUBSPACES, AFFINITY
+
+    def edit_layer(self, default: int, encoder: int) -> int:  # noqa: ARG002  (for encoders)
+        """Layer at which results are edited.
+
+        Args:
+            default: The generator's own.
+            encoder: Layer of its encoder's features; `default` if it has none.
+        """
+        return default

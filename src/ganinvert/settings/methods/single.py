@@ -1,0 +1,102 @@
+"""Methods that optimise a single latent code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ganinvert.settings.common import Init, at_least, not_negative
+from ganinvert.settings.methods.base import MethodSettings
+from ganinvert.settings.methods.inversion import InversionSettings, MethodEntry, on_all_tasks
+from ganinvert.settings.optimization import Objective, Optimization
+
+
+@dataclass(frozen=True)
+class SingleCode(MethodSettings):
+    """One latent code z per image: Creswell and Bharath; Lipton and Tripathi; InvertGenNet; GenVisMani.
+
+    Attributes:
+        init: Initial code: the "nearest" of some random ones, a "random" one, or an "encoder"'s.
+        candidates: Number of random codes among which the nearest to the photo is found.
+        sphere: Keep z at length √z after each step.
+        prior: Weight of ‖z‖² / (2 · dim z), the negative log-likelihood of N(0, I) per entry.
+        clip: Bound of stochastic clipping: entries of z beyond it are redrawn from the prior after each step; 0: off.
+        distribution: Prior of the random codes; "uniform" is U(-1, 1).
+        restart: Descend half of the steps from z and half from −ẑ, and keep the better end (InvertGenNet).
+    """
+
+    title = "single"
+    implementation = "ganinvert.methods.latent:Latent"
+    init: Init = "nearest"
+    candidates: int = 256
+    sphere: bool = True
+    prior: float = 0.0
+    clip: float = 0.0
+    distribution: Literal["normal", "uniform"] = "normal"
+    restart: bool = False
+
+    def __post_init__(self) -> None:
+        at_least("candidates", self.candidates, 1)
+        for name in ("prior", "clip"):
+            not_negative(name, getattr(self, name))
+
+    @property
+    def runs(self) -> int:
+        """Two descents with a restart."""
+        return 1 + self.restart
+
+
+PIXELS = Objective(perceptual=0.0)
+SINGLE = MethodEntry(
+    "single",
+    "one code (Creswell and Bharath 2018)",
+    on_all_tasks(
+        default=InversionSettings(SingleCode(), Optimization(lr=0.3), name="single"),
+        paper=InversionSettings(
+            SingleCode(init="random", sphere=False, prior=0.01),
+            Optimization(5000, 0.01, "constant", 0.0, "rmsprop"),
+            PIXELS,
+            name="single",
+        ),
+    ),
+)
+CLIPPING = MethodEntry(
+    "clipping",
+    "one code with stochastic clipping (Lipton and Tripathi 2017)",
+    on_all_tasks(
+        default=InversionSettings(SingleCode(sphere=False, clip=3.0), Optimization(lr=0.1), PIXELS, name="clipping"),
+        paper=InversionSettings(
+            SingleCode(init="random", sphere=False, clip=3.0),
+            Optimization(10_000, 1.0, "constant", 0.0, "sgd"),
+            PIXELS,
+            name="clipping",
+        ),
+    ),
+)
+INVERTGENNET = MethodEntry(
+    "invertgennet",
+    "one code, descended to from z and from −ẑ (Ma et al. 2018)",
+    on_all_tasks(
+        default=InversionSettings(
+            SingleCode(init="random", restart=True), Optimization(lr=0.3, runs=2), PIXELS, name="invertgennet"
+        ),
+        paper=InversionSettings(
+            SingleCode(init="random", sphere=False, restart=True),
+            Optimization(2000, 0.01, "constant", 0.0, runs=2),
+            PIXELS,
+            name="invertgennet",
+        ),
+    ),
+)
+GENVISMANI = MethodEntry(
+    "genvismani",
+    "an encoder's code, then L-BFGS (Zhu et al. 2016)",
+    on_all_tasks(
+        default=InversionSettings(
+            SingleCode(init="encoder", sphere=False),
+            Optimization(200, 1.0, "constant", 0.0, "lbfgs"),
+            Objective(perceptual=0.0, alexnet=0.002, perceptual_every=1),
+            name="genvismani",
+        ),
+    ),
+)
