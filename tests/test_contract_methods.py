@@ -147,3 +147,16 @@ def test_a_misspelt_method_is_told_its_neighbour() -> None:
     with pytest.raises(UsageError, match="no method pmfsc") as caught:
         preset_of("pmfsc", "invert")
     assert caught.value.hint == "did you mean pmsfc?"
+
+
+def test_the_documented_table_of_methods_is_that_of_the_entries() -> None:
+    """To write it anew, paste what this test wants between the markers."""
+    rows = ["| method | what is optimised | tasks | presets | needs |", "|---|---|---|---|---|"]
+    for name, entry in METHODS.items():
+        if name == "patient":
+            continue
+        tasks = [task for task in TASKS if task != "deblur" and entry.presets_for(task)]
+        cells = [", ".join(entry.presets_for("invert")), ", ".join(entry.presets_for("invert")["default"].networks)]
+        rows.append(f"| [`{name}`]({name}.md) | {entry.about} | {', '.join(tasks)} | {cells[0]} | {cells[1] or '–'} |")
+    page = (Path(__file__).parents[1] / "docs/methods/index.md").read_text()
+    assert page.partition("<!-- methods -->\n")[2].partition("\n<!-- end -->")[0] == "\n".join(rows)

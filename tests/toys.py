@@ -14,7 +14,7 @@ from ganinvert import images
 from ganinvert.degradations import DEGRADATIONS, Degradation, DegradationEntry, Measurement
 from ganinvert.methods import Code, Latent
 from ganinvert.settings import METHODS, TASKS, InversionSettings, MethodSettings, Optimization, SingleCode, TaskOptions
-from ganinvert.settings.methods.inversion import MethodEntry, on_all_tasks
+from ganinvert.settings.methods.inversion import method
 from ganinvert.settings.options import option
 from ganinvert.settings.tasks import Trial
 from ganinvert.tasks.base import Task, levels_of, picture_of
@@ -39,11 +39,7 @@ class PatientMethod:
         return Latent(SingleCode(candidates=self.settings.candidates)).start(generator, y, degradation, seed=seed)
 
 
-PATIENT = MethodEntry(
-    "patient",
-    "one code, slowly",
-    on_all_tasks(default=InversionSettings(Patient(), Optimization(3, 0.1), name="patient")),
-)
+PATIENT = method("patient", "one code, slowly", default=InversionSettings(Patient(), Optimization(3, 0.1)))
 
 
 class Blur(Degradation):

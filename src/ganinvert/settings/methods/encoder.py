@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ganinvert.settings.methods.base import MethodSettings
-from ganinvert.settings.methods.inversion import InversionSettings, MethodEntry, on_all_tasks
+from ganinvert.settings.methods.inversion import InversionSettings, method
 from ganinvert.settings.optimization import Objective, Optimization
 
 
@@ -29,10 +29,8 @@ class Encoded(MethodSettings):
         return encoder if self.into == "features" else default
 
 
-ENCODER = MethodEntry(
+ENCODER = method(
     "encoder",
-    "what the encoder sees, in one forward pass",
-    on_all_tasks(
-        default=InversionSettings(Encoded(), Optimization(steps=0), Objective(perceptual=0.0), name="encoder")
-    ),
+    "the encoder's prediction, in one forward pass",
+    default=InversionSettings(Encoded(), Optimization(steps=0), Objective(perceptual=0.0)),
 )

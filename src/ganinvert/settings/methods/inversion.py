@@ -119,11 +119,11 @@ class MethodEntry:
         return self.presets.get(task) or (self.presets.get(RESTORE, {}) if restores else {})
 
 
-def on_all_tasks(**presets: InversionSettings) -> Mapping[str, Presets]:
-    """The same presets for every task, without the terms with a network where the photo is degraded (eq. 9)."""
-    inverting: dict[Any, InversionSettings] = dict(presets)
+def method(name: str, about: str, **presets: InversionSettings) -> MethodEntry:
+    """A method with the same presets for every task, without network losses where the photo is degraded (eq. 9)."""
+    inverting: dict[Any, InversionSettings] = {key: replace(preset, name=name) for key, preset in presets.items()}
     restoring = {
-        preset: replace(settings, objective=replace(settings.objective, perceptual=0.0, alexnet=0.0))
-        for preset, settings in inverting.items()
+        key: replace(preset, objective=replace(preset.objective, perceptual=0.0, alexnet=0.0))
+        for key, preset in inverting.items()
     }
-    return {"invert": inverting, RESTORE: restoring}
+    return MethodEntry(name, about, {"invert": inverting, RESTORE: restoring})

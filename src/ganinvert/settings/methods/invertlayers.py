@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ganinvert.settings.common import Init, at_least
 from ganinvert.settings.methods.base import LAYER, MethodSettings
-from ganinvert.settings.methods.inversion import InversionSettings, MethodEntry, on_all_tasks
+from ganinvert.settings.methods.inversion import InversionSettings, method
 from ganinvert.settings.optimization import Objective, Optimization
 
 
@@ -37,16 +37,13 @@ class LayerResiduals(MethodSettings):
         return max(self.layer, default)
 
 
-INVERTLAYERS = MethodEntry(
+INVERTLAYERS = method(
     "invertlayers",
     "an encoder's code, then residuals of the first layers (Bau et al. 2019)",
-    on_all_tasks(
-        default=InversionSettings(LayerResiduals(), Optimization(lr=0.05), name="invertlayers"),
-        paper=InversionSettings(
-            LayerResiduals(),
-            Optimization(3000, 0.01, "halving", 0.0),
-            Objective(pixel=0.0, absolute=1.0, perceptual=1.0, perceptual_every=1),
-            name="invertlayers",
-        ),
+    default=InversionSettings(LayerResiduals(), Optimization(lr=0.05)),
+    paper=InversionSettings(
+        LayerResiduals(),
+        Optimization(3000, 0.01, "halving", 0.0),
+        Objective(pixel=0.0, absolute=1.0, perceptual=1.0, perceptual_every=1),
     ),
 )

@@ -11,14 +11,9 @@ from ganinvert.settings.tasks.base import TaskOptions, Trial
 
 @dataclass(frozen=True)
 class UpscaleTrial(Trial):
-    """The photo made smaller.
+    """The photo made smaller."""
 
-    Attributes:
-        factor: How many times smaller, at least 2.
-        kernel: Resampling filter.
-    """
-
-    factor: int = option(4, "--factor", help="upscale: how many times smaller.", metavar="F")
+    factor: int = option(4, "--factor", help="upscale: factor by which photos are made smaller.", metavar="F")
     kernel: Kernel = option("bicubic", "--kernel", help="upscale: resampling filter that makes it smaller.")
 
     def __post_init__(self) -> None:
