@@ -25,8 +25,8 @@ from ganinvert.settings import TASKS
 COMMANDS = (swap, interpolate, render, discover, evaluate, train, train_encoder, fetch_weights, config, doctor)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"ganinvert {__version__}")
         raise typer.Exit
 

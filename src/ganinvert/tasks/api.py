@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Options(SessionOptions, total=False):
-    """Options that the functions for one photo share.
+    """Options that the functions for one photo share: these, `partition`, and the fields of `Request`.
 
     Attributes:
         settings: Method, optimiser, loss weights and fine-tuning; by default `preset_of("pmsfc", task)`.

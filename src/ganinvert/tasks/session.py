@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 
@@ -22,12 +22,10 @@ from ganinvert.methods import FineTuning, method_of
 from ganinvert.optimize import Snapshot, Solution, Stage, Step, solve
 from ganinvert.settings import (
     DEFAULT_GENERATOR,
-    Align,
-    FitMode,
     InversionSettings,
     InvertTask,
-    Precision,
     Request,
+    RequestOptions,
     TaskOptions,
     preset_of,
 )
@@ -45,35 +43,8 @@ OUT_OF_MEMORY = ("DefaultCPUAllocator", "MPS backend out of memory", "CUDA error
 """Messages of the errors of a full memory that have no type of their own."""
 
 
-class RequestOptions(TypedDict, total=False):
-    """Fields of `Request` that are given by keyword."""
-
-    fit: FitMode
-    align: Align
-    face: int
-    paste_back: bool
-    reals: Path | None
-    device: str
-    dtype: Precision
-    seed: int
-
-
 class SessionOptions(RequestOptions, total=False):
-    """Keywords of `Inverter.load`.
-
-    Attributes:
-        generator: Name of a generator, by default "portraits-64", or path of its file.
-        partition: Subspaces to use instead of the discovered ones.
-        fit: Way of making a photo square: "crop" (default), "pad" or "squash".
-        align: "auto" (default) moves a face to where a face generator expects it, unless it is there; "force" always;
-            "off" never, and warns if it should.
-        face: Number of the face in the photo, counted from the largest, from 1.
-        paste_back: Also put the result back into the photo, at its own size: `Inversion.whole`.
-        reals: Folder of photos that near-perfect fine-tuning takes for real, instead of the generator's samples.
-        device: "auto" (default), "cpu", "cuda", "cuda:N" or "mps".
-        dtype: Precision of convolutions: "auto" (default), "float32" or "bfloat16".
-        seed: Random seed, 0 by default.
-    """
+    """Keywords of `Inverter.load`: fields of `Request`, and `partition`, subspaces instead of discovered ones."""
 
     generator: str | Path
     partition: SubspacePartition | None
@@ -132,7 +103,7 @@ class Inverter:
         partition: SubspacePartition | None = None,
         **options: Unpack[RequestOptions],
     ) -> Inverter:
-        """Open a session by keywords: see `SessionOptions` for what they mean, and `open` for errors.
+        """Open a session by keywords: see `Request` for what they mean, and `open` for errors.
 
         By default the task is `InvertTask()`, with the default settings of PmSFC for the task.
         """
