@@ -32,7 +32,7 @@ SAMPLES = 5000
 @torch.no_grad()
 def manifold(generator: Generator, *, seed: int) -> Tensor:
     """LPIPS vectors of samples, (SAMPLES, d) float16."""
-    z = torch.randn(SAMPLES, generator.latent_dim, generator=torch.Generator().manual_seed(seed))
+    z = torch.randn(SAMPLES, generator.space().shape[0], generator=torch.Generator().manual_seed(seed))
     return torch.cat([lpips_features(to_unit(generator(part))).half() for part in z.split(50)])
 
 
@@ -91,7 +91,7 @@ def main() -> None:
     paths = sorted(path for path in arguments.folder.iterdir() if path.suffix in (".jpg", ".png"))
     generator = load_generator()
     samples = manifold(generator, seed=0)
-    z = torch.randn(50, generator.latent_dim, generator=torch.Generator().manual_seed(1))
+    z = torch.randn(50, generator.space().shape[0], generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         scale = nearest([generator(one[None]) for one in z], samples)
     print(f"fresh samples of the generator are {scale:.3f} from the nearest of {SAMPLES} others", flush=True)

@@ -23,8 +23,8 @@ from ganinvert.cli.train_encoder import train_encoder
 from ganinvert.settings import TASKS
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"ganinvert {__version__}")
         raise typer.Exit
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ganinvert.generators import PGGANGenerator
+from ganinvert.generators import Generator
 from ganinvert.methods import adapt_to_generator, auxiliary_digests, edit_layer, edit_partition
 from ganinvert.settings import InversionSettings, Request
 from ganinvert.subspaces import SubspacePartition
@@ -45,7 +45,7 @@ class ResolvedSettings:
 
 def resolve(
     request: Request,
-    generator: PGGANGenerator,
+    generator: Generator,
     *,
     device: torch.device,
     dtype: torch.dtype,
@@ -76,7 +76,7 @@ def resolve(
     source = ""
     if settings.tuning is not None and settings.tuning.cohesion:
         source = "samples" if reals is None else reals.sha256
-    licence = generator.about.get("licence", "")
+    licence = generator.spec.licence
     return ResolvedSettings(
         settings, layer, partition, generator.digest, licence, networks, source, device, dtype, remark
     )
