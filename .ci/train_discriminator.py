@@ -17,9 +17,9 @@ import torch
 from ganinvert import paths
 from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.generators import load_generator
+from ganinvert.generators.pggan import DiscriminatorWeights, rounded
 from ganinvert.settings import DEFAULT_GENERATOR, Training
 from ganinvert.training import ImageFolder, Trainer
-from ganinvert.weights import DiscriminatorWeights, rounded
 
 
 def main() -> None:

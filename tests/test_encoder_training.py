@@ -19,10 +19,11 @@ from ganinvert import EncoderStep, EncoderTraining, TrainedEncoder, images
 from ganinvert.errors import InputError, OutputError, TrainingError, UsageError, WeightsError
 from ganinvert.figures import draw_course
 from ganinvert.generators import PGGANGenerator, load_encoder, load_generator
+from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.metrics import to_unit
 from ganinvert.tasks import EncoderJob
 from ganinvert.training import CHECKPOINT, EncoderCheckpoint, EncoderTrainer, encoder_run, run_folder
-from ganinvert.weights import PGGANArchitecture, TensorFile
+from ganinvert.weights import TensorFile
 
 from .commandline import run
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import UsageError, WeightsError
 from ganinvert.generators import PGGANGenerator, load_discriminator, load_generator
+from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.settings import Precision, StoredPrecision, Training
 from ganinvert.tasks.resuming import require_free, require_weights_name, resumed_settings
 from ganinvert.training import (
@@ -24,7 +25,7 @@ from ganinvert.training import (
     deliver,
     run_folder,
 )
-from ganinvert.weights import PGGANArchitecture, registry
+from ganinvert.weights import registry
 
 HEAD_START = 5000
 """Images shown to a new discriminator before a generator that was trained elsewhere may follow it."""

@@ -16,19 +16,13 @@ from ganinvert.errors import TrainingError, WeightsError
 from ganinvert.figures import draw_memorisation
 from ganinvert.generators import PGGANGenerator
 from ganinvert.generators.checks import check_render
+from ganinvert.generators.pggan import DiscriminatorWeights, EncoderWeights, GeneratorWeights, rounded
 from ganinvert.settings import DEFAULT_GENERATOR, StoredPrecision
 from ganinvert.training.data import ImageFolder
 from ganinvert.training.encoder_run import EncoderRun
 from ganinvert.training.evaluation import memorisation
 from ganinvert.training.run import Run
-from ganinvert.weights import (
-    DiscriminatorWeights,
-    EncoderWeights,
-    GeneratorWeights,
-    digest,
-    registry,
-    rounded,
-)
+from ganinvert.weights import digest, registry
 
 MEMORISATION_SAMPLES = 24
 

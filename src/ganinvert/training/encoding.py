@@ -11,11 +11,11 @@ from torch import Tensor
 
 from ganinvert.devices import autocast
 from ganinvert.generators import Generator, PGGANEncoder
+from ganinvert.generators.pggan import EncoderArchitecture
 from ganinvert.losses import pixel_loss
 from ganinvert.settings import EncoderTraining
 from ganinvert.training.data import Batches
 from ganinvert.training.features import AlexNetFeatures
-from ganinvert.weights import EncoderArchitecture
 
 STATISTICS, STATISTICS_BATCH = 512, 16
 """Samples from which mean and standard deviation of the feature channels are taken, and how many at once."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganinvert.devices import autocast
+from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.settings import Training
 from ganinvert.training.augmentation import Strength, augment
 from ganinvert.training.data import Batches
@@ -23,7 +24,6 @@ from ganinvert.training.losses import (
     r1_penalty,
 )
 from ganinvert.training.networks import GrowingDiscriminator, GrowingGenerator, Stage, shrink
-from ganinvert.weights import PGGANArchitecture
 
 logger = logging.getLogger(__name__)
 
