@@ -25,10 +25,18 @@ FEW_IMAGES = 500
 
 
 def train(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Images to learn from, in subfolders too.")],
-    target: Annotated[Path, options.opt(options.IO, "--output", "-o", help="NAME.safetensors.", metavar="FILE")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder of training images, searched with its subfolders.")
+    ],
+    target: Annotated[
+        Path,
+        options.opt(
+            options.IO, "--output", "-o", help="File of the trained generator: NAME.safetensors.", metavar="FILE"
+        ),
+    ],
     name: Annotated[
-        str | None, options.opt(options.IO, "--name", help="What `invert -g` shall call it.", show_default="NAME of -o")
+        str | None,
+        options.opt(options.IO, "--name", help="Name of the generator for `invert -g`.", show_default="NAME of -o"),
     ] = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
@@ -39,42 +47,61 @@ def train(
         bool, options.opt(options.IO, "--discover/--no-discover", help="Discover subspaces at the end.")
     ] = True,
     gray: Annotated[
-        GrayImages | None, options.opt(options.IO, "--gray", help="Gray images.", show_default=DEFAULT.gray)
+        GrayImages | None,
+        options.opt(options.IO, "--gray", help="Keep or skip gray images.", show_default=DEFAULT.gray),
     ] = None,
     init: Annotated[
         str | None,
         options.opt(
-            options.METHOD, "--init", help="Start from this generator, with its size and channels.", metavar="NAME|FILE"
+            options.METHOD,
+            "--init",
+            help="Generator to start from, which sets resolution and channels.",
+            metavar="NAME|FILE",
         ),
     ] = None,
     resolution: Annotated[
-        int | None, number("Pixels: 16, 32, … 1024.", DEFAULT.resolution, options.METHOD, "--resolution")
+        int | None, number("Resolution in pixels: 16, 32, … 1024.", DEFAULT.resolution, options.METHOD, "--resolution")
     ] = None,
-    latent: Annotated[int | None, number("Length of z.", DEFAULT.latent_dim, options.METHOD, "--latent")] = None,
+    latent: Annotated[
+        int | None, number("Length of the latent code z.", DEFAULT.latent_dim, options.METHOD, "--latent")
+    ] = None,
     base: Annotated[
-        int | None, number("Channels at r pixels: min(base / r, cap).", DEFAULT.base, options.METHOD, "--base")
+        int | None,
+        number(
+            "Base of the number of channels, which at r pixels is min(base / r, cap).",
+            DEFAULT.base,
+            options.METHOD,
+            "--base",
+        ),
     ] = None,
     cap: Annotated[
-        int | None, number("The official networks have 16384 and 512.", DEFAULT.cap, options.METHOD, "--cap")
+        int | None,
+        number(
+            "Maximum of channels; the official networks have base 16384 and cap 512.",
+            DEFAULT.cap,
+            options.METHOD,
+            "--cap",
+        ),
     ] = None,
     images: Annotated[
         int | None,
-        number("Images to show in all, counting repetitions.", DEFAULT.images, options.OPTIMISATION, "--images"),
+        number("Number of images to train on, counting repetitions.", DEFAULT.images, options.OPTIMISATION, "--images"),
     ] = None,
     phase: Annotated[
         int | None,
         number(
-            "Of these, to fade in each resolution, and as many to settle; 0: do not grow.",
+            "Number of images to fade in each resolution, and to settle it; 0 trains without growing.",
             DEFAULT.phase_images,
             options.OPTIMISATION,
             "--phase",
         ),
     ] = None,
     batch_size: Annotated[
-        int | None, number("Images per step.", DEFAULT.batch, options.OPTIMISATION, "--batch-size")
+        int | None, number("Number of images per step.", DEFAULT.batch, options.OPTIMISATION, "--batch-size")
     ] = None,
     lr: Annotated[
-        float | None, number("Adam's learning rate.", DEFAULT.lr, options.OPTIMISATION, "--lr", metavar="RATE")
+        float | None,
+        number("Learning rate of the Adam optimiser.", DEFAULT.lr, options.OPTIMISATION, "--lr", metavar="RATE"),
     ] = None,
     loss: Annotated[
         GanLoss | None, options.opt(options.OPTIMISATION, "--loss", help="Adversarial loss.", show_default=DEFAULT.loss)
@@ -84,7 +111,7 @@ def train(
         options.opt(
             options.OPTIMISATION,
             "--augment",
-            help="Hide details from the discriminator: as it overfits, always, never.",
+            help="Augmentation of the discriminator's images: as it overfits, always, or never.",
             show_default=DEFAULT.augmentation,
         ),
     ] = None,
@@ -102,11 +129,14 @@ def train(
         bool | None,
         options.opt(options.OPTIMISATION, "--flip/--no-flip", help="Show mirrored images too.", show_default="flip"),
     ] = None,
-    seed: Annotated[int | None, number("Of everything random.", DEFAULT.seed, options.OPTIMISATION, "--seed")] = None,
+    seed: Annotated[
+        int | None, number("Random seed of the whole training.", DEFAULT.seed, options.OPTIMISATION, "--seed")
+    ] = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     compiled: Annotated[
-        bool, options.opt(options.COMPUTE, "--compile", help="Use torch.compile: minutes first, faster steps then.")
+        bool,
+        options.opt(options.COMPUTE, "--compile", help="Use torch.compile: minutes of preparation, then faster steps."),
     ] = False,
     config: options.Config = None,
     quiet: options.Quiet = False,

@@ -27,7 +27,7 @@ def train_encoder(
         options.opt(
             options.IO,
             "--reals",
-            help="Photos to learn from too, framed as the generator knows them.",
+            help="Folder of photos to train on as well, framed as the generator knows them.",
             metavar="FOLDER",
             show_default="samples only",
         ),
@@ -38,7 +38,7 @@ def train_encoder(
             options.IO,
             "--output",
             "-o",
-            help="The encoder's file.",
+            help="File of the encoder.",
             metavar="FILE",
             show_default="NAME.encoder.safetensors",
         ),
@@ -51,28 +51,46 @@ def train_encoder(
     layer: Annotated[
         int | None,
         number(
-            "Tell the features after this many convolutions.", DEFAULT.layer, options.METHOD, "--layer", metavar="L"
+            "Number of convolutions after which features are predicted.",
+            DEFAULT.layer,
+            options.METHOD,
+            "--layer",
+            metavar="L",
         ),
     ] = None,
     base: Annotated[
-        int | None, number("Channels at r pixels: min(max(base / r, 16), cap).", DEFAULT.base, options.METHOD, "--base")
+        int | None,
+        number(
+            "Base of the number of channels, which at r pixels is min(max(base / r, 16), cap).",
+            DEFAULT.base,
+            options.METHOD,
+            "--base",
+        ),
     ] = None,
-    cap: Annotated[int | None, number("See --base.", DEFAULT.cap, options.METHOD, "--cap")] = None,
+    cap: Annotated[int | None, number("Maximum of channels; see --base.", DEFAULT.cap, options.METHOD, "--cap")] = None,
     images: Annotated[
-        int | None, number("Samples to show in all.", DEFAULT.images, options.OPTIMISATION, "--images")
+        int | None, number("Number of samples to train on.", DEFAULT.images, options.OPTIMISATION, "--images")
     ] = None,
     batch_size: Annotated[
         int | None,
-        number("Samples per step; photos come half as many.", DEFAULT.batch, options.OPTIMISATION, "--batch-size"),
+        number(
+            "Number of samples per step, to which half as many photos are added.",
+            DEFAULT.batch,
+            options.OPTIMISATION,
+            "--batch-size",
+        ),
     ] = None,
     lr: Annotated[
-        float | None, number("Adam's learning rate.", DEFAULT.lr, options.OPTIMISATION, "--lr", metavar="RATE")
+        float | None,
+        number("Learning rate of the Adam optimiser.", DEFAULT.lr, options.OPTIMISATION, "--lr", metavar="RATE"),
     ] = None,
     flip: Annotated[
         bool | None,
         options.opt(options.OPTIMISATION, "--flip/--no-flip", help="Show mirrored photos too.", show_default="flip"),
     ] = None,
-    seed: Annotated[int | None, number("Of everything random.", DEFAULT.seed, options.OPTIMISATION, "--seed")] = None,
+    seed: Annotated[
+        int | None, number("Random seed of the whole training.", DEFAULT.seed, options.OPTIMISATION, "--seed")
+    ] = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     offline: options.Offline = False,

@@ -18,7 +18,7 @@ from ganinvert.settings.tasks.base import TaskOptions, Trial
 class InpaintTrial(Trial):
     """The photo with a hole."""
 
-    hole: Hole = option("box", "--hole", help="inpaint: a box in the middle, or random pixels.")
+    hole: Hole = option("box", "--hole", help="inpaint: shape of the hole, a box in the middle or random pixels.")
     share: float = option(0.25, "--share", help="inpaint: share of the photo that is missing.", metavar="S")
 
     def __post_init__(self) -> None:
@@ -64,7 +64,7 @@ class InpaintTask(TaskOptions):
     mask: Path | None = option(
         None,
         "--mask",
-        help="White where photos are missing: one mask for all, or a folder with a mask of each photo's name.",
+        help="Mask that is white where photos are missing; or a folder with a mask for each photo, of its name.",
         metavar="FILE|DIR",
         show_default="transparent pixels are missing",
         panel="Input/Output",
@@ -72,7 +72,7 @@ class InpaintTask(TaskOptions):
     box: Box | None = option(
         None,
         "--box",
-        help="A missing rectangle instead: left, top, width, height, in pixels of the photo.",
+        help="Missing rectangle, instead of a mask: left, top, width, height, in pixels of the photo.",
         metavar="X,Y,W,H",
         kind=str | None,
         parse=_parsed_box,

@@ -13,7 +13,7 @@ from ganinvert.settings.tasks.base import TaskOptions, Trial
 class UpscaleTrial(Trial):
     """The photo made smaller."""
 
-    factor: int = option(4, "--factor", help="upscale: how many times smaller.", metavar="F")
+    factor: int = option(4, "--factor", help="upscale: factor by which photos are made smaller.", metavar="F")
     kernel: Kernel = option("bicubic", "--kernel", help="upscale: resampling filter that makes it smaller.")
 
     def __post_init__(self) -> None:
@@ -29,7 +29,7 @@ class UpscaleTask(TaskOptions):
     """The photo is the wanted image, made smaller.
 
     Attributes:
-        factor: How many times smaller; None takes the photo's own size, whatever factor that is.
+        factor: Factor by which the photo is smaller; None takes the photo's own size, whatever factor that is.
         kernel: Filter with which it was made smaller; see `degradations.Downsample`.
     """
 
