@@ -1,4 +1,4 @@
-"""Editing results: exchanging subspaces between two, interpolating, scaling; everything on composed features."""
+"""Edit results by their features: exchange subspaces, interpolate, scale."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Edit:
     """An image made from bundles.
 
     Attributes:
-        image: 8 bits.
-        bundle: Renders the image again.
+        image: Edited image, 8 bits.
+        bundle: Bundle that renders the image again.
     """
 
     image: Image
@@ -42,10 +42,10 @@ def render(bundle: LatentBundle, generator: Generator, *, subspaces: Sequence[in
     """Render a bundle again; bit-exact on the CPU without an edit.
 
     Args:
-        bundle: Of any task. What its file showed is kept in an edit, too.
-        generator: That which made it.
-        subspaces: Numbers 1 … R of those whose features are multiplied by `scale`.
-        scale: 1 changes nothing, 0 switches the subspaces off.
+        bundle: Bundle of any task; an edit still agrees with its measurement.
+        generator: Generator of the bundle.
+        subspaces: Numbers 1 … R of the subspaces to scale.
+        scale: Factor on their features; 1 changes nothing, 0 switches the subspaces off.
 
     Raises:
         BundleError: The bundle was made with another generator.
@@ -67,14 +67,15 @@ def swap(
     """Exchange the composed features of some subspaces between two images and decode them (PmSFC, figure 4).
 
     Args:
-        a: A bundle.
-        b: Another of the same generator, layer and subspaces.
-        generator: That which made both.
-        subspaces: Numbers 1 … R.
+        a: First bundle.
+        b: Second bundle, of the same generator, layer and subspaces.
+        generator: Generator of both bundles.
+        subspaces: Numbers 1 … R of the subspaces to exchange.
         strength: Share of the way to the other's features; 1 replaces them.
 
     Returns:
-        a with b's subspaces, and b with a's. Metrics: "lpips_a" and "lpips_b", the distances to the unedited images.
+        Edit of a with b's subspaces, and of b with a's. Their metrics "lpips_a" and "lpips_b" are distances to the
+        unedited images.
 
     Raises:
         BundleError: The bundles do not belong together.
@@ -87,7 +88,7 @@ def swap(
     settings = {"subspaces": _listed(subspaces), "strength": strength}
     edits = []
     for bundle, own, other in ((a, ours, theirs), (b, theirs, ours)):
-        # Replaced to the bit at strength 1, so that exchanging twice gives the first image again.
+        # Strength 1 copies features, so that exchanging twice gives the first image again, to the bit.
         features = own.where(other if strength == 1 else own.lerp(other, strength), chosen)
         edited = _edited(bundle, features, "swap", settings)
         x = edited.decode(generator, features)
@@ -97,15 +98,15 @@ def swap(
 
 
 def swap_grid(a: LatentBundle, b: LatentBundle, generator: Generator, *, strength: float = 1.0) -> Image:
-    """Every subspace's exchange in one labelled picture (PmSFC, figure 4).
+    """Draw the exchange of each subspace in one labelled picture (PmSFC, figure 4).
 
-    A row per subspace: the two inversions at the ends, between them a with b's subspace and b with a's.
+    Each row has the two inversions at its ends, and a with b's subspace and b with a's between them.
 
     Args:
-        a: A bundle.
-        b: Another of the same generator, layer and subspaces.
-        generator: That which made both.
-        strength: As in `swap`.
+        a: First bundle.
+        b: Second bundle, of the same generator, layer and subspaces.
+        generator: Generator of both bundles.
+        strength: Share of the way to the other's features; 1 replaces them.
 
     Raises:
         BundleError: The bundles do not belong together.
@@ -127,15 +128,14 @@ def interpolate(
     frames: int = 60,
     path: InterpolationPath = "features",
 ) -> list[Edit]:
-    """The images between two (PmSFC, figure 6).
+    """Interpolate between two bundles (PmSFC, figure 6).
 
     Args:
-        a: The first frame.
-        b: The last frame.
-        generator: That which made both.
-        frames: How many, with both ends, at least 2.
-        path: Linear in the composed "features", as the paper; or in the "codes" and weights, codes kept at their
-            length.
+        a: Bundle of the first frame.
+        b: Bundle of the last frame.
+        generator: Generator of both bundles.
+        frames: Number of frames with both ends, at least 2.
+        path: Interpolated quantity: "features", as in the paper, or "codes" and weights; codes keep their length.
 
     Raises:
         BundleError: The bundles do not belong together, or an edited one has no codes.
