@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,35 +11,38 @@ from typing import Annotated, Any
 
 import typer
 
-from ganinvert.benchmark.protocol import SWEPT, VARIANTS, EvaluationProtocol
+from ganinvert.benchmark.protocol import SWEPT, EvaluationProtocol, variants
 from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._inputs import Input, expand, natural
-from ganinvert.cli._options import IO, METHOD, completing, opt
+from ganinvert.cli._options import IO, METHOD, opt
 from ganinvert.cli._signature import from_options, with_fields
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import UsageError
 from ganinvert.settings import TASKS, InvertTask, Request, preset_of
 
-_METHOD_HELP = f"Methods to compare, the first with the others: {', '.join(VARIANTS)}."
+_TASK_HELP = f"Task to evaluate: {', '.join(TASKS)}."
+_METHOD_HELP = f"Methods to compare, the first with the others: {', '.join(variants())}."
 _SWEEP_HELP = (
     f"Run every method at every value of {', '.join(SWEPT)}, as R=1,2,4 or layer=1..8; may be given twice."
     " Layers get random subspaces."
 )
 _INTERPOLATION_HELP = "invert: also measure interpolations from each photo to the next, of so many frames."
 _FOLDER = Path("evaluation")
-_TASK = completing(*TASKS)
 _CHANGES = ("steps", "lr", "subspaces", "codes", "layer")
 """Settings that the user changes in all methods that have them."""
 
 
-@with_fields(*(task.trial for task in TASKS.values()))
+def _complete_task(incomplete: str) -> list[str]:
+    return [name for name in TASKS if name.startswith(incomplete)]
+
+
 def evaluate(
     images: options.Images = None,
     from_file: options.FromFile = None,
     recursive: options.Recursive = False,
     task: Annotated[
-        str, opt(METHOD, "--task", help=f"Task to evaluate: {', '.join(TASKS)}.", metavar="NAME", autocompletion=_TASK)
+        str, opt(METHOD, "--task", help=_TASK_HELP, metavar="NAME", autocompletion=_complete_task)
     ] = "invert",
     method: Annotated[str, opt(METHOD, "--method", help=_METHOD_HELP, metavar="LIST")] = "pmsfc,mganprior",
     sweep: Annotated[list[str] | None, opt(METHOD, "--sweep", help=_SWEEP_HELP, metavar="NAME=LIST")] = None,
@@ -92,7 +95,7 @@ def evaluate(
     adjust = partial(methods.adjusted, kept=_CHANGES, steps=steps, lr=lr, subspaces=subspaces, codes=codes, layer=layer)
     together = options.batch_size_of(batch_size)
     inputs = _sample(expand(images or [], from_file=from_file, recursive=recursive), limit, seed=sample_seed)
-    settings = [VARIANTS[name].settings(task, adjust) for name in names]
+    settings = [variants()[name].settings(task, adjust) for name in names]
     layers = [each.discovery_layer for each in settings if each.discovery_layer is not None]
     file = ready_generator(
         generator,
@@ -118,6 +121,11 @@ def evaluate(
         raise typer.Exit(1)
 
 
+def evaluate_command() -> Callable[..., None]:
+    """The command, with the options of every task's degradation."""
+    return with_fields(*(task.trial for task in TASKS.values()))(evaluate)
+
+
 def _sample(inputs: Sequence[Input], limit: int | None, *, seed: int) -> list[Input]:
     """Choose inputs at random, in natural order; the same ones whatever the order in which they are given."""
     ordered = sorted(inputs, key=lambda each: natural(each.path))
@@ -129,8 +137,8 @@ def _sample(inputs: Sequence[Input], limit: int | None, *, seed: int) -> list[In
 def _methods(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     for name in names:
-        if name not in VARIANTS:
-            choice = "; ".join(f"{each}: {variant.about}" for each, variant in VARIANTS.items())
+        if name not in variants():
+            choice = "; ".join(f"{each}: {variant.about}" for each, variant in variants().items())
             raise UsageError(f"--method {name!r} is unknown", hint=f"choose from {choice}")
     return list(dict.fromkeys(names))
 

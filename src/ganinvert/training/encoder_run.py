@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganinvert.figures import draw_course
-from ganinvert.generators import Generator
-from ganinvert.generators.encoder import Encoder
+from ganinvert.generators import Encoder, Generator
 from ganinvert.metrics import lpips, psnr, to_unit
 from ganinvert.training.checkpoint import EncoderCheckpoint
 from ganinvert.training.course import COLUMNS, Course, write_grid
@@ -48,7 +47,7 @@ class EncoderEvaluation:
 
     def __init__(self, generator: Generator, held_out: Tensor | None, *, count: int, device: torch.device) -> None:
         self.generator, self.device = generator, device
-        self.codes = torch.randn(count, generator.latent_dim, generator=torch.Generator().manual_seed(2019))
+        self.codes = generator.space().sample(count, torch.Generator().manual_seed(2019))
         with torch.no_grad():
             parts = [generator(part.to(device)).clamp(-1, 1).cpu() for part in self.codes.split(_BATCH)]
         self.images = {"samples": torch.cat(parts)}
@@ -76,7 +75,7 @@ class EncoderEvaluation:
         """Images (n, 3, r, r) to z (n, latent), and to what is rendered through features and through z; on the CPU."""
         found = []
         for part in images.split(_BATCH):
-            z, features = encoder(part.to(self.device))
+            z, features = encoder.predict(part.to(self.device))
             found.append((z.cpu(), self.generator.synthesize(features, encoder.layer).cpu(), self.generator(z).cpu()))
         z, by_features, by_code = (torch.cat(parts) for parts in zip(*found, strict=True))
         return z, by_features, by_code

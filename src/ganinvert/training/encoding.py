@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganinvert.devices import autocast
-from ganinvert.generators import Generator
-from ganinvert.generators.encoder import Encoder
+from ganinvert.generators import Generator, PGGANEncoder
 from ganinvert.losses import pixel_loss
 from ganinvert.settings import EncoderTraining
 from ganinvert.training.data import Batches
@@ -67,10 +66,10 @@ class EncoderTrainer:
         self.shown = self.steps = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            self.encoder = Encoder(
+            self.encoder = PGGANEncoder(
                 EncoderArchitecture.compact(
                     generator.resolution,
-                    latent_dim=generator.latent_dim,
+                    latent_dim=generator.space().shape[0],
                     layer=settings.layer,
                     channels=generator.layer_info(settings.layer).channels,
                     base=settings.base,
@@ -132,21 +131,24 @@ class EncoderTrainer:
 
     def _losses(self) -> EncoderLosses:
         settings, generator, encoder = self.settings, self.generator, self.encoder
-        z = self._random(settings.batch, generator.latent_dim)
+        z = self._random(settings.batch, *generator.space().shape)
         with torch.no_grad():
-            features = generator.features(z, settings.layer)
-            samples = generator.synthesize(features, settings.layer).clamp(-1, 1)
+            state = generator.features(z, settings.layer)
+            samples = generator.synthesize(state, settings.layer).clamp(-1, 1)
         # Real images at every step, repeated where there are many samples' worth of them.
         reals = self.batches.at(self.steps * self.batches.batch) if self.batches is not None else samples[:0]
         shown = torch.cat([reals, samples])
-        found, read = encoder(shown + settings.noise * self._random(*shown.shape))
+        found, read = encoder.predict(shown + settings.noise * self._random(*shown.shape))
         count = len(reals)
         code = 1 - F.cosine_similarity(found[count:], z).mean()
-        difference = (read[count:] - features) / encoder.scale[:, None, None]
+        difference = (read.features[count:] - state.features) / encoder.scale[:, None, None]
         # All real images, and some of the samples: their features tell more, and cost less, than their images.
         rendered = count + settings.batch // 4
         from_code = self.steps % 2 == 1
-        made = generator(found[:rendered]) if from_code else generator.synthesize(read[:rendered], settings.layer)
+        if from_code:
+            made = generator(found[:rendered])
+        else:
+            made = generator.synthesize(read.map(lambda x: x[:rendered]), settings.layer)
         target = shown[:rendered]
         perceptual = self._perceptual(made, target) if self.alexnet is not None else code.new_zeros(())
         return EncoderLosses(code, difference.square().mean(), pixel_loss(made, target).mean(), perceptual)
@@ -163,11 +165,11 @@ class EncoderTrainer:
     @torch.no_grad()
     def _measure_features(self) -> None:
         """Give the encoder the scale of the features, so that what it has to learn is about N(0, 1)."""
-        codes = torch.randn(STATISTICS, self.generator.latent_dim, generator=torch.Generator().manual_seed(2018))
+        codes = self.generator.space().sample(STATISTICS, torch.Generator().manual_seed(2018))
         # Part by part: features near the image would not fit into memory together.
         moments = []
         for part in codes.split(STATISTICS_BATCH):
-            features = self.generator.features(part.to(self.device), self.settings.layer)
+            features = self.generator.features(part.to(self.device), self.settings.layer).features
             moments.append(torch.stack([features.mean(dim=(0, 2, 3)), features.square().mean(dim=(0, 2, 3))]))
         mean, square = torch.stack(moments).mean(dim=0)
         self.encoder.mean.copy_(mean)
