@@ -1,4 +1,4 @@
-"""How encoders are trained."""
+"""Settings for training an encoder."""
 
 from __future__ import annotations
 
@@ -6,48 +6,57 @@ from dataclasses import dataclass
 
 from ganinvert.errors import UsageError
 from ganinvert.settings.common import at_least, positive, require_seed, scheduled_rate
+from ganinvert.settings.options import option
+
+_LEARNING = "Optimisation"
 
 
 @dataclass(frozen=True)
 class EncoderTraining:
-    """How to train the inverse of a generator in one pass, on its own samples and on real images.
+    """Settings for training an encoder on samples of its generator and on real images.
 
     Attributes:
-        layer: Of the generator whose features the encoder tells besides z.
+        layer: Layer of the generator whose features the encoder predicts besides z.
         base: Channels at r pixels are min(max(base / r, 16), cap).
         cap: See base.
-        images: How many samples are shown in all.
+        images: Number of samples to show in all.
         batch: Samples per step; real images come half as many.
         lr: Adam's learning rate, which rises in the first twentieth and then falls to 0 along a cosine.
         code: Weight of 1 - cos(z, ẑ).
-        features: Of the mean squared difference of features, each channel divided by its standard deviation.
-        pixel: Of the mean squared difference of images in [-1, 1].
-        perceptual: Of the mean squared difference of AlexNet's features, brought to unit length at every position.
-        noise: Standard deviation of what is added to the images that the encoder sees.
+        features: Weight of the mean squared difference of features, each channel divided by its standard deviation.
+        pixel: Weight of the mean squared difference of images in [-1, 1].
+        perceptual: Weight of the mean squared difference of AlexNet's features, of unit length at every position.
+        noise: Standard deviation of the noise on the images that the encoder sees.
         flip: Show mirrored real images too. Samples are not mirrored: their codes would be others.
-        evaluation_images: Samples, and held-out real images, with which the encoder is measured.
-        evaluations: How often it is measured on the way.
-        seed: Of everything random.
+        evaluation_images: Number of samples, and of held-out real images, for an evaluation.
+        evaluations: Number of evaluations on the way.
+        seed: Random seed of the training.
     """
 
-    layer: int = 3
-    base: int = 1536
-    cap: int = 128
-    images: int = 50_000
-    batch: int = 8
-    lr: float = 1e-3
+    layer: int = option(3, "--layer", help="Convolutions of the generator before the predicted features.", metavar="L")
+    base: int = option(
+        1536, "--base", help="Base of the channels: min(max(base / r, 16), cap) at r pixels.", metavar="N"
+    )
+    cap: int = option(128, "--cap", help="Most channels; see --base.", metavar="N")
+    images: int = option(50_000, "--images", help="Samples to show in all.", metavar="N", panel=_LEARNING)
+    batch: int = option(
+        8, "--batch-size", help="Samples per step, and half as many photos.", metavar="N", panel=_LEARNING
+    )
+    lr: float = option(1e-3, "--lr", help="Learning rate of Adam.", metavar="RATE", panel=_LEARNING)
     code: float = 1.0
     features: float = 1.0
     pixel: float = 5.0
     perceptual: float = 0.5
     noise: float = 0.02
-    flip: bool = True
+    flip: bool = option(
+        True, "--flip/--no-flip", help="Show mirrored photos too.", panel=_LEARNING, show_default="flip"
+    )
     evaluation_images: int = 64
     evaluations: int = 10
-    seed: int = 0
+    seed: int = option(0, "--seed", help="Random seed of the training.", metavar="N", panel=_LEARNING)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Refuse invalid values.
 
         Raises:
             UsageError: A number below its least, a rate that is not positive, or weights that are negative or all 0.
@@ -68,8 +77,8 @@ class EncoderTraining:
         if not any((self.code, self.features, self.pixel, self.perceptual)):
             raise UsageError("all weights are 0", hint="give one of code, features, pixel and perceptual a weight")
 
-    def rate(self, shown: int) -> float:
-        """Learning rate after `shown` samples."""
+    def rate(self, images_seen: int) -> float:
+        """Learning rate after some samples."""
         return scheduled_rate(
-            shown // self.batch, -(-self.images // self.batch), lr=self.lr, schedule="cosine", warmup=0.05
+            images_seen // self.batch, -(-self.images // self.batch), lr=self.lr, schedule="cosine", warmup=0.05
         )

@@ -1,4 +1,4 @@
-"""How generators are trained."""
+"""Settings for training a generator."""
 
 from __future__ import annotations
 
@@ -6,55 +6,79 @@ from dataclasses import dataclass
 
 from ganinvert.errors import UsageError
 from ganinvert.settings.common import Augmentation, GanLoss, GrayImages, at_least, positive, require_seed
+from ganinvert.settings.options import option
+
+_LEARNING = "Optimisation"
 
 
 @dataclass(frozen=True)
 class Training:
-    """How to grow a PGGAN on a folder of images (Karras et al. 2018, arXiv:1710.10196).
+    """Settings for growing a PGGAN on a folder of images (Karras et al. 2018, arXiv:1710.10196).
 
     Attributes:
         resolution: Side of the images in pixels, a power of two.
         latent_dim: Length of z.
         base: Channels at resolution r are min(base / r, cap); the official networks have 16384 and 512.
         cap: See base.
-        images: How many images the networks are shown in all, counting repetitions.
-        phase_images: How many of them each resolution below the last one gets to fade in, and again to settle; 0
-            starts at the last resolution.
+        images: Number of images to show in all, counting repetitions.
+        phase_images: Number of images for each resolution below the last one to fade in, and again to settle; 0 starts
+            at the last resolution.
         batch: Images per step.
         lr: Adam's learning rate of both networks, under equalised lr.
-        loss: Of the adversaries.
+        loss: Adversarial loss.
         r1: γ, the weight of the R1 penalty (Mescheder et al. 2018) of the non-saturating loss.
-        augmentation: What the discriminator sees is never augmented, always, or as often as it overfits.
+        augmentation: Augmentation of the discriminator's images: never, always, or as often as it overfits.
         features: Weight of the discriminator heads on pretrained features (projected GAN); 0 switches them off.
-        ema_images: After so many images a past state has half its weight in the averaged generator.
+        ema_images: Half-life in images of a past state in the averaged generator.
         flip: Show mirrored images too.
-        gray: What becomes of gray images among the training images.
-        evaluation_images: How many samples the Fréchet distance is measured with.
-        evaluations: How often it is measured on the way.
-        seed: Of everything random.
+        gray: Treatment of gray images among the training images.
+        evaluation_images: Number of samples for the Fréchet distance.
+        evaluations: Number of evaluations on the way.
+        seed: Random seed of the training.
     """
 
-    resolution: int = 64
-    latent_dim: int = 128
-    base: int = 2048
-    cap: int = 128
-    images: int = 400_000
-    phase_images: int = 20_000
-    batch: int = 16
-    lr: float = 2e-3
-    loss: GanLoss = "non-saturating"
+    resolution: int = option(64, "--resolution", help="Side of the images in pixels: 16, 32, … 1024.", metavar="N")
+    latent_dim: int = option(128, "--latent", help="Length of z.", metavar="N")
+    base: int = option(2048, "--base", help="Base of the channels: min(base / r, cap) at r pixels.", metavar="N")
+    cap: int = option(128, "--cap", help="Most channels; the official networks have 512, and base 16384.", metavar="N")
+    images: int = option(
+        400_000, "--images", help="Images to show in all, counting repetitions.", metavar="N", panel=_LEARNING
+    )
+    phase_images: int = option(
+        20_000,
+        "--phase",
+        help="Images for each resolution to fade in, and as many to settle; 0 to start full-grown.",
+        metavar="N",
+        panel=_LEARNING,
+    )
+    batch: int = option(16, "--batch-size", help="Images per step.", metavar="N", panel=_LEARNING)
+    lr: float = option(2e-3, "--lr", help="Learning rate of Adam.", metavar="RATE", panel=_LEARNING)
+    loss: GanLoss = option("non-saturating", "--loss", help="Adversarial loss.", panel=_LEARNING)
     r1: float = 1.0
-    augmentation: Augmentation = "adaptive"
-    features: float = 1.0
+    augmentation: Augmentation = option(
+        "adaptive",
+        "--augment",
+        help="Augmentation of the discriminator's images: as often as it overfits, always, or never.",
+        panel=_LEARNING,
+    )
+    features: float = option(
+        1.0,
+        "--features",
+        help="Weight of discriminators on AlexNet's features; 0 for none.",
+        metavar="WEIGHT",
+        panel=_LEARNING,
+    )
     ema_images: int = 10_000
-    flip: bool = True
-    gray: GrayImages = "keep"
+    flip: bool = option(
+        True, "--flip/--no-flip", help="Show mirrored images too.", panel=_LEARNING, show_default="flip"
+    )
+    gray: GrayImages = option("keep", "--gray", help="Treatment of gray images.", panel="Input/Output")
     evaluation_images: int = 2000
     evaluations: int = 10
-    seed: int = 0
+    seed: int = option(0, "--seed", help="Random seed of the training.", metavar="N", panel=_LEARNING)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Refuse invalid values.
 
         Raises:
             UsageError: A resolution that is no power of two from 16 to 1024, a size below 1, or a rate that is not
