@@ -16,7 +16,7 @@ from ganinvert.generators import load_generator
 from ganinvert.weights import catalog, read_discriminator
 from ganinvert.weights.catalog import CATALOG, Entry, Source
 from ganinvert.weights.store import Store
-from ganinvert.weights.transfer import Patience
+from ganinvert.weights.transfer import RetryPolicy
 
 from . import checkpoints, weights_server
 from .weights_server import Server, status
@@ -45,14 +45,14 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             for name, domain in (("church-256", "churches"), ("celebahq-256", "faces"))
         }
         monkeypatch.setattr(
-            generators_fetch.obtain, "__kwdefaults__", {**generators_fetch.obtain.__kwdefaults__, "patience": QUICK}
+            generators_fetch.obtain, "__kwdefaults__", {**generators_fetch.obtain.__kwdefaults__, "retry": QUICK}
         )
         for name, entry in entries.items():
             monkeypatch.setitem(catalog.CATALOG, name, entry)  # type: ignore[arg-type]  # a dict underneath
         yield running
 
 
-QUICK = Patience(attempts=2, first=0.001, longest=0.01, timeout=5)
+QUICK = RetryPolicy(attempts=2, first=0.001, longest=0.01, timeout=5)
 
 
 def run(*arguments: str | Path) -> Result:

@@ -22,6 +22,8 @@ def phrases(tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             yield node.value.value.strip()
             yield from ENTRY.findall(node.value.value)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "number":
+            yield ast.literal_eval(node.args[0])
         elif isinstance(node, ast.keyword) and node.arg == "help":
             text = node.value.values[0] if isinstance(node.value, ast.JoinedStr) else node.value
             if isinstance(text, ast.Constant):

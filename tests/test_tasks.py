@@ -9,11 +9,12 @@ import torch
 from PIL import Image
 
 import ganinvert
-from ganinvert.errors import BundleError, UsageError, WeightsError
+from ganinvert.errors import BundleError, InsufficientMemoryError, UsageError, WeightsError
 from ganinvert.generators import PGGANGenerator
 from ganinvert.metrics import to_unit
 from ganinvert.settings import Discovery, Optimization, preset_of
 from ganinvert.subspaces import SubspacePartition
+from ganinvert.tasks.session import is_out_of_memory
 
 from .conftest import EXAMPLE
 
@@ -210,3 +211,30 @@ def test_discovered_subspaces_beat_one_subspace_at_the_same_number_of_codes(phot
         one = ganinvert.PmSFC(subspaces=1, codes=30, weighting="linear", weight_rate=0.05)
         gains.append(ours.metrics["psnr"] - ganinvert.invert(photo, settings=settings, method=one).metrics["psnr"])
     assert sum(gains) / len(gains) > 0.3
+
+
+def test_only_a_full_memory_is_called_so(small_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RuntimeError) as full:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    assert is_out_of_memory(full.value)
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
+    assert not is_out_of_memory(RuntimeError("unsupported memory format option Preserve"))
+
+    def fail(*_: object, **__: object) -> None:
+        raise full.value
+
+    monkeypatch.setattr("ganinvert.tasks.session.solve", fail)
+    with pytest.raises(InsufficientMemoryError, match="1 photos together"):
+        ganinvert.invert(EXAMPLE, generator=small_file, settings=QUICK, partition=MASKS, device="cpu")
+
+
+@pytest.mark.parametrize("task", ["invert", "colorize", "upscale", "inpaint"])
+def test_all_functions_take_the_same_options(task: str, small_file: Path) -> None:
+    photo = Image.open(EXAMPLE).resize((8, 8))
+    more = {"box": (2, 2, 3, 3)} if task == "inpaint" else {}
+    result = getattr(ganinvert, task)(
+        photo, generator=small_file, method=ganinvert.SingleCode(candidates=4), partition=MASKS,
+        settings=QUICK, dtype="float32", face=1, align="off", fit="pad", device="cpu", seed=3, **more,
+    )  # fmt: skip
+    assert (result.bundle.task, result.bundle.method, result.bundle.provenance["seed"]) == (task, "single", 3)
+    assert "\n" not in repr(result)

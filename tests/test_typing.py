@@ -77,7 +77,7 @@ def test_no_public_name_is_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_wrong_option_is_an_error_for_the_type_checker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = 'import ganinvert\nganinvert.invert("a.jpg", method="pmsfd")\nganinvert.invret'
+    program = 'import ganinvert\nganinvert.invert("a.jpg", fit="corp")\nganinvert.invret'
     output, status = check(program, tmp_path, monkeypatch)
     assert status == 1
     assert output.count("error:") == 2

@@ -27,12 +27,12 @@ from ganinvert.weights import download as download_module
 from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS, Entry, Source
 from ganinvert.weights.download import download
 from ganinvert.weights.store import Store, etag_path
-from ganinvert.weights.transfer import Note, Patience, Progress
+from ganinvert.weights.transfer import Note, Progress, RetryPolicy
 
 from . import checkpoints, weights_server
 from .weights_server import Server, cut, half_then_wait, ignore_range, page, status
 
-QUICK = Patience(attempts=4, first=0.001, longest=0.01, timeout=5)
+QUICK = RetryPolicy(attempts=4, first=0.001, longest=0.01, timeout=5)
 CONTENT = bytes(range(256)) * 4000
 SHA = hashlib.sha256(CONTENT).hexdigest()
 
@@ -59,7 +59,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def fetch(server: Server, part: Path, *, expected: str = SHA, events: list[Any] | None = None) -> tuple[str, str]:
     watch = (events if events is not None else []).append
-    return download([server.url], part, expected=expected, watch=watch, patience=QUICK)
+    return download([server.url], part, expected=expected, watch=watch, retry=QUICK)
 
 
 def entry_for(*urls: str, sha256: str = "") -> Entry:
@@ -140,16 +140,16 @@ def test_429_waits_as_long_as_the_server_wants(
     monkeypatch.setattr(download_module.time, "sleep", waits.append)
     value = "7" if kind == "seconds" else time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 7))
     server.answers = [status(429, Retry_After=value)]
-    download([server.url], tmp_path / "a.part", expected=SHA, watch=lambda _: None, patience=Patience(longest=60))
+    download([server.url], tmp_path / "a.part", expected=SHA, watch=lambda _: None, retry=RetryPolicy(longest=60))
     assert waits == [pytest.approx(7, abs=1.5)]
 
 
 def test_waiting_grows_and_is_spread() -> None:
-    patience = Patience(first=1, longest=10)
+    retry = RetryPolicy(first=1, longest=10)
     for attempt, most in ((0, 1), (1, 2), (2, 4), (9, 10)):
-        waits = {patience.wait(attempt, None) for _ in range(20)}
+        waits = {retry.wait(attempt, None) for _ in range(20)}
         assert most / 2 <= min(waits) < max(waits) <= most
-    assert patience.wait(0, 1e6) == 10
+    assert retry.wait(0, 1e6) == 10
 
 
 @pytest.mark.parametrize("code", [408, 500, 502, 503, 504])
@@ -191,7 +191,7 @@ def test_a_dead_first_mirror_is_passed_by(server: Server, tmp_path: Path) -> Non
     with weights_server.running() as other:
         dead = other.url
     events: list[Any] = []
-    used, _sha = download([dead, server.url], tmp_path / "a.part", expected=SHA, watch=events.append, patience=QUICK)
+    used, _sha = download([dead, server.url], tmp_path / "a.part", expected=SHA, watch=events.append, retry=QUICK)
     assert used == server.url
     assert any("gave up" in event.text for event in events if isinstance(event, Note))
 
@@ -244,17 +244,17 @@ def test_a_proxy_from_the_environment_is_used(server: Server, tmp_path: Path, mo
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     url = "http://weights.invalid/net.pth"
-    download([url], tmp_path / "a.part", expected=SHA, watch=lambda _: None, patience=QUICK)
+    download([url], tmp_path / "a.part", expected=SHA, watch=lambda _: None, retry=QUICK)
     assert server.requests[0][0] == url
     monkeypatch.setenv("HTTP_PROXY", "nonsense://")
-    with pytest.raises(WeightsError, match="network settings"):
+    with pytest.raises(WeightsError, match="internet settings"):
         fetch(server, tmp_path / "b.part")
 
 
 def test_obtain_fetches_once_checks_and_pins(server: Server, tmp_path: Path, checkpoint: bytes) -> None:
     server.content, store, entry = checkpoint, Store(tmp_path), entry_for(server.url)
     events: list[Any] = []
-    path = obtain(entry, store, watch=events.append, patience=QUICK)
+    path = obtain(entry, store, watch=events.append, retry=QUICK)
     assert path == obtain(entry, store)
     assert len(server.requests) == 1
     assert "NON-COMMERCIAL USE ONLY" in events[0].text
@@ -270,18 +270,18 @@ def test_what_was_trusted_once_must_stay_the_same(
     server: Server, tmp_path: Path, checkpoint: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     server.content, store, entry = checkpoint, Store(tmp_path), entry_for(server.url)
-    obtain(entry, store, patience=QUICK)
+    obtain(entry, store, retry=QUICK)
     store.remove(entry)
     other = checkpoints.write("gandissect", checkpoints.network(8, seed=5), tmp_path_factory.mktemp("x") / "a.pth")
     server.content = other.read_bytes()
     with pytest.raises(WeightsError, match="SHA-256 begins with"):
-        obtain(entry, store, patience=QUICK)
+        obtain(entry, store, retry=QUICK)
     assert not store.has(entry)
 
 
 def test_a_changed_copy_in_the_cache_is_deleted(server: Server, tmp_path: Path, checkpoint: bytes) -> None:
     server.content, store, entry = checkpoint, Store(tmp_path), entry_for(server.url)
-    path = obtain(entry, store, patience=QUICK)
+    path = obtain(entry, store, retry=QUICK)
     content = bytearray(path.read_bytes())
     content[-5] ^= 1
     path.write_bytes(content)
@@ -289,7 +289,7 @@ def test_a_changed_copy_in_the_cache_is_deleted(server: Server, tmp_path: Path, 
         load_cached(entry, store)
     assert not path.exists()
     # A whole, valid file of another network under the name is no better.
-    obtain(entry, store, patience=QUICK)
+    obtain(entry, store, retry=QUICK)
     replacement = replace(load_cached(entry, store), state=checkpoints.network(8, seed=5).state_dict())
     replacement.save(path)
     with pytest.raises(WeightsError, match="its digest is"):
@@ -304,7 +304,7 @@ def test_a_file_that_fails_the_self_check_is_not_kept(server: Server, tmp_path: 
     server.content = checkpoints.write("gandissect", dead, tmp_path / "a.pth").read_bytes()
     store = Store(tmp_path / "cache")
     with pytest.raises(WeightsError, match="self-check failed: layer 2") as caught:
-        obtain(entry_for(server.url), store, patience=QUICK)
+        obtain(entry_for(server.url), store, retry=QUICK)
     assert "--from-file net.pth --as test-8" in caught.value.hint
     assert not store.has(entry_for(server.url))
     assert list((tmp_path / "cache" / "downloads").iterdir()) == []
@@ -316,7 +316,7 @@ def test_a_file_that_fails_gives_way_to_the_next_source(server: Server, tmp_path
     first = Source("other.pkl", (server.url,), "nvidia-pkl")
     entry = replace(entry_for(server.url), sources=(first, *entry_for(server.url).sources))
     events: list[Any] = []
-    path = obtain(entry, Store(tmp_path), watch=events.append, patience=QUICK)
+    path = obtain(entry, Store(tmp_path), watch=events.append, retry=QUICK)
     assert load_cached(entry, Store(tmp_path)).about["source"] == "net.pth"
     assert path.exists()
     assert any(
@@ -331,7 +331,7 @@ def test_the_resolution_must_be_the_catalogues(server: Server, tmp_path: Path) -
     torch.save(checkpoints._gandissect(checkpoints.network(16).state_dict()), content)
     server.content = content.getvalue()
     with pytest.raises(WeightsError, match="for 16 pixels, not 8"):
-        obtain(entry_for(server.url), Store(tmp_path), patience=QUICK)
+        obtain(entry_for(server.url), Store(tmp_path), retry=QUICK)
 
 
 def test_fingerprints_must_match(server: Server, tmp_path: Path) -> None:
@@ -349,7 +349,7 @@ def test_fingerprints_must_match(server: Server, tmp_path: Path) -> None:
     server.content = checkpoints.write("gandissect", network, tmp_path / "a.pth").read_bytes()
     store, entry = Store(tmp_path / "cache"), replace(entry_for(server.url), fingerprints="celebahq-1024")
     with pytest.raises(WeightsError, match="length 16, not 512"):
-        obtain(entry, store, patience=QUICK)
+        obtain(entry, store, retry=QUICK)
     assert not store.has(entry)
 
 
@@ -358,7 +358,7 @@ def test_offline_names_the_file_and_the_command(tmp_path: Path, monkeypatch: pyt
     for offline in (True, False):
         monkeypatch.setenv("GANINVERT_OFFLINE", "0" if offline else "1")
         with pytest.raises(WeightsError, match=r"test-8\.safetensors.*switched off") as caught:
-            obtain(entry, Store(tmp_path), offline=offline, patience=QUICK)
+            obtain(entry, Store(tmp_path), offline=offline, retry=QUICK)
         assert "ganinvert fetch-weights test-8" in caught.value.hint
         assert caught.value.exit_code == 3
 
@@ -436,7 +436,7 @@ def test_perceptual_networks_keep_their_convolutions(server: Server, tmp_path: P
     server.content = whole.getvalue()
     source = Source("net.pth", (server.url,), "torchvision")
     entry = Entry("test-alexnet", "ImageNet features", 224, "AlexNet", (source,), "BSD-3-Clause", False, "a test")
-    kept = TensorFile.load(obtain(entry, Store(tmp_path), patience=QUICK))
+    kept = TensorFile.load(obtain(entry, Store(tmp_path), retry=QUICK))
     assert kept.tensors.keys() == state.keys()
     assert all(torch.equal(kept.tensors[key], tensor) for key, tensor in state.items())
     assert kept.about["licence"] == "BSD-3-Clause"
@@ -486,7 +486,7 @@ def test_kill_in_the_middle_then_again(server: Server, tmp_path: Path, checkpoin
     assert not (tmp_path / "pins").exists()
     received = part.stat().st_size
     store, entry = Store(tmp_path), entry_for(server.url)
-    obtain(entry, store, patience=QUICK)
+    obtain(entry, store, retry=QUICK)
     assert load_cached(entry, store).architecture.resolution == 8
     assert server.requests[-1][1].get("Range") == (f"bytes={received}-" if received else None)
     assert json.loads((tmp_path / "pins" / "test-8.json").read_text())["digest"]

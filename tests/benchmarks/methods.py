@@ -20,10 +20,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ganinvert.benchmark.protocol import VARIANTS
 from ganinvert.bundle import LatentBundle
 from ganinvert.generators import Generator, load_generator
 from ganinvert.metrics import lpips_features, to_unit
-from ganinvert.protocols import CONTESTANTS
 from ganinvert.tasks import Inverter, swap
 
 SAMPLES = 5000
@@ -61,7 +61,7 @@ def editability(bundles: list[LatentBundle], generator: Generator, samples: Tens
 
 def measured(name: str, paths: list[Path], samples: Tensor) -> dict[str, object]:
     """A method's row."""
-    inverter = Inverter.load(settings=CONTESTANTS[name].settings("invert"), align="off", device="cpu", dtype="float32")
+    inverter = Inverter.load(settings=VARIANTS[name].settings("invert"), align="off", device="cpu", dtype="float32")
     targets = [inverter.prepare(path) for path in paths]
     replace(inverter, resolved=replace(inverter.resolved, settings=inverter.settings.shortest)).run(targets[:1])
     results, seconds = [], []
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--photos", type=int, default=20)
     parser.add_argument("--skip", type=int, default=0, help="photos before the first one")
-    parser.add_argument("--method", nargs="+", default=[*CONTESTANTS], choices=[*CONTESTANTS])
+    parser.add_argument("--method", nargs="+", default=[*VARIANTS], choices=[*VARIANTS])
     parser.add_argument("--output", type=Path, default=Path("methods.jsonl"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)

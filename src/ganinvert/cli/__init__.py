@@ -22,34 +22,15 @@ from ganinvert.cli.train import train
 from ganinvert.cli.train_encoder import train_encoder
 from ganinvert.settings import TASKS
 
-app = typer.Typer(
-    cls=ErrorReportingGroup,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done · 1 an input failed · 2 wrong usage · 3 weights missing · 130 Ctrl-C · 143 SIGTERM",
-)
-for _task in TASKS.values():
-    app.command(_task.name)(task_command(_task))
-app.command()(swap)
-app.command()(interpolate)
-app.command()(render)
-app.command()(discover)
-app.command()(evaluate)
-app.command()(train)
-app.command()(train_encoder)
-app.command()(fetch_weights)
-app.command()(config)
-app.command()(doctor)
+COMMANDS = (swap, interpolate, render, discover, evaluate, train, train_encoder, fetch_weights, config, doctor)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"ganinvert {__version__}")
         raise typer.Exit
 
 
-@app.callback()
 def ganinvert(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
@@ -59,6 +40,26 @@ def ganinvert(
 
     Start with: ganinvert invert face.jpg
     """
+
+
+def application() -> typer.Typer:
+    """The command line, with a command for every task of `TASKS`."""
+    app = typer.Typer(
+        cls=ErrorReportingGroup,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Exit codes: 0 done · 1 an input failed · 2 wrong usage · 3 weights missing · 130 Ctrl-C · 143 SIGTERM",
+    )
+    for task in TASKS.values():
+        app.command(task.name)(task_command(task))
+    for command in COMMANDS:
+        app.command()(command)
+    app.callback()(ganinvert)
+    return app
+
+
+app = application()
 
 
 def main() -> None:

@@ -30,16 +30,14 @@ if TYPE_CHECKING:
     from ganinvert.tasks import Inverter, PreparedImage
 
 BUNDLES = frozenset({".pt"})
-Source = Annotated[
-    Path, typer.Argument(metavar="PHOTO|BUNDLE", help="A photo, which is inverted first, or a .pt bundle.")
-]
+Source = Annotated[Path, typer.Argument(metavar="PHOTO|BUNDLE", help="Photo, which is inverted first, or .pt bundle.")]
 
 SubspaceCount = Annotated[
     int | None,
     options.opt(
         options.METHOD,
         "-R",
-        help="Subspaces in which photos are inverted.",
+        help="Number of subspaces in which photos are inverted.",
         metavar="R",
         show_default=str(PmSFC().subspaces),
     ),

@@ -123,9 +123,12 @@ def _checked(value: Any, option: Any, context: typer.Context, *, where: str) -> 
     typed = value if option.is_flag else str(value)
     try:
         option.process_value(context, typed)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error.message}", hint=error.hint) from error
     except Exception as error:  # typer bundles Click, whose error class has no public name
-        if not isinstance(error, UsageError) and not hasattr(error, "format_message"):
+        if not hasattr(error, "format_message"):
             raise
-        reason = error.message if isinstance(error, UsageError) else error.format_message()
-        raise UsageError(f"{where} cannot be {value!r}: {reason}", hint="`--help` shows its values") from error
+        raise UsageError(
+            f"{where} cannot be {value!r}: {error.format_message()}", hint="`--help` shows its values"
+        ) from error
     return typed

@@ -20,10 +20,17 @@ from ganinvert.settings import (
     Preset,
     at_least,
     method_entry,
+    require_seed,
 )
 from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS
 
 GENERATORS = tuple(name for name, entry in CATALOG.items() if entry.network not in CONVOLUTIONS)
+
+
+def _check_seed(seed: int) -> int:
+    require_seed(seed)
+    return seed
+
 
 Generator = Annotated[
     str | None,
@@ -31,7 +38,7 @@ Generator = Annotated[
         METHOD,
         "--generator",
         "-g",
-        help="A network of `fetch-weights --list`, fetched when first used, or a weights file.",
+        help="Name of a generator in `fetch-weights --list`, downloaded at its first use, or a weights file.",
         metavar="NAME|FILE",
         autocompletion=completing(DEFAULT_GENERATOR, *GENERATORS),
         show_default=f"best face generator in the cache, else {DEFAULT_GENERATOR}",
@@ -44,7 +51,7 @@ BundleGenerator = Annotated[
         METHOD,
         "--generator",
         "-g",
-        help="The generator of the bundles.",
+        help="Generator that made the bundles, by name or weights file.",
         metavar="NAME|FILE",
         show_default="the one that a bundle names",
     ),
@@ -55,7 +62,7 @@ Subspaces = Annotated[
         METHOD,
         "--subspaces",
         "-R",
-        help="Subspaces; 1 composes all channels together.",
+        help="Number of subspaces; 1 composes all channels together.",
         metavar="R",
         show_default=str(PmSFC().subspaces),
         env=True,
@@ -66,7 +73,7 @@ Layer = Annotated[
     opt(
         METHOD,
         "--layer",
-        help="Compose features after this many convolutions.",
+        help="Number of convolutions after which features are composed.",
         metavar="L",
         min=0,
         show_default=str(PmSFC().layer),
@@ -78,7 +85,7 @@ AffinityKind = Annotated[
     opt(
         METHOD,
         "--affinity",
-        help="How channels are compared: the authors' program (more repeatable), or the paper.",
+        help="Affinity of channels: as in the authors' program (more repeatable), or in the paper.",
         show_default=PmSFC().affinity,
         env=True,
     ),
@@ -88,9 +95,9 @@ Method = Annotated[
     opt(
         METHOD,
         "--method",
-        help=f"What is optimised: {', '.join(METHODS)}.",
+        help=f"Inversion method: {', '.join(METHODS)}.",
         metavar="NAME",
-        autocompletion=completing(*METHODS),
+        autocompletion=lambda incomplete: [name for name in METHODS if name.startswith(incomplete)],
         env=True,
     ),
 ]
@@ -99,24 +106,29 @@ InitKind = Annotated[
     opt(
         METHOD,
         "--init",
-        help="Where codes start: the nearest of some random ones, random ones, or an encoder's.",
+        help="Initial codes: the nearest of some random ones, random ones, or those of an encoder.",
         show_default="by method",
         env=True,
     ),
 ]
 PresetName = Annotated[
     Preset,
-    opt(METHOD, "--preset", help="Fast defaults, or the settings of the paper or of its authors' program.", env=True),
+    opt(
+        METHOD,
+        "--preset",
+        help="Preset: fast defaults, or the settings of the paper or of its authors' program.",
+        env=True,
+    ),
 ]
 DiscoveryPresetName = Annotated[
-    DiscoveryPreset, opt(METHOD, "--preset", help="Fast defaults, or the paper's settings.", env=True)
+    DiscoveryPreset, opt(METHOD, "--preset", help="Preset: fast defaults, or the settings of the paper.", env=True)
 ]
 Steps = Annotated[
     int | None,
     opt(
         OPTIMISATION,
         "--steps",
-        help="Optimisation steps; fine-tuning has its own.",
+        help="Number of optimisation steps; fine-tuning has its own.",
         metavar="N",
         show_default="by preset",
         env=True,
@@ -128,7 +140,7 @@ Codes = Annotated[
         METHOD,
         "--codes",
         "-K",
-        help="Latent codes per subspace.",
+        help="Number of latent codes per subspace.",
         metavar="K",
         show_default=str(PmSFC().codes),
         env=True,
@@ -139,7 +151,7 @@ CheckpointEvery = Annotated[
     opt(
         OPTIMISATION,
         "--checkpoint-every",
-        help="Keep the unfinished optimisation beside the results every so many steps, to go on from after a stop.",
+        help="Save the unfinished optimisation beside the results every N steps; a later run continues it.",
         metavar="N",
         min=0,
         show_default="off",
@@ -151,7 +163,15 @@ LearningRate = Annotated[
     opt(OPTIMISATION, "--lr", help="Learning rate of the codes.", metavar="RATE", show_default="by preset", env=True),
 ]
 Seed = Annotated[
-    int, opt(OPTIMISATION, "--seed", help="Of the random start.", metavar="N", min=0, max=2**63 - 1, env=True)
+    int,
+    opt(
+        OPTIMISATION,
+        "--seed",
+        help="Random seed; the same seed gives the same result.",
+        metavar="N",
+        callback=_check_seed,
+        env=True,
+    ),
 ]
 
 

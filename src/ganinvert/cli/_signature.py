@@ -70,6 +70,26 @@ def assembled(
     return run
 
 
+def with_fields(*options: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the fields of dataclasses as options, see `field_options`; it takes them as `**` arguments."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        types = get_type_hints(command, include_extras=True)
+        *own, rest = inspect.signature(command).parameters.values()
+        parameters = [each.replace(kind=rest.KEYWORD_ONLY, annotation=types[each.name]) for each in own]
+        parameters += [parameter for each in options for parameter in field_options(each)]
+
+        def run(**given: Any) -> None:
+            command(**given)
+
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it by inspect
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        return run
+
+    return decorate
+
+
 def field_options(options: type[Any]) -> list[inspect.Parameter]:
     """Parameters of a command for the fields of a dataclass that were made by `settings.options.option`."""
     hints = get_type_hints(options)

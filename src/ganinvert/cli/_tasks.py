@@ -17,7 +17,7 @@ _REFINE = Annotated[
     options.opt(
         options.METHOD,
         "--refine",
-        help="Then fine-tune a copy of the generator for each photo, nearly to perfection; only changes are kept.",
+        help="Fine-tune a copy of the generator for each photo afterwards; only its changes are stored.",
         env=True,
     ),
 ]
@@ -26,7 +26,7 @@ _REALS = Annotated[
     options.opt(
         options.METHOD,
         "--reals",
-        help="near-perfect: photos like those that the generator was trained on.",
+        help="near-perfect: folder of photos like those that the generator was trained on.",
         metavar="FOLDER",
         show_default="its own samples stand in",
     ),

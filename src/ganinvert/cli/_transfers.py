@@ -16,11 +16,11 @@ from ganinvert.settings import DEFAULT_GENERATOR, Discovery
 from ganinvert.weights import registry
 from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS, FACES
 from ganinvert.weights.store import Store
-from ganinvert.weights.transfer import Note, Progress, Watch
+from ganinvert.weights.transfer import Note, Progress, ProgressCallback
 
 
 @contextmanager
-def transfers() -> Iterator[Watch]:
+def transfers() -> Iterator[ProgressCallback]:
     """Show downloads: bars with speed and remaining time on a terminal, a line now and then elsewhere."""
     if output.verbosity < 0 or not sys.stderr.isatty():
         yield _lines()
@@ -40,7 +40,7 @@ def transfers() -> Iterator[Watch]:
         yield draw
 
 
-def _lines() -> Watch:
+def _lines() -> ProgressCallback:
     last = time.monotonic()
 
     def tell(event: Note | Progress) -> None:

@@ -26,12 +26,12 @@ STRIP = 8
 def interpolate(
     pair: Pair,
     frames: Annotated[
-        int, options.opt(options.METHOD, "--frames", help="Images, with both ends.", metavar="N", min=2)
+        int, options.opt(options.METHOD, "--frames", help="Number of images, both ends included.", metavar="N", min=2)
     ] = 60,
     path: Annotated[
         InterpolationPath,
         options.opt(
-            options.METHOD, "--path", help="Between composed features, as the paper, or between codes and weights."
+            options.METHOD, "--path", help="Interpolate composed features, as in the paper, or codes and weights."
         ),
     ] = "features",
     save: Annotated[
@@ -39,7 +39,7 @@ def interpolate(
         options.opt(
             options.IO,
             "--save",
-            help=f"What to write: webp or gif (animations), frames (PNG files), strip ({STRIP} of the images).",
+            help=f"File to write: webp or gif (animations), frames (PNG files), strip ({STRIP} of the images).",
             metavar="LIST",
         ),
     ] = "webp,strip",

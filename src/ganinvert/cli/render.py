@@ -36,7 +36,7 @@ def render(
     target: options.Target = Path(),
     name: options.Name = DEFAULT_NAME,
     save: Annotated[
-        str, options.opt(options.IO, "--save", help="What to write: image, bundle.", metavar="LIST")
+        str, options.opt(options.IO, "--save", help="Files to write: image, bundle.", metavar="LIST")
     ] = "image,bundle",
     overwrite: options.Overwrite = False,
     fail_fast: options.FailFast = False,
@@ -46,7 +46,10 @@ def render(
     subspaces: Annotated[
         list[int] | None,
         options.opt(
-            options.METHOD, "--subspace", help="A subspace to scale, from 1; may be given several times.", metavar="N"
+            options.METHOD,
+            "--subspace",
+            help="Number of a subspace to scale, from 1; may be given several times.",
+            metavar="N",
         ),
     ] = None,
     scale: Annotated[
@@ -54,7 +57,7 @@ def render(
         options.opt(
             options.METHOD,
             "--scale",
-            help="Multiply the features of those subspaces: 1 changes nothing, 0 switches them off.",
+            help="Factor for the features of these subspaces: 1 changes nothing, 0 switches them off.",
             metavar="S",
         ),
     ] = None,

@@ -40,7 +40,7 @@ def swap(
         options.opt(
             options.METHOD,
             "--strength",
-            help="How far to go: 1 exchanges the subspaces, less mixes them.",
+            help="Strength of the exchange: 1 exchanges the subspaces, less mixes them.",
             metavar="S",
             min=0,
             max=1,
@@ -48,7 +48,11 @@ def swap(
     ] = 1.0,
     grid: Annotated[
         bool,
-        options.opt(options.IO, "--grid", help="Also a picture of every subspace's exchange, as the paper's figure 4."),
+        options.opt(
+            options.IO,
+            "--grid",
+            help="Also write a picture with the exchange of every subspace, as the paper's figure 4.",
+        ),
     ] = False,
 ) -> None:
     """Exchange subspaces between two photos or bundles: expression, age, colours … of one in the other.

@@ -28,13 +28,17 @@ FEW_IMAGES = 500
 def train(
     *,
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Folder of images to learn from, with its subfolders.")
+        Path, typer.Argument(metavar="FOLDER", help="Folder of training images, searched with its subfolders.")
     ],
     target: Annotated[
-        Path, options.opt(options.IO, "--output", "-o", help="File of the generator, NAME.safetensors.", metavar="FILE")
+        Path,
+        options.opt(
+            options.IO, "--output", "-o", help="File of the trained generator: NAME.safetensors.", metavar="FILE"
+        ),
     ],
     name: Annotated[
-        str | None, options.opt(options.IO, "--name", help="Name for `invert -g`.", show_default="NAME of -o")
+        str | None,
+        options.opt(options.IO, "--name", help="Name of the generator for `invert -g`.", show_default="NAME of -o"),
     ] = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
@@ -47,7 +51,10 @@ def train(
     init: Annotated[
         str | None,
         options.opt(
-            options.METHOD, "--init", help="Generator to start from, with its size and channels.", metavar="NAME|FILE"
+            options.METHOD,
+            "--init",
+            help="Generator to start from, which sets resolution and channels.",
+            metavar="NAME|FILE",
         ),
     ] = None,
     changes: Mapping[str, Any],
@@ -55,7 +62,7 @@ def train(
     dtype: options.Dtype = "auto",
     compiled: Annotated[
         bool,
-        options.opt(options.COMPUTE, "--compile", help="Compile the networks: a delay of minutes, then faster steps."),
+        options.opt(options.COMPUTE, "--compile", help="Use torch.compile: minutes of preparation, then faster steps."),
     ] = False,
     config: options.Config = None,
     quiet: options.Quiet = False,

@@ -28,7 +28,7 @@ def train_encoder(
         options.opt(
             options.IO,
             "--reals",
-            help="Folder of photos to learn from too, framed like the generator's images.",
+            help="Folder of photos to train on as well, framed as the generator knows them.",
             metavar="FOLDER",
             show_default="samples only",
         ),

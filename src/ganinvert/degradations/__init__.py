@@ -7,6 +7,17 @@ from ganinvert.degradations.base import Compose, Degradation, Identity
 from ganinvert.degradations.downsample import Downsample
 from ganinvert.degradations.grayscale import Grayscale
 from ganinvert.degradations.mask import Mask
-from ganinvert.degradations.measurement import Measurement, stack
+from ganinvert.degradations.measurement import DEGRADATIONS, DegradationEntry, Measurement, stack
 
-__all__ = ["Compose", "Degradation", "Downsample", "Grayscale", "Identity", "Mask", "Measurement", "stack"]
+__all__ = [
+    "DEGRADATIONS",
+    "Compose",
+    "Degradation",
+    "DegradationEntry",
+    "Downsample",
+    "Grayscale",
+    "Identity",
+    "Mask",
+    "Measurement",
+    "stack",
+]

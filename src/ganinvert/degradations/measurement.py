@@ -1,8 +1,8 @@
-"""What a file shows of the wanted image: what a task optimises towards and a bundle keeps."""
+"""Measurements: what a photo shows of the wanted image, in 8 bits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -17,14 +17,31 @@ from ganinvert.settings import Kernel, Luma
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """One measured image in 8 bits, and the kind of degradation that made it.
+class DegradationEntry:
+    """A kind of degradation.
 
     Attributes:
-        kind: "identity", "grayscale", "downsample" or "mask".
-        levels: (c, s, s) uint8; 0 … 255 stand for [-1, 1].
-        known: (s, s) bool, where a mask leaves the image known; None otherwise.
-        options: Arguments of the degradation: its luma or kernel.
+        build: Makes the degradation of a measurement, for images of a resolution.
+        channels: Number of channels of measurements.
+        choices: Values that the options of a measurement can have, by name.
+        masked: True if measurements say which pixels are known.
+    """
+
+    build: Callable[[Measurement, int], Degradation]
+    channels: int = 3
+    choices: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    masked: bool = False
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A measured image in 8 bits, and the kind of degradation that made it.
+
+    Attributes:
+        kind: Kind of the degradation, of `DEGRADATIONS`.
+        levels: Measured image, (c, s, s) uint8; 0 … 255 stand for [-1, 1].
+        known: Known pixels, (s, s) bool; None if all are.
+        options: Options of the degradation: its luma or kernel.
     """
 
     kind: str
@@ -34,42 +51,53 @@ class Measurement:
 
     @property
     def y(self) -> Tensor:
-        """(1, c, s, s) float32 in [-1, 1], 0 where nothing is known."""
+        """Measurement (1, c, s, s) float32 in [-1, 1], 0 where nothing is known."""
         y = self.levels.float()[None] / 127.5 - 1
         return y if self.known is None else y * self.known
 
     def is_sound(self) -> bool:
-        """Whether the fields are what they claim to be, in a measurement that was read from a file."""
+        """True if the fields of a measurement that was read from a file fit together."""
         if self.levels.dtype != torch.uint8 or self.levels.ndim != 3 or self.levels.shape[1] != self.levels.shape[2]:
             return False
         if self.known is not None and (self.known.dtype != torch.bool or self.known.shape != self.levels.shape[1:]):
             return False
-        if (self.kind == "mask") != (self.known is not None):
-            return False
-        match self.kind:
-            case "grayscale":
-                return len(self.levels) == 1 and self.options.get("luma") in get_args(Luma)
-            case "downsample":
-                return len(self.levels) == 3 and self.options.get("kernel") in get_args(Kernel)
-            case _:
-                return len(self.levels) == 3 and self.kind in ("identity", "mask") and not self.options
+        entry = DEGRADATIONS.get(self.kind)
+        return (
+            entry is not None
+            and entry.masked == (self.known is not None)
+            and len(self.levels) == entry.channels
+            and self.options.keys() == entry.choices.keys()
+            and all(self.options[name] in values for name, values in entry.choices.items())
+        )
 
     def degradation(self, resolution: int) -> Degradation:
-        """P for images of this resolution.
+        """The degradation P for images of this resolution.
 
         Raises:
             ValueError: The kind is unknown.
         """
-        match self.kind:
-            case "identity":
-                return Identity()
-            case "grayscale":
-                return Grayscale(**self.options)
-            case "downsample":
-                return Downsample(resolution, self.levels.shape[-1], **self.options)
-            case "mask" if self.known is not None:
-                return Mask(self.known[None, None])
-        raise ValueError(f"unknown degradation {self.kind!r}")
+        if self.kind not in DEGRADATIONS:
+            raise ValueError(f"unknown degradation {self.kind!r}")
+        return DEGRADATIONS[self.kind].build(self, resolution)
+
+
+def _mask(measured: Measurement, resolution: int) -> Degradation:  # noqa: ARG001
+    assert measured.known is not None
+    return Mask(measured.known[None, None])
+
+
+DEGRADATIONS: dict[str, DegradationEntry] = {
+    "identity": DegradationEntry(lambda _measured, _resolution: Identity()),
+    "grayscale": DegradationEntry(
+        lambda measured, _resolution: Grayscale(**measured.options), channels=1, choices={"luma": get_args(Luma)}
+    ),
+    "downsample": DegradationEntry(
+        lambda measured, resolution: Downsample(resolution, measured.levels.shape[-1], **measured.options),
+        choices={"kernel": get_args(Kernel)},
+    ),
+    "mask": DegradationEntry(_mask, masked=True),
+}
+"""Every degradation that a bundle can keep a measurement of. A further one is a row."""
 
 
 def stack(measurements: Sequence[Measurement], resolution: int) -> tuple[Tensor, Degradation]:

@@ -1,4 +1,4 @@
-"""Networks by name: fetched, converted, checked and kept in the cache."""
+"""Networks of the catalogue: downloaded, converted, checked and stored in the cache."""
 
 from __future__ import annotations
 
@@ -14,53 +14,58 @@ from ganinvert.generators.pggan import PGGANDiscriminator, PGGANGenerator
 from ganinvert.weights import GeneratorWeights, TensorFile, digest, read_discriminator, read_generator, read_perceptual
 from ganinvert.weights.catalog import CONVOLUTIONS, Entry, Source
 from ganinvert.weights.store import Store, etag_path, is_offline
-from ganinvert.weights.transfer import Note, Patience, Progress, Watch, file_sha256
+from ganinvert.weights.transfer import Note, Progress, ProgressCallback, RetryPolicy, file_sha256
 
 _log = logging.getLogger(__name__)
 _FIRST_LOOK = 2  # known images that are compared when a network is fetched; `verify` compares all
 
 
 def log(event: Note | Progress) -> None:
-    """Tell Python's logging of a download: terms of use as a warning, which is shown by default."""
+    """Pass messages of a download to logging; terms of use are warnings, which are shown by default."""
     if isinstance(event, Note):
         _log.log(logging.WARNING if event.important else logging.INFO, event.text)
 
 
 def obtain(
-    entry: Entry, store: Store, *, offline: bool = False, watch: Watch = log, patience: Patience | None = None
+    entry: Entry,
+    store: Store,
+    *,
+    offline: bool = False,
+    watch: ProgressCallback = log,
+    retry: RetryPolicy | None = None,
 ) -> Path:
-    """The canonical copy of a network, fetched now when it is not in the cache.
+    """Return the path of a network's canonical copy, downloading it if it is not in the cache.
 
     Args:
-        entry: Which network.
-        store: The cache.
-        offline: Do not use the network; `GANINVERT_OFFLINE` does the same.
-        watch: Told of the licence, progress and mirrors that fail.
-        patience: How often to try.
+        entry: Network to download.
+        store: Cache of networks.
+        offline: Do not use the internet; `GANINVERT_OFFLINE` does the same.
+        watch: Callback for the licence, progress and mirrors that fail.
+        retry: Number of attempts and waiting times.
 
     Raises:
-        WeightsError: It is not there and cannot be fetched, or what was fetched fails a check and was deleted.
+        WeightsError: It is not cached and cannot be downloaded, or the download fails a check and was deleted.
         OutputError: The cache cannot be written.
     """
     if store.has(entry):
         return store.path(entry)
     sources = [source for source in entry.sources if source.urls]
     if offline or is_offline() or not sources:
-        reason = "cannot be fetched automatically" if not sources else "the network is switched off"
+        reason = "cannot be fetched automatically" if not sources else "the internet is switched off"
         raise WeightsError(
             f"{entry.name} is not in the cache ({store.path(entry)}), and {reason}", hint=_by_hand(entry)
         )
     with store.lock(entry, lambda: watch(Note(f"{entry.name}: another process is fetching it, waiting"))):
         if not store.has(entry):  # the other process may have ended well
-            _fetch(entry, sources, store, watch, patience)
+            _fetch(entry, sources, store, watch, retry)
     return store.path(entry)
 
 
 def import_file(file: Path, entry: Entry, store: Store) -> Path:
-    """Keep a file that was fetched by hand as the network of that name. The file itself is left as it is.
+    """Store a file that was downloaded by hand as a network of the catalogue. The file itself stays unchanged.
 
     Raises:
-        WeightsError: It is missing, not what the catalogue knows of it, or fails a check.
+        WeightsError: The file is missing, not one that the catalogue knows, or fails a check.
         OutputError: The cache cannot be written.
     """
     if not file.is_file():
@@ -79,7 +84,7 @@ def import_file(file: Path, entry: Entry, store: Store) -> Path:
 
 
 def _recognised(file: Path, sha256: str, entry: Entry, store: Store) -> Source:
-    """Which of the network's files this is: by its digest, else by its name, else the one whose digest is unknown."""
+    """Recognise a file of the network by its digest, else by its name, else as the one without a known digest."""
     expected = {source: store.expected(entry, source) for source in entry.sources}
     by_digest = [source for source, digits in expected.items() if digits and sha256.startswith(digits)]
     # A browser may have changed the name.
@@ -96,7 +101,7 @@ def verify(entry: Entry, store: Store) -> int:
     """Hash the canonical copy again, render the self-check, and compare all known images.
 
     Returns:
-        How many known images were compared.
+        Number of known images that were compared.
 
     Raises:
         WeightsError: It is not in the cache, or fails; then it is deleted.
@@ -118,7 +123,7 @@ def verify(entry: Entry, store: Store) -> int:
 
 
 def load_cached(entry: Entry, store: Store) -> GeneratorWeights:
-    """Read the canonical copy, which must be what was kept when it was fetched.
+    """Read the canonical copy and compare its digest with the pinned one.
 
     Raises:
         WeightsError: It is damaged or was changed; then it is deleted.
@@ -131,7 +136,9 @@ def load_cached(entry: Entry, store: Store) -> GeneratorWeights:
     return weights
 
 
-def _fetch(entry: Entry, sources: Sequence[Source], store: Store, watch: Watch, patience: Patience | None) -> None:
+def _fetch(
+    entry: Entry, sources: Sequence[Source], store: Store, watch: ProgressCallback, retry: RetryPolicy | None
+) -> None:
     from ganinvert.weights.download import download  # brings httpx, which only this needs
 
     failures = []
@@ -139,9 +146,7 @@ def _fetch(entry: Entry, sources: Sequence[Source], store: Store, watch: Watch, 
         part = store.part(source)
         watch(Note(announcement(entry, source), important=entry.noncommercial))
         try:
-            _url, sha256 = download(
-                source.urls, part, expected=store.expected(entry, source), watch=watch, patience=patience
-            )
+            _url, sha256 = download(source.urls, part, expected=store.expected(entry, source), watch=watch, retry=retry)
             try:
                 _adopt(part, entry, source, sha256, store)
             finally:
@@ -157,14 +162,14 @@ def _fetch(entry: Entry, sources: Sequence[Source], store: Store, watch: Watch, 
 
 
 def announcement(entry: Entry, source: Source) -> str:
-    """What people are told before a download: file, size, licence."""
+    """Describe a download for the user: file, size, licence."""
     size = f"about {source.size / 1e6:.0f} MB" if source.size else "size told by the server"
     use = "; NON-COMMERCIAL USE ONLY" if entry.noncommercial else ""
     return f"{entry.name}: fetching {source.file} ({size}); licence of the weights: {entry.licence}{use}"
 
 
 def _adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) -> None:
-    """Convert, check and keep a received file."""
+    """Convert, check and store a downloaded file."""
     about = {
         "name": entry.name,
         "licence": f"{entry.licence}{'; non-commercial use only' if entry.noncommercial else ''}",
@@ -202,7 +207,7 @@ def _adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) 
 
 
 def _adopt_discriminator(file: Path, entry: Entry, about: Mapping[str, str], store: Store) -> None:
-    """Keep what came with the generator, which does not need it."""
+    """Store the discriminator of the file, if it has a usable one."""
     try:
         discriminator = read_discriminator(file)
         PGGANDiscriminator.of(discriminator)
@@ -228,10 +233,10 @@ def _deleted(entry: Entry, store: Store, error: WeightsError) -> WeightsError:
 
 
 def _by_hand(entry: Entry) -> str:
-    """The next thing to do when nothing comes by itself."""
+    """Describe how to get the file with a browser."""
     source = entry.sources[0]
     place = (source.urls or (source.page,))[0]
-    first = f"with network: `ganinvert fetch-weights {entry.name}`; or " if source.urls else ""
+    first = f"online: `ganinvert fetch-weights {entry.name}`; or " if source.urls else ""
     return (
         f"{first}fetch {source.file} from {place} with a browser, then"
         f" `ganinvert fetch-weights --from-file {source.file} --as {entry.name}`"

@@ -129,7 +129,7 @@ def edit_layer(settings: MethodSettings, generator: Generator) -> int:
         WeightsError: The method needs an encoder, and the generator has none.
     """
     default = min(LAYER, generator.num_layers)
-    encoder = encoder_of(generator).layer if "encoder" in settings.needs else default
+    encoder = encoder_of(generator).layer if "encoder" in settings.networks else default
     return settings.edit_layer(default, encoder)
 
 

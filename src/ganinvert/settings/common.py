@@ -1,4 +1,4 @@
-"""Words that options know, and checks of values."""
+"""Choices of options, and checks of values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ Affinity = Literal["thresholded", "paper"]
 Augmentation = Literal["adaptive", "fixed", "none"]
 Box = tuple[int, int, int, int]
 """Left, top, width and height, in pixels."""
-EvaluatedTask = Literal["invert", "colorize", "upscale", "inpaint"]
 FitMode = Literal["crop", "pad", "squash"]
 GrayImages = Literal["keep", "skip"]
 Kernel = Literal["bicubic", "area", "bilinear", "lanczos"]
@@ -41,41 +40,25 @@ PICTURE_SUFFIXES = frozenset(f".{name}" for name in _FORMATS.split(" "))
 
 
 def at_least(name: str, value: int, least: int) -> None:
-    """Refuse a number that is too small.
-
-    Raises:
-        UsageError: It is below `least`.
-    """
+    """Raise UsageError if a number is below `least`."""
     if value < least:
         raise UsageError(f"{name} cannot be {value}", hint=f"choose at least {least}")
 
 
 def require_seed(seed: int) -> None:
-    """Refuse a seed that random generators do not take.
-
-    Raises:
-        UsageError: It is negative or has more than 63 bits.
-    """
+    """Raise UsageError unless a seed has 0 to 63 bits, as random generators take them."""
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed cannot be {seed}", hint="choose a number from 0 to 2⁶³ - 1")
 
 
 def positive(name: str, value: float) -> None:
-    """Refuse a number that is not positive.
-
-    Raises:
-        UsageError: It is not above 0, or above 1e6, or no number.
-    """
+    """Raise UsageError unless a number is above 0 and not above 1e6."""
     if not 0 < value <= 1e6:
         raise UsageError(f"{name} cannot be {value:g}", hint="choose a number above 0 and not above 1e6")
 
 
 def not_negative(name: str, value: float) -> None:
-    """Refuse a number below 0.
-
-    Raises:
-        UsageError: It is negative, or above 1e6, or no number.
-    """
+    """Raise UsageError unless a number is from 0 to 1e6."""
     if not 0 <= value <= 1e6:
         raise UsageError(f"{name} cannot be {value:g}", hint="choose a number from 0 to 1e6")
 

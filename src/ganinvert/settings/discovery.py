@@ -1,4 +1,4 @@
-"""How subspaces are discovered."""
+"""Settings of the discovery of subspaces."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ganinvert.settings.common import DiscoveryPreset, Schedule, at_least, posit
 
 @dataclass(frozen=True)
 class Discovery:
-    """How to learn the self-expression matrix S (PmSFC eq. 5, algorithm 1).
+    """Learning of the self-expression matrix S (PmSFC eq. 5, algorithm 1).
 
     Attributes:
-        layer: Where the generator is cut.
-        steps: Adam steps.
+        layer: Layer whose channels are grouped.
+        steps: Number of Adam steps.
         lr: Adam's learning rate.
-        schedule: What becomes of it.
-        batch: Codes sampled per step (the paper does not say; the authors' program takes 4).
-        moment_codes: Codes for the expectation of the feature loss; 0 uses each step's batch, as the paper.
-        image_weight: λ, of the loss in image space.
-        sparsity_weight: μ, of ‖S‖₁.
-        seed: Of the sampled codes.
+        schedule: Schedule of the learning rate.
+        batch: Number of codes sampled per step (the paper does not say; the authors' program takes 4).
+        moment_codes: Number of codes for the expectation of the feature loss; 0 uses each step's batch, as the paper.
+        image_weight: Weight λ of the loss in image space.
+        sparsity_weight: Weight μ of ‖S‖₁.
+        seed: Random seed of the sampled codes.
     """
 
     layer: int = 3
@@ -35,11 +35,6 @@ class Discovery:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
-
-        Raises:
-            UsageError: No steps, an empty batch, or a learning rate that is not positive.
-        """
         at_least("steps", self.steps, 1)
         at_least("batch", self.batch, 1)
         require_seed(self.seed)

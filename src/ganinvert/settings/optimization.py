@@ -1,4 +1,4 @@
-"""How the loop moves a code, and what for."""
+"""Settings of the optimisation loop and of its objective."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ganinvert.settings.common import Optimizer, Schedule, at_least, positive, s
 
 @dataclass(frozen=True)
 class Optimization:
-    """How the loop moves the code.
+    """Steps and learning rates of the optimisation loop.
 
     Attributes:
-        steps: Number of steps; 0 leaves the start as it is.
+        steps: Number of steps; 0 leaves the initial code as it is.
         lr: Learning rate of the latent codes.
-        schedule: What becomes of it.
-        warmup: Share of the steps in which it rises from 0.
+        schedule: Schedule of the learning rate.
+        warmup: Share of the steps in which the learning rate rises from 0.
         optimizer: Adam (0.9, 0.999), RMSprop (0.99), plain gradient descent, or L-BFGS with a line search, which
             takes photos one at a time.
-        runs: How many times the schedule is gone through, each in an equal share of the steps.
+        runs: Number of times that the schedule is gone through, each in an equal share of the steps.
     """
 
     steps: int = 300
@@ -29,23 +29,18 @@ class Optimization:
     runs: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
-
-        Raises:
-            UsageError: Fewer than no steps, or a learning rate that is not positive.
-        """
         at_least("steps", self.steps, 0)
         at_least("runs", self.runs, 1)
         positive("lr", self.lr)
 
     @property
     def shortest(self) -> Optimization:
-        """The same with one step, or with none."""
+        """These settings with one step at most."""
         return replace(self, steps=min(self.steps, 1))
 
     @property
     def run_steps(self) -> int:
-        """Steps of each run, but for the last one when they do not divide."""
+        """Number of steps of each run; the last one may have fewer."""
         return max(-(-self.steps // self.runs), 1)
 
     def rate(self, index: int) -> float:
@@ -57,20 +52,20 @@ class Optimization:
 
 @dataclass(frozen=True)
 class Objective:
-    """What the loop minimises per image: weighted differences between measurement and image, such as eq. 8.
+    """Weights of the loss per image between measurement and image, such as eq. 8.
 
     Eq. 8 is pixel · mean (x − x̂)² + perceptual · mean |V(x) − V(x̂)|. It gives neither weights nor V's layer; mean
     reductions, 0.001 and relu3_3 are those of mGANprior's program.
 
     Attributes:
         pixel: Weight of the mean squared difference, images in [-1, 1].
-        absolute: Of the mean absolute difference.
-        laplacian: Of the mean absolute difference of all levels of the Laplacian pyramid.
-        perceptual: Of the VGG16 term; 0 switches it off.
-        alexnet: Of the mean squared difference of AlexNet's fourth convolution (GenVisMani).
-        lpips: Of LPIPS (AlexNet).
-        perceptual_every: The gradient of the terms with a network is computed anew every so many steps and kept in
-            between, because it is the costly half of a step and changes slowly.
+        absolute: Weight of the mean absolute difference.
+        laplacian: Weight of the mean absolute difference of all levels of the Laplacian pyramid.
+        perceptual: Weight of the VGG16 term; 0: none.
+        alexnet: Weight of the mean squared difference of AlexNet's fourth convolution (GenVisMani).
+        lpips: Weight of LPIPS (AlexNet).
+        perceptual_every: Number of steps for which the gradient of the terms with a network is kept, because it is the
+            costly half of a step and changes slowly.
     """
 
     pixel: float = 1.0
@@ -82,9 +77,4 @@ class Objective:
     perceptual_every: int = 4
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
-
-        Raises:
-            UsageError: `perceptual_every` is below 1.
-        """
         at_least("perceptual_every", self.perceptual_every, 1)

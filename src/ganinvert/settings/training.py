@@ -1,11 +1,11 @@
-"""Settings for training a generator."""
+"""Settings of the training of generators."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ganinvert.errors import UsageError
-from ganinvert.settings.common import Augmentation, GanLoss, GrayImages, at_least, positive, require_seed
+from ganinvert.settings.common import Augmentation, GanLoss, GrayImages, at_least, not_negative, positive, require_seed
 from ganinvert.settings.options import option
 
 _LEARNING = "Optimisation"
@@ -13,52 +13,56 @@ _LEARNING = "Optimisation"
 
 @dataclass(frozen=True)
 class Training:
-    """Settings for growing a PGGAN on a folder of images (Karras et al. 2018, arXiv:1710.10196).
+    """Training of a growing PGGAN on a folder of images (Karras et al. 2018, arXiv:1710.10196).
 
     Attributes:
         resolution: Side of the images in pixels, a power of two.
-        latent_dim: Length of z.
-        base: Channels at resolution r are min(base / r, cap); the official networks have 16384 and 512.
-        cap: See base.
-        images: Number of images to show in all, counting repetitions.
-        phase_images: Number of images for each resolution below the last one to fade in, and again to settle; 0 starts
-            at the last resolution.
-        batch: Images per step.
+        latent_dim: Number of entries of z.
+        base: Factor of the number of channels, which is min(base / r, cap) at r pixels; officially 16384.
+        cap: Largest number of channels; officially 512.
+        images: Number of images shown in all, counting repetitions.
+        phase_images: Number of images in which each resolution below the last one fades in, and again settles; 0
+            starts at the last resolution.
+        batch: Number of images per step.
         lr: Adam's learning rate of both networks, under equalised lr.
         loss: Adversarial loss.
-        r1: γ, the weight of the R1 penalty (Mescheder et al. 2018) of the non-saturating loss.
+        r1: Weight γ of the R1 penalty (Mescheder et al. 2018) of the non-saturating loss.
         augmentation: Augmentation of the discriminator's images: never, always, or as often as it overfits.
-        features: Weight of the discriminator heads on pretrained features (projected GAN); 0 switches them off.
-        ema_images: Half-life in images of a past state in the averaged generator.
-        flip: Show mirrored images too.
+        features: Weight of the discriminator heads on pretrained features (projected GAN); 0: none.
+        ema_images: Number of images after which a past state has half its weight in the averaged generator.
+        flip: Show mirrored images, too.
         gray: Treatment of gray images among the training images.
         evaluation_images: Number of samples for the Fréchet distance.
-        evaluations: Number of evaluations on the way.
-        seed: Random seed of the training.
+        evaluations: Number of measurements on the way.
+        seed: Random seed.
     """
 
-    resolution: int = option(64, "--resolution", help="Side of the images in pixels: 16, 32, … 1024.", metavar="N")
-    latent_dim: int = option(128, "--latent", help="Length of z.", metavar="N")
-    base: int = option(2048, "--base", help="Base of the channels: min(base / r, cap) at r pixels.", metavar="N")
-    cap: int = option(128, "--cap", help="Most channels; the official networks have 512, and base 16384.", metavar="N")
+    resolution: int = option(64, "--resolution", help="Resolution in pixels: 16, 32, … 1024.", metavar="N")
+    latent_dim: int = option(128, "--latent", help="Length of the latent code z.", metavar="N")
+    base: int = option(
+        2048, "--base", help="Base of the number of channels, min(base / r, cap) at r pixels.", metavar="N"
+    )
+    cap: int = option(
+        128, "--cap", help="Maximum of channels; the official networks have base 16384 and cap 512.", metavar="N"
+    )
     images: int = option(
-        400_000, "--images", help="Images to show in all, counting repetitions.", metavar="N", panel=_LEARNING
+        400_000, "--images", help="Number of images to train on, counting repetitions.", metavar="N", panel=_LEARNING
     )
     phase_images: int = option(
         20_000,
         "--phase",
-        help="Images for each resolution to fade in, and as many to settle; 0 to start full-grown.",
+        help="Number of images to fade in each resolution, and to settle it; 0 trains without growing.",
         metavar="N",
         panel=_LEARNING,
     )
-    batch: int = option(16, "--batch-size", help="Images per step.", metavar="N", panel=_LEARNING)
-    lr: float = option(2e-3, "--lr", help="Learning rate of Adam.", metavar="RATE", panel=_LEARNING)
+    batch: int = option(16, "--batch-size", help="Number of images per step.", metavar="N", panel=_LEARNING)
+    lr: float = option(2e-3, "--lr", help="Learning rate of the Adam optimiser.", metavar="RATE", panel=_LEARNING)
     loss: GanLoss = option("non-saturating", "--loss", help="Adversarial loss.", panel=_LEARNING)
     r1: float = 1.0
     augmentation: Augmentation = option(
         "adaptive",
         "--augment",
-        help="Augmentation of the discriminator's images: as often as it overfits, always, or never.",
+        help="Augmentation of the discriminator's images: as it overfits, always, or never.",
         panel=_LEARNING,
     )
     features: float = option(
@@ -72,18 +76,12 @@ class Training:
     flip: bool = option(
         True, "--flip/--no-flip", help="Show mirrored images too.", panel=_LEARNING, show_default="flip"
     )
-    gray: GrayImages = option("keep", "--gray", help="Treatment of gray images.", panel="Input/Output")
+    gray: GrayImages = option("keep", "--gray", help="Keep or skip gray images.", panel="Input/Output")
     evaluation_images: int = 2000
     evaluations: int = 10
-    seed: int = option(0, "--seed", help="Random seed of the training.", metavar="N", panel=_LEARNING)
+    seed: int = option(0, "--seed", help="Random seed of the whole training.", metavar="N", panel=_LEARNING)
 
     def __post_init__(self) -> None:
-        """Refuse invalid values.
-
-        Raises:
-            UsageError: A resolution that is no power of two from 16 to 1024, a size below 1, or a rate that is not
-                positive.
-        """
         if self.resolution not in RESOLUTIONS:
             near = min(RESOLUTIONS, key=lambda side: abs(side - self.resolution))
             raise UsageError(
@@ -100,8 +98,7 @@ class Training:
         require_seed(self.seed)
         positive("lr", self.lr)
         positive("r1", self.r1)
-        if not 0 <= self.features <= 1e6:
-            raise UsageError(f"features cannot be {self.features:g}", hint="choose 0 or a positive weight")
+        not_negative("features", self.features)
         if (self.loss, self.augmentation) == ("wgan-gp", "adaptive"):
             raise UsageError(
                 "adaptive augmentation cannot follow wgan-gp, whose scores have no sign that means overfitting",

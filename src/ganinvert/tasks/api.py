@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from ganinvert import images
 from ganinvert.optimize import Step
 from ganinvert.settings import (
-    Align,
     Box,
     ColorizeTask,
-    FitMode,
     InpaintTask,
     InversionSettings,
     InvertTask,
@@ -20,54 +18,30 @@ from ganinvert.settings import (
     Luma,
     MethodName,
     MethodSettings,
-    Precision,
-    Request,
     TaskOptions,
     UpscaleTask,
     preset_of,
 )
-from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks.inpaint import holed
 from ganinvert.tasks.results import Inversion
-from ganinvert.tasks.session import Inverter
+from ganinvert.tasks.session import Inverter, SessionOptions
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-class Options(TypedDict, total=False):
-    """Options that the functions for one photo share.
+class Options(SessionOptions, total=False):
+    """Options that the functions for one photo share: these, `partition`, and the fields of `Request`.
 
     Attributes:
-        generator: Name of a generator, by default "portraits-64", or path of its file.
         settings: Method, optimiser, loss weights and fine-tuning; by default `preset_of("pmsfc", task)`.
         method: Name of a method, whose default preset replaces `settings`; or a method's own settings, which replace
             `settings.method`, for instance `PmSFC(subspaces=6, codes=5)`.
-        partition: Subspaces to use instead of the discovered ones.
-        fit: Way of making a photo square: "crop" (default), "pad" or "squash".
-        align: "auto" (default) moves a face to where a face generator expects it, unless it is there; "force" always;
-            "off" never, and warns if it should.
-        face: Number of the face in the photo, counted from the largest, from 1.
-        paste_back: Also put the result back into the photo, at its own size: `Inversion.whole`.
-        reals: Folder of photos that near-perfect fine-tuning takes for real, instead of the generator's samples.
-        device: "auto" (default), "cpu", "cuda", "cuda:N" or "mps".
-        dtype: Precision of convolutions: "auto" (default), "float32" or "bfloat16".
-        seed: Random seed, 0 by default.
         callback: Called after every step; an exception it raises ends the optimisation.
     """
 
-    generator: str | Path
     settings: InversionSettings
     method: MethodSettings | MethodName | None
-    partition: SubspacePartition | None
-    fit: FitMode
-    align: Align
-    face: int
-    paste_back: bool
-    reals: Path | None
-    device: str
-    dtype: Precision
-    seed: int
     callback: Callable[[Step], None] | None
 
 
@@ -149,14 +123,19 @@ def inpaint(
     return _run(InpaintTask(), holed(photo, mask=mask, keep_white=keep_white), **options)
 
 
-def _run(task: TaskOptions, picture: str | Path | Image | images.Picture, **options: Unpack[Options]) -> Inversion:
-    method, callback = options.pop("method", None), options.pop("callback", None)
-    partition = options.pop("partition", None)
-    settings = options.pop("settings", None) or preset_of("pmsfc", task.name)
+def _run(
+    task: TaskOptions,
+    picture: str | Path | Image | images.Picture,
+    *,
+    settings: InversionSettings | None = None,
+    method: MethodSettings | MethodName | None = None,
+    callback: Callable[[Step], None] | None = None,
+    **options: Unpack[SessionOptions],
+) -> Inversion:
+    settings = settings or preset_of("pmsfc", task.name)
     if isinstance(method, str):
         settings = preset_of(method, task.name)
     elif method is not None:
         settings = settings.of(method)
-    request = Request(task, settings, **options)  # type: ignore[misc]  # the rest are its fields
-    session = Inverter.open(request, partition)
+    session = Inverter.load(settings=settings, task=task, **options)
     return session.run([session.prepare(picture)], callback=callback)[0]

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 
@@ -23,12 +23,10 @@ from ganinvert.methods import FineTuning, method_of
 from ganinvert.optimize import Snapshot, Solution, Stage, Step, solve
 from ganinvert.settings import (
     DEFAULT_GENERATOR,
-    Align,
-    FitMode,
     InversionSettings,
     InvertTask,
-    Precision,
     Request,
+    RequestOptions,
     TaskOptions,
     preset_of,
 )
@@ -43,6 +41,13 @@ if TYPE_CHECKING:
 
 OUT_OF_MEMORY = ("DefaultCPUAllocator", "MPS backend out of memory", "CUDA error: out of memory")
 """Messages of the errors of a full memory that have no type of their own."""
+
+
+class SessionOptions(RequestOptions, total=False):
+    """Keywords of `Inverter.load`: fields of `Request`, and `partition`, subspaces instead of discovered ones."""
+
+    generator: str | Path
+    partition: SubspacePartition | None
 
 
 @dataclass(frozen=True)
@@ -96,14 +101,7 @@ class Inverter:
         *,
         task: TaskOptions | None = None,
         partition: SubspacePartition | None = None,
-        fit: FitMode = "crop",
-        align: Align = "auto",
-        face: int = 1,
-        paste_back: bool = False,
-        reals: Path | None = None,
-        device: str = "auto",
-        dtype: Precision = "auto",
-        seed: int = 0,
+        **options: Unpack[RequestOptions],
     ) -> Inverter:
         """Open a session by keywords: see `Request` for what they mean, and `open` for errors.
 
@@ -111,8 +109,7 @@ class Inverter:
         """
         task = task or InvertTask()
         settings = settings or preset_of("pmsfc", task.name)
-        request = Request(task, settings, generator, fit, align, face, paste_back, reals, device, dtype, seed)
-        return cls.open(request, partition)
+        return cls.open(Request(task, settings, generator, **options), partition)
 
     @property
     def settings(self) -> InversionSettings:

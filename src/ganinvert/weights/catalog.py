@@ -1,4 +1,4 @@
-"""The networks that are known by name: where they are, what they are, what one may do with them. No torch here.
+"""Catalogue of pretrained networks: addresses, contents and licences. No torch here.
 
 No address could be tried while this table was written: it follows what the origins publish. Where an origin states no
 whole SHA-256, the first file that is fetched and passes the self-check pins it.
@@ -28,12 +28,12 @@ class Source:
     """One file that holds the network; a network may be published as several.
 
     Attributes:
-        file: Its name at the origin.
-        urls: Mirrors of the same bytes, in the order to try; none when it can only be fetched by hand.
-        format: As `formats` calls it.
-        sha256: The whole digest, or the first digits that the file's name carries; empty when unknown.
-        size: In bytes, about; None when unknown.
-        page: Where a person finds it.
+        file: Name of the file at its origin.
+        urls: Addresses of the same bytes, in the order to try; none if it can only be downloaded by hand.
+        format: Name of the format, as `formats` has it.
+        sha256: SHA-256 of the file, or the first digits that its name carries; empty if unknown.
+        size: Approximate size in bytes; None if unknown.
+        page: Web page from which a person can download it.
     """
 
     file: str
@@ -58,14 +58,14 @@ class Entry:
     """A network with a name.
 
     Attributes:
-        name: What people type.
-        domain: What it shows, or "ImageNet features".
+        name: Name on the command line.
+        domain: Subject of its images, or "ImageNet features".
         resolution: Side of its images in pixels.
         network: "PGGAN", "VGG16" or "AlexNet".
         sources: Files that hold it, in the order to try.
-        licence: Of the weights, in words.
-        noncommercial: Whether it must not be used commercially.
-        origin: Who trained it.
+        licence: Licence of the weights, in words.
+        noncommercial: True if commercial use is forbidden.
+        origin: Person or group that trained it.
         fingerprints: Key of its known (z, image) pairs, empty when there are none.
     """
 
@@ -90,7 +90,7 @@ class Entry:
 
     @property
     def size(self) -> int | None:
-        """In bytes, about, of the first source; None when unknown."""
+        """Approximate size of the first source in bytes; None if unknown."""
         return self.sources[0].size if self.sources else None
 
 
@@ -238,14 +238,14 @@ CONVOLUTIONS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
         "features.10": (256, 256, 3, 3),
     },
 }
-"""Weights' shapes of the perceptual networks, OIHW."""
+"""Shapes of the weights of the perceptual networks, OIHW."""
 
 
 def find(name: str) -> Entry:
-    """The network of that name.
+    """Find a network by its name.
 
     Raises:
-        UsageError: There is none; the hint names the nearest.
+        UsageError: There is no such network; the hint names similar ones.
     """
     if name not in CATALOG:
         near = difflib.get_close_matches(name, CATALOG, n=3, cutoff=0.5)

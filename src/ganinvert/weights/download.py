@@ -1,4 +1,4 @@
-"""Downloads that resume and verify: the only module that uses the network."""
+"""Downloads that resume and are verified: the only module that uses the internet."""
 
 from __future__ import annotations
 
@@ -19,49 +19,49 @@ from ganinvert.errors import OutputError, WeightsError
 from ganinvert.files import write_atomically
 from ganinvert.weights.google_drive import drive_problem, next_step
 from ganinvert.weights.store import etag_path
-from ganinvert.weights.transfer import Note, Patience, Progress, Watch, file_sha256
+from ganinvert.weights.transfer import Note, Progress, ProgressCallback, RetryPolicy, file_sha256
 
 LARGEST = 4 << 30
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 
 
 class _MirrorError(Exception):
-    """This mirror will not give the file."""
+    """The mirror does not give the file."""
 
 
 class _TransientError(Exception):
-    """Worth another attempt."""
+    """The failure may be gone at the next attempt."""
 
-    def __init__(self, message: str, *, cost: int = 1, wanted: float | None = None) -> None:
+    def __init__(self, message: str, *, cost: int = 1, requested: float | None = None) -> None:
         super().__init__(message)
-        self.cost, self.wanted = cost, wanted
+        self.cost, self.requested = cost, requested
 
 
 def download(
-    urls: Sequence[str], part: Path, *, expected: str, watch: Watch, patience: Patience | None = None
+    urls: Sequence[str], part: Path, *, expected: str, watch: ProgressCallback, retry: RetryPolicy | None = None
 ) -> tuple[str, str]:
-    """Receive a file from the first mirror that gives it, going on where an earlier attempt ended.
+    """Download a file from the first mirror that gives it, resuming an earlier attempt.
 
     Args:
-        urls: Mirrors in order.
-        part: Where to write; what is there already is continued.
-        expected: The SHA-256, or its first digits; empty when unknown.
-        watch: Told of progress and of mirrors that fail.
-        patience: How often to try.
+        urls: Addresses of the same file, in the order to try.
+        part: File to write; bytes that are there already are not requested again.
+        expected: SHA-256 of the file, or its first digits; empty if unknown.
+        watch: Callback for progress and for mirrors that fail.
+        retry: Number of attempts and waiting times.
 
     Returns:
-        The address that gave the file, and the file's SHA-256.
+        Address that gave the file, and the file's SHA-256.
 
     Raises:
-        WeightsError: No mirror gave the right file. A wrong file is deleted, a partial one is kept to go on later.
+        WeightsError: No mirror gave the right file. A wrong file is deleted, a partial one is kept for resuming.
         OutputError: The file cannot be written.
     """
-    patience = patience or Patience()
+    retry = retry or RetryPolicy()
     failures = []
-    with _client(patience) as client:
+    with _client(retry) as client:
         for url in urls:
             try:
-                return url, _from_mirror(client, url, part, expected, watch, patience)
+                return url, _from_mirror(client, url, part, expected, watch, retry)
             except (_MirrorError, httpx.InvalidURL) as error:
                 failures.append(f"{urlsplit(url).hostname}: {error}")
                 watch(Note(failures[-1]))
@@ -74,20 +74,22 @@ def download(
 
 
 @contextmanager
-def _client(patience: Patience) -> Iterator[httpx.Client]:
+def _client(retry: RetryPolicy) -> Iterator[httpx.Client]:
     agent = {"User-Agent": f"ganinvert/{version('ganinvert')}", "Accept-Encoding": "identity"}
     try:
-        client = httpx.Client(headers=agent, timeout=patience.timeout, follow_redirects=True)
+        client = httpx.Client(headers=agent, timeout=retry.timeout, follow_redirects=True)
     except (ImportError, ValueError, OSError) as error:  # SOCKS without its package, a bad proxy or certificate file
         raise WeightsError(
-            f"the network settings cannot be used: {error}",
+            f"the internet settings cannot be used: {error}",
             hint="check HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR",
         ) from error
     with client:
         yield client
 
 
-def _from_mirror(client: httpx.Client, url: str, part: Path, expected: str, watch: Watch, patience: Patience) -> str:
+def _from_mirror(
+    client: httpx.Client, url: str, part: Path, expected: str, watch: ProgressCallback, retry: RetryPolicy
+) -> str:
     spent = failures = 0
     most, resumed = _size(part), _size(part) > 0
     while True:
@@ -96,20 +98,20 @@ def _from_mirror(client: httpx.Client, url: str, part: Path, expected: str, watc
         except (_TransientError, httpx.TransportError) as error:
             gained, most = _size(part) > most, max(most, _size(part))
             spent, failures = (0, 0) if gained else (spent + _cost(error), failures + 1)
-            if spent >= patience.attempts:
+            if spent >= retry.attempts:
                 raise _MirrorError(f"gave up: {error}") from error
-            wait = patience.wait(failures, error.wanted if isinstance(error, _TransientError) else None)
+            wait = retry.wait(failures, error.requested if isinstance(error, _TransientError) else None)
             if wait >= 1:
                 watch(Note(f"{urlsplit(url).hostname}: {error}; trying again in {wait:.0f} s"))
             time.sleep(wait)
             continue
         except httpx.HTTPError as error:
             raise _MirrorError(str(error)) from error
-        found = file_sha256(part)
-        if found.startswith(expected):
-            return found
+        sha256 = file_sha256(part)
+        if sha256.startswith(expected):
+            return sha256
         _discard(part)
-        problem = f"its SHA-256 begins with {found[: max(len(expected), 8)][:16]}, not {expected[:16]}"
+        problem = f"its SHA-256 begins with {sha256[: max(len(expected), 8)][:16]}, not {expected[:16]}"
         if not resumed:
             raise _MirrorError(f"sent a wrong file, deleted: {problem}")
         watch(Note(f"{part.stem}: what was received earlier does not fit ({problem}): once more from the beginning"))
@@ -124,8 +126,8 @@ def _cost(error: Exception) -> int:
     return error.cost if isinstance(error, _TransientError) else 1
 
 
-def _receive(client: httpx.Client, url: str, part: Path, *, trusted: bool, watch: Watch) -> None:
-    """One attempt, with what a page in between asks for."""
+def _receive(client: httpx.Client, url: str, part: Path, *, trusted: bool, watch: ProgressCallback) -> None:
+    """Try once, following a confirmation page."""
     parameters: Mapping[str, str] | None = None
     for _ in range(3):
         page = _request(client, url, parameters, part, trusted=trusted, watch=watch)
@@ -142,13 +144,19 @@ def _receive(client: httpx.Client, url: str, part: Path, *, trusted: bool, watch
 
 
 def _request(
-    client: httpx.Client, url: str, parameters: Mapping[str, str] | None, part: Path, *, trusted: bool, watch: Watch
+    client: httpx.Client,
+    url: str,
+    parameters: Mapping[str, str] | None,
+    part: Path,
+    *,
+    trusted: bool,
+    watch: ProgressCallback,
 ) -> tuple[str, str] | None:
-    """Ask for what is missing and append it; a web page is returned instead, with its address."""
+    """Request the missing bytes and append them; if a web page comes instead, return its text and address."""
     part.parent.mkdir(parents=True, exist_ok=True)
     etag = etag_path(part).read_text() if etag_path(part).exists() else ""
     if not (trusted or etag):
-        # Without a digest or a version nothing would tell the end of one file from that of another.
+        # Without a digest or a version, the parts of two different files could not be told apart.
         _discard(part)
     have = _size(part)
     headers = {"Range": f"bytes={have}-"} if have else {}
@@ -160,9 +168,9 @@ def _request(
             return None
         if status == 416:
             _discard(part)
-            raise _TransientError("has no such part of the file", wanted=0)
+            raise _TransientError("has no such part of the file", requested=0)
         if status in _TRANSIENT:
-            raise _TransientError(f"answers {status} {response.reason_phrase}", wanted=_retry_after(response))
+            raise _TransientError(f"answers {status} {response.reason_phrase}", requested=_retry_after(response))
         if status not in (200, 206):
             raise _MirrorError(f"answers {status} {response.reason_phrase}")
         if response.headers.get("content-type", "").startswith("text/html"):
@@ -171,12 +179,12 @@ def _request(
             raise _MirrorError("sends the file in another encoding")
         if status == 206 and not response.headers.get("content-range", "").startswith(f"bytes {have}-"):
             _discard(part)
-            raise _TransientError("sends another part than was asked for", wanted=0)
+            raise _TransientError("sends another part than was asked for", requested=0)
         _write(response, part, have if status == 206 else 0, watch)
     return None
 
 
-def _write(response: httpx.Response, part: Path, start: int, watch: Watch) -> None:
+def _write(response: httpx.Response, part: Path, start: int, watch: ProgressCallback) -> None:
     total = _total(response)
     if (total or 0) > LARGEST:
         raise _MirrorError(f"wants to send {total} bytes, more than any network has")
@@ -189,12 +197,12 @@ def _write(response: httpx.Response, part: Path, start: int, watch: Watch) -> No
         )
     if start == 0:
         _discard(part)
-        if (etag := response.headers.get("etag", "")).startswith('"'):  # weak ones do not vouch for bytes
+        if (etag := response.headers.get("etag", "")).startswith('"'):  # a weak one does not identify bytes
             write_atomically(etag_path(part), etag.encode())
     done = start
     with part.open("ab") as file:
         watch(Progress(part.stem, done, total))
-        for chunk in response.iter_raw():  # as they arrive: a cut loses nothing that came
+        for chunk in response.iter_raw():  # as they arrive, so that a broken connection loses nothing
             file.write(chunk)
             done += len(chunk)
             if done > LARGEST:
@@ -210,7 +218,7 @@ def _write(response: httpx.Response, part: Path, start: int, watch: Watch) -> No
 
 
 def _total(response: httpx.Response) -> int | None:
-    """Size of the whole file, as the server states it."""
+    """Parse the size of the whole file from the response."""
     if stated := re.fullmatch(r"bytes .*/(\d+)", response.headers.get("content-range", "")):
         return int(stated[1])
     length = response.headers.get("content-length", "")
@@ -218,7 +226,7 @@ def _total(response: httpx.Response) -> int | None:
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds that the server asks to wait, from a number or a date."""
+    """Parse the seconds that the server asks to wait, given as a number or a date."""
     value = response.headers.get("retry-after", "")
     if value.isdecimal():
         return float(value)

@@ -1,4 +1,4 @@
-"""What web pages say that come instead of a file, above all those of Google Drive."""
+"""Web pages that a server, above all Google Drive, sends instead of a file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 
 def drive_problem(page: str) -> str | None:
-    """Google Drive's reason for not giving a file, in our words; None when the page states none we know."""
+    """Describe why Google Drive refuses a file; None if the page states no known reason."""
     if "Quota exceeded" in page or "Too many users have viewed or downloaded" in page:
         return "Google Drive's daily quota of this file is used up: try again tomorrow, or fetch it with a browser"
     if "You need access" in page or "accounts.google.com" in page:
@@ -17,14 +17,14 @@ def drive_problem(page: str) -> str | None:
 
 
 def next_step(page: str, address: str) -> tuple[str, Mapping[str, str] | None] | None:
-    """What Google Drive's page on files too large for its virus scan leads to.
+    """Parse the request that Google Drive's page on files too large for its virus scan leads to.
 
     Args:
-        page: HTML.
-        address: Of the page.
+        page: HTML of the page.
+        address: Address of the page.
 
     Returns:
-        Address and parameters of the next request; None when the page is something else, or leads elsewhere.
+        Address and parameters of the next request; None if the page is another one, or leads to another host.
     """
     form = _Form()
     form.feed(page)
@@ -48,13 +48,13 @@ class _Form(HTMLParser):
         self._inside = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        if tag == "form" and given.get("id") == "download-form":
-            self.target, self._inside = given.get("action"), True
-        elif tag == "input" and self._inside and given.get("type") == "hidden" and given.get("name"):
-            self.fields[str(given["name"])] = given.get("value") or ""
-        elif tag == "a" and given.get("id") == "uc-download-link" and self.target is None:
-            self.target = given.get("href")
+        values = dict(attrs)
+        if tag == "form" and values.get("id") == "download-form":
+            self.target, self._inside = values.get("action"), True
+        elif tag == "input" and self._inside and values.get("type") == "hidden" and values.get("name"):
+            self.fields[str(values["name"])] = values.get("value") or ""
+        elif tag == "a" and values.get("id") == "uc-download-link" and self.target is None:
+            self.target = values.get("href")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":

@@ -1,4 +1,4 @@
-"""Trained generators under names of their own, in the user's data directory. No torch here."""
+"""Trained generators in the user's data directory, by name. No torch here."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
 def require_name(name: str) -> None:
-    """Refuse a name under which no generator could be found again.
+    """Refuse a name that a generator cannot have.
 
     Raises:
-        UsageError: It has other characters than letters, digits, hyphens and underscores, or is taken.
+        UsageError: The name has other characters than letters, digits, hyphens and underscores, or is taken.
     """
     if not re.fullmatch(_NAME, name):
         raise UsageError(
@@ -30,7 +30,7 @@ def require_name(name: str) -> None:
 
 
 def find(name: str | Path) -> Path | None:
-    """The file of that name, if there is one: `NAME` for a generator, `NAME.discriminator`, `NAME.encoder`."""
+    """Find the file of `NAME` (a generator), `NAME.discriminator` or `NAME.encoder`; None if there is none."""
     if not re.fullmatch(rf"{_NAME}(\.discriminator|\.encoder)?", str(name)):
         return None
     path = paths.generators_dir() / f"{name}.safetensors"
@@ -56,15 +56,15 @@ def require_known(name: str | Path) -> None:
 
 
 def names() -> list[str]:
-    """Of all trained generators."""
+    """List the names of all trained generators."""
     return sorted(path.stem for path in paths.generators_dir().glob("*.safetensors") if "." not in path.stem)
 
 
 def register(name: str, generator: Path, discriminator: Path) -> None:
-    """Keep copies of both networks under a name, replacing older ones.
+    """Store copies of both networks under a name, replacing older ones.
 
     Raises:
-        UsageError: The name cannot be.
+        UsageError: The name is invalid.
         OutputError: The user's data directory cannot be written.
     """
     require_name(name)
@@ -78,7 +78,7 @@ def register(name: str, generator: Path, discriminator: Path) -> None:
 
 
 def require_encodable(name: str) -> None:
-    """Refuse a generator whose encoder could not be found again by its name.
+    """Refuse a generator whose name an encoder cannot be stored under.
 
     Raises:
         UsageError: The name, that of a file, has other characters than letters, digits, hyphens and underscores.
@@ -91,10 +91,10 @@ def require_encodable(name: str) -> None:
 
 
 def register_encoder(name: str, encoder: Path) -> None:
-    """Keep a copy of the encoder of that generator, replacing an older one.
+    """Store a copy of the encoder of a generator, replacing an older one.
 
     Raises:
-        UsageError: The name cannot be.
+        UsageError: The name is invalid.
         OutputError: The user's data directory cannot be written.
     """
     require_encodable(name)

@@ -1,10 +1,10 @@
-"""The cache of fetched networks: a name becomes a path, and what was fetched once stays the same. No torch here.
+"""Cache of downloaded networks. No torch here.
 
 ::
 
     NAME.safetensors          the canonical copy; it appears whole or not at all
     pins/NAME.json            digests of the fetched file and of the canonical copy, kept when the copy is removed
-    downloads/FILE.part       what has been received so far
+    downloads/FILE.part       bytes received so far
     locks/NAME.lock           held while a network is fetched
 """
 
@@ -27,47 +27,47 @@ from ganinvert.weights.catalog import Entry, Source
 
 
 def is_offline() -> bool:
-    """Whether `GANINVERT_OFFLINE` forbids the network: anything but empty or 0."""
+    """Return True if `GANINVERT_OFFLINE` forbids the internet: any value but empty or 0."""
     return os.environ.get("GANINVERT_OFFLINE", "") not in ("", "0")
 
 
 @dataclass(frozen=True)
 class Store:
-    """A folder of fetched networks.
+    """Folder of downloaded networks.
 
     Attributes:
-        root: The folder; created when something is kept.
+        root: The folder; created when the first network is stored.
     """
 
     root: Path = field(default_factory=paths.weights_dir)
 
     def path(self, entry: Entry) -> Path:
-        """Where the canonical copy is, or would be."""
+        """Path of the canonical copy, whether it exists or not."""
         return self.root / f"{entry.name}.safetensors"
 
     def companion(self, entry: Entry, kind: str) -> Path:
-        """Where a network is, or would be, that came with a generator: a "discriminator"."""
+        """Path of a network that came with a generator, of kind "discriminator" or "encoder"."""
         return self.root / f"{entry.name}.{kind}.safetensors"
 
     def has(self, entry: Entry) -> bool:
-        """Whether the network is in the cache."""
+        """Return True if the network is in the cache."""
         return self.path(entry).is_file()
 
     def part(self, source: Source) -> Path:
-        """Where a file is received."""
+        """Path to which a file is downloaded."""
         return self.root / "downloads" / f"{source.file}.part"
 
     def expected(self, entry: Entry, source: Source) -> str:
-        """The SHA-256 that a file must have: the pinned one, else what is known of it, whole or its first digits."""
+        """SHA-256 that a file must have, or its first digits: the pinned one, else that of the catalogue."""
         pinned = self._pins(entry).get("files", {})
         return str(pinned.get(source.file, source.sha256))
 
     def pinned_digest(self, entry: Entry) -> str:
-        """The digest of the canonical copy, empty when it was never kept."""
+        """Digest of the canonical copy; empty if there never was one."""
         return str(self._pins(entry).get("digest", ""))
 
     def pin(self, entry: Entry, file: str, sha256: str, digest: str) -> None:
-        """Remember what was fetched and what became of it.
+        """Pin the digests of a downloaded file and of its canonical copy.
 
         Raises:
             OutputError: The cache cannot be written.
@@ -78,24 +78,24 @@ class Store:
         write_atomically(self._pins_path(entry), json.dumps(pins, indent=1).encode())
 
     def remove(self, entry: Entry) -> bool:
-        """Delete the canonical copy and what has been received of it; its pins stay.
+        """Delete the canonical copy and partial downloads; the pins stay.
 
         Returns:
-            Whether there was anything.
+            True if there was anything to delete.
         """
         files = [
             self.path(entry),
             self.companion(entry, "discriminator"),
             *(self.part(source) for source in entry.sources),
         ]
-        found = [path for path in files if path.exists()]
-        for path in (*found, *(etag_path(path) for path in found)):
+        existing = [path for path in files if path.exists()]
+        for path in (*existing, *(etag_path(path) for path in existing)):
             path.unlink(missing_ok=True)
-        return bool(found)
+        return bool(existing)
 
     @contextmanager
     def lock(self, entry: Entry, waiting: Callable[[], None]) -> Iterator[None]:
-        """Hold the network's lock, which ends with the process; `waiting` is called when another one holds it.
+        """Hold the network's lock, which ends with the process; call `waiting` if another process holds it.
 
         Raises:
             OutputError: The cache cannot be written.
@@ -136,5 +136,5 @@ class Store:
 
 
 def etag_path(part: Path) -> Path:
-    """Where the version of a partly received file is noted."""
+    """Path of the note about the version of a partial download."""
     return part.with_suffix(".etag")

@@ -18,7 +18,7 @@ from ganinvert.files import write_atomically
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, dtypes, shapes and values, in hexadecimal: the same network has the same digest."""
+    """Compute the SHA-256 of names, dtypes, shapes and values, in hexadecimal; equal networks have equal digests."""
     hasher = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
@@ -29,12 +29,12 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
 
 @dataclass(frozen=True)
 class TensorFile:
-    """Named tensors and what is known of them.
+    """Named tensors and a description of them.
 
     Attributes:
         tensors: The tensors, on the CPU.
         about: Strings such as kind, licence and origin; JSON-encoded where a value is structured.
-        digest: Of the tensors, when the file stated it and it was checked; else empty.
+        digest: Digest of the tensors if the file stated it, which is checked; else empty.
     """
 
     tensors: Mapping[str, Tensor]

@@ -20,14 +20,14 @@ _LEGACY = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")  # torch.save before 1.6
 
 
 class _Config:
-    """Stands in for the training settings, a class of the GAN Zoo, whose own code is not wanted here."""
+    """Stand-in for the GAN Zoo's class of training settings, whose code is not loaded."""
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__ = dict(state)
 
 
 def is_torch_file(path: Path) -> bool:
-    """Whether the content begins as torch.save writes it, in the present or the former format."""
+    """Return True if the content begins as torch.save writes it, in the present or the former format."""
     with path.open("rb") as file:
         return file.read(len(_LEGACY)) == _LEGACY or zipfile.is_zipfile(path)
 
@@ -61,7 +61,7 @@ def read_torch(path: Path) -> Mapping[str, Any]:
 
 
 def is_state(content: object) -> TypeGuard[Mapping[str, Tensor]]:
-    """Whether something is a flat state dict: names and tensors only."""
+    """Return True for a flat state dict, of names and tensors only."""
     return (
         isinstance(content, Mapping)
         and len(content) > 0

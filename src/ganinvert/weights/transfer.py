@@ -1,4 +1,4 @@
-"""What a download tells, how patient it is, and the digest of a file. No network and no torch here."""
+"""Messages of a download, its retry policy, and the digest of a file. No torch, no internet here."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ganinvert.errors import OutputError
 
 @dataclass(frozen=True)
 class Note:
-    """Something worth telling.
+    """Message for the user.
 
     Attributes:
         text: One sentence.
-        important: Whether it must be told even by a program that tells no progress: terms of use.
+        important: True if even a quiet program must print it, such as terms of use.
     """
 
     text: str
@@ -26,12 +26,12 @@ class Note:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a download is.
+    """State of a download.
 
     Attributes:
-        file: Its name.
-        done: Bytes received, those of earlier attempts included.
-        total: All bytes; None when the server does not say.
+        file: Name of the file.
+        done: Bytes received, including those of earlier attempts.
+        total: Size of the file in bytes; None if the server does not state it.
     """
 
     file: str
@@ -39,19 +39,18 @@ class Progress:
     total: int | None
 
 
-Watch = Callable[[Note | Progress], None]
+ProgressCallback = Callable[[Note | Progress], None]
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How often and how long to try.
+class RetryPolicy:
+    """Number of attempts and waiting times of a download.
 
     Attributes:
-        attempts: Failures in a row, without a byte gained, before a mirror is given up; one that cannot even be
-            reached counts twice.
-        first: Seconds to wait after a gain that was cut; doubled with each failure, less a random part.
-        longest: The most seconds to wait, whatever the server wishes.
-        timeout: Seconds without a byte.
+        attempts: Failures in a row, without progress, before a mirror is given up; an unreachable one counts twice.
+        first: Seconds to wait after the first failure; doubled with each further one, minus a random part.
+        longest: Maximum of seconds to wait, whatever the server asks for.
+        timeout: Seconds without data that count as a failure.
     """
 
     attempts: int = 5
@@ -59,15 +58,15 @@ class Patience:
     longest: float = 60.0
     timeout: float = 30.0
 
-    def wait(self, failures: int, wanted: float | None) -> float:
-        """Seconds before the next attempt: what the server wants, else exponential with jitter."""
-        if wanted is not None:
-            return min(wanted, self.longest)
+    def wait(self, failures: int, requested: float | None) -> float:
+        """Compute the seconds before the next attempt: as the server requests, else exponential with jitter."""
+        if requested is not None:
+            return min(requested, self.longest)
         return min(self.first * 2.0**failures, self.longest) * random.uniform(0.5, 1)
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal.
+    """Compute the SHA-256 of a file, in hexadecimal.
 
     Raises:
         OutputError: The file cannot be read.

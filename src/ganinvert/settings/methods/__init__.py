@@ -29,20 +29,9 @@ __all__ = [
     "SingleCode",
 ]
 
+_SINGLE_CODES = (SINGLE, CLIPPING, INVERTGENNET, GENVISMANI)
 METHODS: dict[str, MethodEntry] = {
     entry.name: entry
-    for entry in (
-        PMSFC,
-        MGANPRIOR,
-        SINGLE,
-        CLIPPING,
-        INVERTGENNET,
-        GENVISMANI,
-        INVERTLAYERS,
-        ENCODER,
-        DGP,
-        NEAR_PERFECT,
-        PIVOTAL_TUNING,
-    )
+    for entry in (PMSFC, MGANPRIOR, *_SINGLE_CODES, INVERTLAYERS, ENCODER, DGP, NEAR_PERFECT, PIVOTAL_TUNING)
 }
 """Every method, in the order of the help."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ganinvert.settings.common import Affinity, Init
+from ganinvert.settings.common import Affinity
 
 SUBSPACES = 6
 """Number of subspaces by default."""
@@ -22,6 +22,7 @@ class MethodSettings:
     Attributes:
         title: Name of the method that these settings belong to when nothing else is said.
         implementation: Module and class of the method's code, which takes the settings.
+        needs: Networks that the method needs beside the generator: "encoder", "discriminator".
         composes: True if the code takes the subspaces, too.
         optimized: False if the first code is the result.
         tunes_generator: True if the method tunes the generator itself, which takes one photo at a time.
@@ -29,14 +30,15 @@ class MethodSettings:
 
     title: ClassVar[str]
     implementation: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()
     composes: ClassVar[bool] = False
     optimized: ClassVar[bool] = True
     tunes_generator: ClassVar[bool] = False
 
     @property
-    def needs(self) -> tuple[str, ...]:
-        """Networks that the method needs beside the generator: "encoder", "discriminator"."""
-        return ()
+    def networks(self) -> tuple[str, ...]:
+        """Networks that the method cannot do without; an encoder, if a field `init` says that codes start from it."""
+        return (*self.needs, *(("encoder",) if vars(self).get("init") == "encoder" else ()))
 
     @property
     def runs(self) -> int:
@@ -61,8 +63,3 @@ class MethodSettings:
             encoder: Layer of its encoder's features; `default` if it has none.
         """
         return default
-
-
-def encoder_for(init: Init) -> tuple[str, ...]:
-    """Networks that initial codes need."""
-    return ("encoder",) if init == "encoder" else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ganinvert.settings.common import Affinity, Init, Weighting, at_least
-from ganinvert.settings.methods.base import AFFINITY, LAYER, SUBSPACES, MethodSettings, encoder_for
+from ganinvert.settings.methods.base import AFFINITY, LAYER, SUBSPACES, MethodSettings
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,9 @@ class PmSFC(MethodSettings):
     weight_rate: float = 0.2
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: R, K or the number of candidates is below 1.
-        """
         at_least("subspaces (-R)", self.subspaces, 1)
         at_least("codes (-K)", self.codes, 1)
         at_least("candidates", self.candidates, 1)
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """An encoder, if codes start from its code."""
-        return encoder_for(self.init)
 
     @property
     def discovery_layer(self) -> int | None:

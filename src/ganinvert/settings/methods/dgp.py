@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ganinvert.settings.common import at_least, not_negative
 from ganinvert.settings.methods.base import MethodSettings
-from ganinvert.settings.methods.inversion import InversionSettings, MethodEntry, on_all_tasks
+from ganinvert.settings.methods.inversion import InversionSettings, method
 from ganinvert.settings.optimization import Objective, Optimization
 
 
@@ -24,6 +24,7 @@ class GenerativePrior(MethodSettings):
 
     title = "dgp"
     implementation = "ganinvert.methods.dgp:DeepGenerativePrior"
+    needs = ("discriminator",)
     tunes_generator = True
     candidates: int = 500
     stages: int = 5
@@ -32,32 +33,19 @@ class GenerativePrior(MethodSettings):
     rank: int = 0
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: There is no candidate or stage, or a rate, weight or rank is negative.
-        """
         at_least("candidates", self.candidates, 1)
         at_least("stages", self.stages, 1)
         at_least("rank", self.rank, 0)
         for name in ("weight_rate", "features"):
             not_negative(name, getattr(self, name))
 
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """A discriminator, whose features are compared."""
-        return ("discriminator",)
 
-
-PIXELS = Objective(perceptual=0.0)
-DGP = MethodEntry(
+DGP = method(
     "dgp",
     "one code and the generator's weights, layer by layer (Pan et al. 2020)",
-    on_all_tasks(
-        default=InversionSettings(
-            GenerativePrior(weight_rate=0.03, rank=16), Optimization(200, 0.1), PIXELS, name="dgp"
-        ),
-        # The authors lower both rates by hand in every stage.
-        paper=InversionSettings(GenerativePrior(), Optimization(1500, 2e-3, "cosine", 0.0), PIXELS, name="dgp"),
+    default=InversionSettings(
+        GenerativePrior(weight_rate=0.03, rank=16), Optimization(200, 0.1), Objective(perceptual=0.0)
     ),
+    # The authors lower both rates by hand in every stage.
+    paper=InversionSettings(GenerativePrior(), Optimization(1500, 2e-3, "cosine", 0.0), Objective(perceptual=0.0)),
 )

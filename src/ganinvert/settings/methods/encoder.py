@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ganinvert.settings.methods.base import MethodSettings
-from ganinvert.settings.methods.inversion import InversionSettings, MethodEntry, on_all_tasks
+from ganinvert.settings.methods.inversion import InversionSettings, method
 from ganinvert.settings.optimization import Objective, Optimization
 
 
@@ -20,23 +20,17 @@ class Encoded(MethodSettings):
 
     title = "encoder"
     implementation = "ganinvert.methods.encoded:Encoding"
+    needs = ("encoder",)
     optimized = False
     into: Literal["features", "code"] = "features"
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """An encoder."""
-        return ("encoder",)
 
     def edit_layer(self, default: int, encoder: int) -> int:
         """The layer of the encoder's features, if those are the result."""
         return encoder if self.into == "features" else default
 
 
-ENCODER = MethodEntry(
+ENCODER = method(
     "encoder",
-    "what the encoder sees, in one forward pass",
-    on_all_tasks(
-        default=InversionSettings(Encoded(), Optimization(steps=0), Objective(perceptual=0.0), name="encoder")
-    ),
+    "the encoder's prediction, in one forward pass",
+    default=InversionSettings(Encoded(), Optimization(steps=0), Objective(perceptual=0.0)),
 )

@@ -44,11 +44,6 @@ class FineTuningSettings:
     stop: float = 0.0
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: A negative weight, rank or bound, a batch without samples, or a probability that is none.
-        """
         at_least("rank", self.rank, 0)
         at_least("batch", self.batch, 2)
         positive("critic_lr", self.critic_lr)

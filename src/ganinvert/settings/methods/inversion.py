@@ -37,11 +37,6 @@ class InversionSettings:
     name: MethodName = "pmsfc"
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: The method does not go with fine-tuning, with steps or with the number of runs.
-        """
         if self.tuning is not None and self.method.tunes_generator:
             raise UsageError(f"{self.name} is fine-tuning already", hint="leave the refinement out")
         if self.optimization.steps and not self.method.optimized:
@@ -78,7 +73,7 @@ class InversionSettings:
     @property
     def required(self) -> tuple[str, ...]:
         """Networks that the method cannot do without: fine-tuning can do without a discriminator."""
-        return self.method.needs
+        return self.method.networks
 
     @property
     def shortest(self) -> InversionSettings:
@@ -124,11 +119,11 @@ class MethodEntry:
         return self.presets.get(task) or (self.presets.get(RESTORE, {}) if restores else {})
 
 
-def on_all_tasks(**presets: InversionSettings) -> Mapping[str, Presets]:
-    """The same presets for every task, without the terms with a network where the photo is degraded (eq. 9)."""
-    inverting: dict[Any, InversionSettings] = dict(presets)
+def method(name: str, about: str, **presets: InversionSettings) -> MethodEntry:
+    """A method with the same presets for every task, without network losses where the photo is degraded (eq. 9)."""
+    inverting: dict[Any, InversionSettings] = {key: replace(preset, name=name) for key, preset in presets.items()}
     restoring = {
-        preset: replace(settings, objective=replace(settings.objective, perceptual=0.0, alexnet=0.0))
-        for preset, settings in inverting.items()
+        key: replace(preset, objective=replace(preset.objective, perceptual=0.0, alexnet=0.0))
+        for key, preset in inverting.items()
     }
-    return {"invert": inverting, RESTORE: restoring}
+    return MethodEntry(name, about, {"invert": inverting, RESTORE: restoring})

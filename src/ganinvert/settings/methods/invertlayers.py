@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ganinvert.settings.common import Init, at_least
-from ganinvert.settings.methods.base import LAYER, MethodSettings, encoder_for
-from ganinvert.settings.methods.inversion import InversionSettings, MethodEntry, on_all_tasks
+from ganinvert.settings.methods.base import LAYER, MethodSettings
+from ganinvert.settings.methods.inversion import InversionSettings, method
 from ganinvert.settings.optimization import Objective, Optimization
 
 
@@ -29,34 +29,21 @@ class LayerResiduals(MethodSettings):
     penalty: float = 1.0
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: There is no layer or candidate.
-        """
         at_least("layer", self.layer, 1)
         at_least("candidates", self.candidates, 1)
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """An encoder, if the code starts from its code."""
-        return encoder_for(self.init)
 
     def edit_layer(self, default: int, encoder: int) -> int:  # noqa: ARG002
         """A layer behind all residuals."""
         return max(self.layer, default)
 
 
-INVERTLAYERS = MethodEntry(
+INVERTLAYERS = method(
     "invertlayers",
     "an encoder's code, then residuals of the first layers (Bau et al. 2019)",
-    on_all_tasks(
-        default=InversionSettings(LayerResiduals(), Optimization(lr=0.05), name="invertlayers"),
-        paper=InversionSettings(
-            LayerResiduals(),
-            Optimization(3000, 0.01, "halving", 0.0),
-            Objective(pixel=0.0, absolute=1.0, perceptual=1.0, perceptual_every=1),
-            name="invertlayers",
-        ),
+    default=InversionSettings(LayerResiduals(), Optimization(lr=0.05)),
+    paper=InversionSettings(
+        LayerResiduals(),
+        Optimization(3000, 0.01, "halving", 0.0),
+        Objective(pixel=0.0, absolute=1.0, perceptual=1.0, perceptual_every=1),
     ),
 )

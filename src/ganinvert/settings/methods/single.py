@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ganinvert.settings.common import Init, at_least, not_negative
-from ganinvert.settings.methods.base import MethodSettings, encoder_for
-from ganinvert.settings.methods.inversion import InversionSettings, MethodEntry, on_all_tasks
+from ganinvert.settings.methods.base import MethodSettings
+from ganinvert.settings.methods.inversion import InversionSettings, method
 from ganinvert.settings.optimization import Objective, Optimization
 
 
@@ -36,19 +36,9 @@ class SingleCode(MethodSettings):
     restart: bool = False
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: No candidates, or a negative weight or bound.
-        """
         at_least("candidates", self.candidates, 1)
         for name in ("prior", "clip"):
             not_negative(name, getattr(self, name))
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """An encoder, if the code starts from its code."""
-        return encoder_for(self.init)
 
     @property
     def runs(self) -> int:
@@ -57,56 +47,36 @@ class SingleCode(MethodSettings):
 
 
 PIXELS = Objective(perceptual=0.0)
-SINGLE = MethodEntry(
+SINGLE = method(
     "single",
     "one code (Creswell and Bharath 2018)",
-    on_all_tasks(
-        default=InversionSettings(SingleCode(), Optimization(lr=0.3), name="single"),
-        paper=InversionSettings(
-            SingleCode(init="random", sphere=False, prior=0.01),
-            Optimization(5000, 0.01, "constant", 0.0, "rmsprop"),
-            PIXELS,
-            name="single",
-        ),
+    default=InversionSettings(SingleCode(), Optimization(lr=0.3)),
+    paper=InversionSettings(
+        SingleCode("random", sphere=False, prior=0.01), Optimization(5000, 0.01, "constant", 0.0, "rmsprop"), PIXELS
     ),
 )
-CLIPPING = MethodEntry(
+CLIPPING = method(
     "clipping",
     "one code with stochastic clipping (Lipton and Tripathi 2017)",
-    on_all_tasks(
-        default=InversionSettings(SingleCode(sphere=False, clip=3.0), Optimization(lr=0.1), PIXELS, name="clipping"),
-        paper=InversionSettings(
-            SingleCode(init="random", sphere=False, clip=3.0),
-            Optimization(10_000, 1.0, "constant", 0.0, "sgd"),
-            PIXELS,
-            name="clipping",
-        ),
+    default=InversionSettings(SingleCode(sphere=False, clip=3.0), Optimization(lr=0.1), PIXELS),
+    paper=InversionSettings(
+        SingleCode("random", sphere=False, clip=3.0), Optimization(10_000, 1.0, "constant", 0.0, "sgd"), PIXELS
     ),
 )
-INVERTGENNET = MethodEntry(
+INVERTGENNET = method(
     "invertgennet",
     "one code, descended to from z and from −ẑ (Ma et al. 2018)",
-    on_all_tasks(
-        default=InversionSettings(
-            SingleCode(init="random", restart=True), Optimization(lr=0.3, runs=2), PIXELS, name="invertgennet"
-        ),
-        paper=InversionSettings(
-            SingleCode(init="random", sphere=False, restart=True),
-            Optimization(2000, 0.01, "constant", 0.0, runs=2),
-            PIXELS,
-            name="invertgennet",
-        ),
+    default=InversionSettings(SingleCode("random", restart=True), Optimization(lr=0.3, runs=2), PIXELS),
+    paper=InversionSettings(
+        SingleCode("random", sphere=False, restart=True), Optimization(2000, 0.01, "constant", 0.0, runs=2), PIXELS
     ),
 )
-GENVISMANI = MethodEntry(
+GENVISMANI = method(
     "genvismani",
     "an encoder's code, then L-BFGS (Zhu et al. 2016)",
-    on_all_tasks(
-        default=InversionSettings(
-            SingleCode(init="encoder", sphere=False),
-            Optimization(200, 1.0, "constant", 0.0, "lbfgs"),
-            Objective(perceptual=0.0, alexnet=0.002, perceptual_every=1),
-            name="genvismani",
-        ),
+    default=InversionSettings(
+        SingleCode("encoder", sphere=False),
+        Optimization(200, 1.0, "constant", 0.0, "lbfgs"),
+        Objective(perceptual=0.0, alexnet=0.002, perceptual_every=1),
     ),
 )

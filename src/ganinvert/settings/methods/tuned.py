@@ -9,17 +9,14 @@ from ganinvert.settings.methods.inversion import MethodEntry
 from ganinvert.settings.methods.pmsfc import PMSFC
 from ganinvert.settings.methods.single import SINGLE
 
+_COMPOSED = PMSFC.presets["invert"]["default"]
 _CODE = SINGLE.presets["invert"]["default"]
 _LONGER = replace(_CODE, optimization=replace(_CODE.optimization, steps=450))
 
 NEAR_PERFECT = MethodEntry(
     "near-perfect",
     "PmSFC, then fine-tuning with an adversary",
-    {
-        "invert": {
-            "default": replace(PMSFC.presets["invert"]["default"], tuning=FineTuningSettings(), name="near-perfect")
-        }
-    },
+    {"invert": {"default": replace(_COMPOSED, tuning=FineTuningSettings(), name="near-perfect")}},
 )
 PIVOTAL_TUNING = MethodEntry(
     "pti",

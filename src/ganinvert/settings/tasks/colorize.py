@@ -11,11 +11,7 @@ from ganinvert.settings.tasks.base import TaskOptions, Trial
 
 @dataclass(frozen=True)
 class ColorizeTrial(Trial):
-    """The photo without its colours.
-
-    Attributes:
-        luma: Definition of the luminance that is kept.
-    """
+    """The photo without its colours."""
 
     luma: Luma = option("rec601", "--luma", help="colorize: luminance that is kept.")
 

@@ -16,22 +16,12 @@ from ganinvert.settings.tasks.base import TaskOptions, Trial
 
 @dataclass(frozen=True)
 class InpaintTrial(Trial):
-    """The photo with a hole.
+    """The photo with a hole."""
 
-    Attributes:
-        hole: A "box" in the middle, or random "pixels", others in every photo.
-        share: Share of the photo that is missing, above 0 and below 1.
-    """
-
-    hole: Hole = option("box", "--hole", help="inpaint: a box in the middle, or random pixels.")
+    hole: Hole = option("box", "--hole", help="inpaint: shape of the hole, a box in the middle or random pixels.")
     share: float = option(0.25, "--share", help="inpaint: share of the photo that is missing.", metavar="S")
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: The share leaves nothing missing or nothing known.
-        """
         if not 0 < self.share < 1:
             raise UsageError(f"the missing share cannot be {self.share:g}", hint="choose one between 0 and 1")
 
@@ -74,7 +64,7 @@ class InpaintTask(TaskOptions):
     mask: Path | None = option(
         None,
         "--mask",
-        help="White where photos are missing: one mask for all, or a folder with a mask of each photo's name.",
+        help="Mask that is white where photos are missing; or a folder with a mask for each photo, of its name.",
         metavar="FILE|DIR",
         show_default="transparent pixels are missing",
         panel="Input/Output",
@@ -82,7 +72,7 @@ class InpaintTask(TaskOptions):
     box: Box | None = option(
         None,
         "--box",
-        help="A missing rectangle instead: left, top, width, height, in pixels of the photo.",
+        help="Missing rectangle, instead of a mask: left, top, width, height, in pixels of the photo.",
         metavar="X,Y,W,H",
         kind=str | None,
         parse=_parsed_box,
@@ -98,11 +88,6 @@ class InpaintTask(TaskOptions):
     )
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: Mask and box are both given, the box is empty, or white is to be kept of no mask.
-        """
         if self.mask is not None and self.box is not None:
             raise UsageError("--mask and --box both say what is missing", hint="give one of them")
         if self.mask is None and self.keep_white:

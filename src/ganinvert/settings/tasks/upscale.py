@@ -11,22 +11,12 @@ from ganinvert.settings.tasks.base import TaskOptions, Trial
 
 @dataclass(frozen=True)
 class UpscaleTrial(Trial):
-    """The photo made smaller.
+    """The photo made smaller."""
 
-    Attributes:
-        factor: How many times smaller, at least 2.
-        kernel: Resampling filter.
-    """
-
-    factor: int = option(4, "--factor", help="upscale: how many times smaller.", metavar="F")
+    factor: int = option(4, "--factor", help="upscale: factor by which photos are made smaller.", metavar="F")
     kernel: Kernel = option("bicubic", "--kernel", help="upscale: resampling filter that makes it smaller.")
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: The factor is below 2.
-        """
         at_least("factor", self.factor, 2)
 
     def task(self) -> UpscaleTask:
@@ -72,10 +62,5 @@ class UpscaleTask(TaskOptions):
     )
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: The factor is below 2.
-        """
         if self.factor is not None:
             at_least("factor", self.factor, 2)

@@ -1,12 +1,11 @@
-"""The paper's own figures (Li et al., AAAI 2021, tables 1 to 3), where they may stand beside measured ones."""
+"""Published figures (Li et al., AAAI 2021, tables 1 to 3), shown only where they compare with the measured ones."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ganinvert.protocols import Protocol
-from ganinvert.settings import EvaluatedTask
-from ganinvert.tasks.comparison import INPUT
+from ganinvert.benchmark.comparison import INPUT
+from ganinvert.benchmark.protocol import EvaluationProtocol
 
 _PHOTOS = 300
 _FACTOR = 16
@@ -14,17 +13,20 @@ _GENERATORS = (("celebahq-1024", 1024), ("bedroom-256", 256), ("church-256", 256
 
 
 def published_figures(
-    protocol: Protocol, *, generator: str, resolution: int, photos: int
+    protocol: EvaluationProtocol, *, generator: str, resolution: int, photos: int
 ) -> tuple[dict[tuple[str, str], float], str]:
-    """The paper's means for a comparison, and the sentence that says what they are or why there are none.
+    """Look up the paper's means for a comparison.
 
     Args:
-        protocol: How photos were degraded.
-        generator: Its name.
-        resolution: Of its images, in pixels.
-        photos: How many were measured.
+        protocol: Degradation of the photos.
+        generator: Name of the generator.
+        resolution: Side of its images, in pixels.
+        photos: Number of photos that were measured.
+
+    Returns:
+        Method and metric to mean, and a sentence on their source, or on why there are none.
     """
-    table = _FIGURES.get(protocol.task)
+    table, factor = _FIGURES.get(protocol.task.name), protocol.described.get("factor", _FACTOR)
     if table is None:
         return {}, "The paper has no table of this task."
     reasons = []
@@ -35,11 +37,12 @@ def published_figures(
         )
     if photos != _PHOTOS:
         reasons.append(f"it measured {_PHOTOS} photos, these are {photos}")
-    if protocol.task == "upscale" and protocol.factor != _FACTOR:
-        reasons.append(f"it upscaled {_FACTOR} times, this is {protocol.factor} times")
+    if factor != _FACTOR:
+        reasons.append(f"it upscaled {_FACTOR} times, this is {factor} times")
     if reasons:
         return {}, f"No published figures stand beside these, because protocols differ: {'; '.join(reasons)}."
-    return {(method, metric): value for method, found in table[generator].items() for metric, value in found.items()}, (
+    figures = table[generator]
+    return {(method, metric): mean for method, means in figures.items() for metric, mean in means.items()}, (
         "Published: Li et al., AAAI 2021, tables 1 to 3, on 300 random photos of the generator's data set, with the"
         " papers' own settings of the methods; which photos, the LPIPS net and P's kernel are not stated there."
     )
@@ -48,7 +51,7 @@ def published_figures(
 def _table(
     names: tuple[str, ...], rows: Mapping[str, Sequence[tuple[float, ...]]]
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Generator to method to metric to mean, of rows with one tuple of metrics per generator."""
+    """Mapping of generator to method to metric to mean, from rows with one tuple of means per generator."""
     return {
         generator: {method: dict(zip(names, cells[n], strict=True)) for method, cells in rows.items()}
         for n, (generator, _) in enumerate(_GENERATORS)
@@ -56,7 +59,7 @@ def _table(
     }
 
 
-_FIGURES: Mapping[EvaluatedTask, Mapping[str, Mapping[str, Mapping[str, float]]]] = {
+_FIGURES: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]] = {
     "invert": _table(
         ("lpips_alex", "psnr"),
         {

@@ -1,0 +1,162 @@
+"""What every method and every task keeps, also those that are only registered here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+import ganinvert
+from ganinvert import files
+from ganinvert.checkpoint import Checkpoints
+from ganinvert.cli import application
+from ganinvert.degradations import DEGRADATIONS
+from ganinvert.errors import MissingNetworkError, UsageError
+from ganinvert.metrics import to_unit
+from ganinvert.optimize import Step
+from ganinvert.settings import METHODS, TASKS, InversionSettings, TaskOptions, preset_of
+from ganinvert.tasks.base import Task
+
+from . import toys
+from .commandline import photo
+from .test_cli_methods import known  # noqa: F401  (a fixture)
+
+PAIRS = [
+    *((method, task) for method, entry in METHODS.items() for task in TASKS if entry.presets_for(task)),
+    ("patient", "invert"),
+    ("pmsfc", "deblur"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    toys.register(monkeypatch)
+
+
+def _few(settings: InversionSettings, steps: int = 3) -> InversionSettings:
+    """Few steps, and few candidates where the method has any."""
+    fields = {"candidates": 8} if "candidates" in vars(settings.method) else {}
+    tuning = settings.tuning and replace(settings.tuning, optimization=replace(settings.tuning.optimization, steps=2))
+    optimization = replace(settings.optimization, steps=min(settings.optimization.steps, steps))
+    return replace(settings, method=replace(settings.method, **fields), optimization=optimization, tuning=tuning)
+
+
+def _session(method: str, task: str, generator: str | Path) -> ganinvert.Inverter:
+    return ganinvert.Inverter.load(
+        generator, _few(preset_of(method, task)), task=TASKS[task].trial().task(), device="cpu", dtype="float32"
+    )
+
+
+def _degraded(path: Path, task: TaskOptions) -> Image.Image:
+    """A photo as someone who wants the task done has it."""
+    with Image.open(path) as image:
+        levels = torch.from_numpy(np.asarray(image.convert("RGB")).copy()).permute(2, 0, 1)
+    picture = Task.of(task).degrade(levels, task.trial(), np.random.default_rng(0))
+    if picture.alpha is not None:
+        picture.rgb.putalpha(picture.alpha)
+    return picture.rgb
+
+
+def _photos(tmp_path: Path, task: str) -> list[Image.Image]:
+    first = _degraded(photo(tmp_path / "a.png", (16, 16)), TASKS[task].trial().task())
+    return [first, first.transpose(Image.Transpose.ROTATE_90)]
+
+
+@pytest.mark.parametrize(("method", "task"), PAIRS)
+def test_results_are_rendered_again_and_do_not_depend_on_company(
+    method: str,
+    task: str,
+    known: list[str],
+    tmp_path: Path,
+) -> None:
+    session = _session(method, task, known[1])
+    prepared = [session.prepare(image) for image in _photos(tmp_path, task)]
+    together, [alone] = session.run(prepared), session.run(prepared[1:])
+    for name, tensor in alone.bundle.tensors.items():
+        assert torch.equal(tensor, together[1].bundle.tensors[name])
+    assert torch.equal(alone.bundle.losses, together[1].bundle.losses)
+    alone.bundle.save(tmp_path / "b.pt")
+    image = ganinvert.LatentBundle.load(tmp_path / "b.pt").render(session.generator)
+    levels = np.rint(to_unit(image)[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+    assert np.array_equal(levels, np.asarray(alone.image.convert("RGB")))
+    assert task == "deblur" or alone.metrics.get("deviation", 0) <= 1
+    assert repr(alone).startswith(f"<Inversion: {task} by {method}, 16×16, ")
+
+
+@pytest.mark.parametrize("method", [*METHODS, "patient"])
+def test_a_stopped_method_goes_on_to_the_same_bits(method: str, known: list[str], tmp_path: Path) -> None:
+    session = _session(method, "invert", known[1])
+    prepared = session.prepare(_photos(tmp_path, "invert")[0])
+    [whole] = session.run([prepared])
+    store = Checkpoints(session.settings_hash, {prepared.sha256: files.beside(tmp_path / "a.pt", files.CHECKPOINT)}, 1)
+
+    def stop(step: Step) -> None:
+        if step.index == 1:
+            raise KeyboardInterrupt
+
+    if session.settings.optimization.steps:
+        with pytest.raises(KeyboardInterrupt):
+            session.run([prepared], callback=stop, checkpoints=store)
+    [again] = session.run([prepared], checkpoints=store)
+    assert torch.equal(whole.bundle.losses, again.bundle.losses)
+    assert all(torch.equal(tensor, again.bundle.tensors[name]) for name, tensor in whole.bundle.tensors.items())
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if preset_of(name, "invert").required])
+def test_a_missing_network_is_named(method: str, small_file: Path) -> None:
+    needed = preset_of(method, "invert").required
+    with pytest.raises(MissingNetworkError, match="|".join(needed)):
+        _session(method, "invert", small_file)
+
+
+@pytest.mark.parametrize("task", [*TASKS, "deblur"])
+def test_every_task_measures_by_a_degradation_that_bundles_keep(task: str, small_file: Path, tmp_path: Path) -> None:
+    session = _session("single", task, small_file)
+    prepared = session.prepare(_photos(tmp_path, task)[0])
+    assert prepared.measurement.kind in DEGRADATIONS
+    assert prepared.measurement.is_sound()
+    degradation = prepared.measurement.degradation(16)
+    assert degradation(degradation.guess(prepared.measurement.y)).shape == prepared.measurement.y.shape
+    assert session.request.task.identity["task"] == task
+
+
+def test_a_further_task_is_a_command(known: list[str], tmp_path: Path) -> None:
+    app, picture = application(), photo(tmp_path / "a.png", (16, 16))
+    assert "Make blurred photos sharp." in CliRunner().invoke(app, ["--help"]).output
+    command = ["deblur", str(picture), "--radius", "2", "--steps", "2", "-o", str(tmp_path), "--device", "cpu", *known]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    bundle = ganinvert.LatentBundle.load(tmp_path / "a.deblur.pt")
+    assert (bundle.task, bundle.provenance["radius"]) == ("deblur", 2)
+
+
+def test_a_further_method_is_a_choice(small_file: Path, tmp_path: Path) -> None:
+    app, picture = application(), photo(tmp_path / "a.png", (16, 16))
+    command = ["invert", str(picture), "--method", "patient", "-g", str(small_file), "--device", "cpu"]
+    assert CliRunner().invoke(app, [*command, "-o", str(tmp_path)]).exit_code == 0
+    assert ganinvert.LatentBundle.load(tmp_path / "a.invert.pt").method == "patient"
+    assert ganinvert.colorize(picture, method="patient", generator=small_file, device="cpu").bundle.task == "colorize"
+
+
+def test_a_misspelt_method_is_told_its_neighbour() -> None:
+    with pytest.raises(UsageError, match="no method pmfsc") as caught:
+        preset_of("pmfsc", "invert")
+    assert caught.value.hint == "did you mean pmsfc?"
+
+
+def test_the_documented_table_of_methods_is_that_of_the_entries() -> None:
+    """To write it anew, paste what this test wants between the markers."""
+    rows = ["| method | what is optimised | tasks | presets | needs |", "|---|---|---|---|---|"]
+    for name, entry in METHODS.items():
+        if name == "patient":
+            continue
+        tasks = [task for task in TASKS if task != "deblur" and entry.presets_for(task)]
+        cells = [", ".join(entry.presets_for("invert")), ", ".join(entry.presets_for("invert")["default"].networks)]
+        rows.append(f"| [`{name}`]({name}.md) | {entry.about} | {', '.join(tasks)} | {cells[0]} | {cells[1] or '–'} |")
+    page = (Path(__file__).parents[1] / "docs/methods/index.md").read_text()
+    assert page.partition("<!-- methods -->\n")[2].partition("\n<!-- end -->")[0] == "\n".join(rows)
