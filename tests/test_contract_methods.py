@@ -135,6 +135,16 @@ def test_a_further_task_is_a_command(known: list[str], tmp_path: Path) -> None:
     assert (bundle.task, bundle.provenance["radius"]) == ("deblur", 2)
 
 
+def test_a_further_task_and_method_are_evaluated(small_file: Path, tmp_path: Path) -> None:
+    picture = photo(tmp_path / "a.png", (16, 16))
+    command = ["evaluate", str(picture), "--task", "deblur", "--radius", "2", "--method", "patient", "--device", "cpu"]
+    result = CliRunner().invoke(application(), [*command, "-g", str(small_file), "-o", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    rows = (tmp_path / "out" / "deblur.csv").read_text().splitlines()
+    assert "radius" in rows[0]
+    assert any(row.startswith("patient,psnr") for row in rows)
+
+
 def test_a_further_method_is_a_choice(small_file: Path, tmp_path: Path) -> None:
     app, picture = application(), photo(tmp_path / "a.png", (16, 16))
     command = ["invert", str(picture), "--method", "patient", "-g", str(small_file), "--device", "cpu"]

@@ -22,7 +22,7 @@ from ganinvert import losses, metrics, paths
 from ganinvert.benchmark.candidates import load_candidates
 from ganinvert.benchmark.comparison import INPUT, Comparison, bootstrap_interval
 from ganinvert.benchmark.cost import CostRecord, mean_curve
-from ganinvert.benchmark.protocol import VARIANTS, EvaluationProtocol
+from ganinvert.benchmark.protocol import EvaluationProtocol, variants
 from ganinvert.benchmark.published import published_figures
 from ganinvert.benchmark.smoothness import Smoothness, measure_smoothness
 from ganinvert.benchmark.study import compare
@@ -155,7 +155,7 @@ def test_degraded_photos_are_what_a_user_would_have(truth: GroundTruth) -> None:
 
 
 def test_gray_photos_are_no_truth_of_colours(small_file: Path, tmp_path: Path) -> None:
-    base = Inverter.load(small_file, VARIANTS["single"].settings("colorize"), device="cpu")
+    base = Inverter.load(small_file, variants()["single"].settings("colorize"), device="cpu")
     Image.new("L", (16, 16), 90).save(tmp_path / "gray.png")
     assert read_truth(tmp_path / "gray.png", base, protocol_of("upscale")).levels.unique().tolist() == [90]
     with pytest.raises(ImageError, match="no colours that could be restored"):
@@ -195,7 +195,7 @@ def test_degradations_that_do_not_fit_the_generator(truth: GroundTruth) -> None:
 
 
 def test_methods_differ_in_what_their_names_say() -> None:
-    made = {name: each.settings("invert") for name, each in VARIANTS.items()}
+    made = {name: each.settings("invert") for name, each in variants().items()}
     default = made["pmsfc"]
     assert default == made["pmsfc-random"] == preset_of("pmsfc", "invert")
     assert made["pmsfc-paper"] == preset_of("pmsfc", "invert", "paper")
@@ -204,7 +204,7 @@ def test_methods_differ_in_what_their_names_say() -> None:
     assert (mganprior.layer, mganprior.weighting) == (default.method.layer, "linear")
     assert made["pmsfc+pti"] == replace(default, tuning=REFINEMENTS["pti"])
     assert {each.name for each in made.values()} == set(METHODS)
-    fewer = VARIANTS["mganprior"].settings("invert", lambda chosen: replace(chosen, method=PmSFC(2, 3)))
+    fewer = variants()["mganprior"].settings("invert", lambda chosen: replace(chosen, method=PmSFC(2, 3)))
     assert fewer.method.codes == 6
 
 
@@ -212,7 +212,7 @@ def test_candidates_are_methods_at_the_points_of_a_sweep(small: PGGANGenerator, 
     def adjust(chosen: InversionSettings) -> InversionSettings:
         return replace(chosen, method=PmSFC(2, 2)) if isinstance(chosen.method, PmSFC) else chosen
 
-    base = Inverter.load(generator[1], VARIANTS["single"].settings("invert"), device="cpu")
+    base = Inverter.load(generator[1], variants()["single"].settings("invert"), device="cpu")
     plain = load_candidates(base, ["pmsfc", "pmsfc-random", "single"], adjust=adjust, sweep={})
     assert [each.label for each in plain] == ["pmsfc", "pmsfc-random", "single"]
     assert [each.inverter.partition.source for each in plain] == ["thresholded", "random", "thresholded"]
@@ -229,26 +229,26 @@ def test_candidates_are_methods_at_the_points_of_a_sweep(small: PGGANGenerator, 
 
 
 def test_mganprior_has_one_subspace_and_all_codes_at_every_point(small_file: Path) -> None:
-    base = Inverter.load(small_file, VARIANTS["single"].settings("invert"), device="cpu")
+    base = Inverter.load(small_file, variants()["single"].settings("invert"), device="cpu")
     swept = load_candidates(base, ["mganprior"], sweep={"R": [1, 4], "K": [2]})
     shapes = [(each.inverter.settings.method.subspaces, each.inverter.settings.method.codes) for each in swept]
     assert shapes == [(1, 2), (1, 8)]
 
 
 def test_only_inversions_are_fine_tuned() -> None:
-    assert VARIANTS["pmsfc+pti"].settings("invert").tuning == REFINEMENTS["pti"]
+    assert variants()["pmsfc+pti"].settings("invert").tuning == REFINEMENTS["pti"]
     with pytest.raises(UsageError, match="pti cannot inpaint"):
-        VARIANTS["pmsfc+pti"].settings("inpaint")
+        variants()["pmsfc+pti"].settings("inpaint")
 
 
 def test_what_a_method_has_not_cannot_be_swept(small_file: Path) -> None:
-    base = Inverter.load(small_file, VARIANTS["single"].settings("invert"), device="cpu")
+    base = Inverter.load(small_file, variants()["single"].settings("invert"), device="cpu")
     with pytest.raises(UsageError, match="single has no K that could be swept"):
         load_candidates(base, ["single"], sweep={"K": [1, 2]})
 
 
 def test_the_single_code_moves(truth: GroundTruth, small_file: Path) -> None:
-    base = Inverter.load(small_file, VARIANTS["single"].settings("invert"), device="cpu", dtype="float32")
+    base = Inverter.load(small_file, variants()["single"].settings("invert"), device="cpu", dtype="float32")
     [single] = load_candidates(base, ["single"], sweep={"steps": [60]})
     bundle = single.inverter.run([degrade(truth, protocol_of())])[0].bundle
     assert bundle.tensors["z"].shape == (12,)
@@ -358,7 +358,7 @@ def test_the_steps_of_an_interpolation_are_summed_up() -> None:
 
 
 def test_interpolated_ways_begin_and_end_at_the_inversions(truth: GroundTruth, small_file: Path) -> None:
-    base = Inverter.load(small_file, VARIANTS["single"].settings("invert"), device="cpu", dtype="float32")
+    base = Inverter.load(small_file, variants()["single"].settings("invert"), device="cpu", dtype="float32")
     [single] = load_candidates(base, ["single"], sweep={"steps": [2]})
     other = GroundTruth(truth.levels.flip(1), "5f" * 32)
     results = single.inverter.run([degrade(each, protocol_of()) for each in (truth, other)])

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from ganinvert.benchmark.protocol import SWEPT, VARIANTS, Adjustment, unchanged
+from ganinvert.benchmark.protocol import SWEPT, Adjustment, unchanged, variants
 from ganinvert.errors import UsageError
 from ganinvert.methods import partition_for
 from ganinvert.settings import InversionSettings
@@ -21,7 +21,7 @@ class Candidate:
     """A method, loaded for the task.
 
     Attributes:
-        name: Name of the method variant, a key of `protocol.VARIANTS`.
+        name: Name of the method variant, as `protocol.variants` has it.
         inverter: Session with the settings and subspaces of the variant.
         point: Point of the sweep, name to value; empty without a sweep.
     """
@@ -60,7 +60,7 @@ def load_candidates(
 
     Args:
         base: Session of the task; its settings are replaced.
-        names: Names of method variants, keys of `VARIANTS`.
+        names: Names of method variants, as `variants` has them.
         adjust: Makes the user's changes in the settings of a method.
         sweep: Keys of `protocol.SWEPT` to values; empty for no sweep.
 
@@ -72,13 +72,13 @@ def load_candidates(
     candidates = []
     for name, values in product(names, product(*sweep.values())):
         point = dict(zip(sweep, values, strict=True))
-        settings = VARIANTS[name].settings(base.task.name, partial(_at_point, adjust, name, point))
+        settings = variants()[name].settings(base.task.name, partial(_at_point, adjust, name, point))
         partition = None
         if "layer" in point and settings.discovery_layer is not None:
             channels = base.generator.layer_info(settings.discovery_layer).channels
             partition = SubspacePartition.random(channels, settings.method.partition[0])
         inverter = Inverter.open(replace(base.request, settings=settings), partition, generator=base.generator)
-        if VARIANTS[name].random_partition and inverter.partition.subspaces > 1:
+        if variants()[name].random_partition and inverter.partition.subspaces > 1:
             resolved = replace(inverter.resolved, partition=inverter.partition.shuffled())
             inverter = replace(inverter, resolved=resolved)
         candidates.append(Candidate(name, inverter, point))

@@ -63,14 +63,16 @@ class MethodVariant:
         return replace(settings, tuning=REFINEMENTS[self.refinement])
 
 
-VARIANTS: Mapping[str, MethodVariant] = {
-    "pmsfc": MethodVariant("the default preset"),
-    "pmsfc-paper": MethodVariant("the paper's preset", preset="paper"),
-    "pmsfc-random": MethodVariant("the default preset on random subspaces", random_partition=True),
-    **{name: MethodVariant(entry.about, name) for name, entry in METHODS.items() if name != "pmsfc"},
-    "pmsfc+pti": MethodVariant("the default preset, then fine-tuning", refinement="pti"),
-}
-"""Method variants by the name that `evaluate --method` takes."""
+def variants() -> dict[str, MethodVariant]:
+    """Method variants by the name that `evaluate --method` takes: every method, and more of PmSFC."""
+    return {
+        "pmsfc": MethodVariant("the default preset"),
+        "pmsfc-paper": MethodVariant("the paper's preset", preset="paper"),
+        "pmsfc-random": MethodVariant("the default preset on random subspaces", random_partition=True),
+        **{name: MethodVariant(entry.about, name) for name, entry in METHODS.items() if name != "pmsfc"},
+        "pmsfc+pti": MethodVariant("the default preset, then fine-tuning", refinement="pti"),
+    }
+
 
 SWEPT: Mapping[str, str] = {"R": "subspaces", "K": "codes", "layer": "layer", "steps": "steps"}
 """Names that `evaluate --sweep` takes, and the settings that they change."""

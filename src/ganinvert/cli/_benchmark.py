@@ -12,7 +12,7 @@ from rich.table import Table
 from ganinvert.benchmark.candidates import Candidate
 from ganinvert.benchmark.comparison import METRICS, Comparison
 from ganinvert.benchmark.cost import CostRecord, CostRecorder
-from ganinvert.benchmark.protocol import VARIANTS
+from ganinvert.benchmark.protocol import variants
 from ganinvert.benchmark.report import Report
 from ganinvert.benchmark.study import Benchmark, MethodResult, StudyResult
 from ganinvert.benchmark.tables import cell
@@ -126,7 +126,7 @@ def _results(
         suffixes=SUFFIXES,
         name="{stem}-{suffix}.{task}",  # photos may differ in their suffix only
     )
-    output.say(f"{candidate.label}: {VARIANTS[candidate.name].about}", style="bold")
+    output.say(f"{candidate.label}: {variants()[candidate.name].about}", style="bold")
     work = _RecordedRuns(candidate.inverter, prepared, batch_size).work
     try:
         treat(items, work, Conduct(overwrite=overwrite), command="evaluate")

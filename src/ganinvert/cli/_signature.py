@@ -1,4 +1,4 @@
-"""Commands that share options: those are the fields of a dataclass, and stand in the signature that typer reads."""
+"""Options of commands from the fields of dataclasses."""
 
 from __future__ import annotations
 
@@ -132,10 +132,10 @@ def _quoting(annotation: Any, name: str, settings: InversionSettings, *, varies:
     """The annotation of an option, its shown default taken from the settings if they have one of that name.
 
     Args:
-        annotation: Of the option.
-        name: Of the option.
+        annotation: Annotation of the option.
+        name: Name of the option.
         settings: The command's default preset.
-        varies: Whether other methods have other defaults.
+        varies: True if other methods have other defaults.
     """
     for part in (settings.method, settings.optimization):
         if name in vars(part):

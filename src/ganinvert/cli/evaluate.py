@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ganinvert.benchmark.protocol import SWEPT, VARIANTS, EvaluationProtocol
+from ganinvert.benchmark.protocol import SWEPT, EvaluationProtocol, variants
 from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._inputs import Input, expand, natural
@@ -20,7 +20,6 @@ from ganinvert.errors import UsageError
 from ganinvert.settings import TASKS, InversionSettings, preset_of
 
 
-@with_fields(*(task.trial for task in TASKS.values()))
 def evaluate(
     images: options.Images = None,
     from_file: options.FromFile = None,
@@ -32,7 +31,7 @@ def evaluate(
             "--task",
             help=f"Task to evaluate: {', '.join(TASKS)}.",
             metavar="NAME",
-            autocompletion=options.completing(*TASKS),
+            autocompletion=lambda incomplete: [name for name in TASKS if name.startswith(incomplete)],
         ),
     ] = "invert",
     method: Annotated[
@@ -40,7 +39,7 @@ def evaluate(
         options.opt(
             options.METHOD,
             "--method",
-            help=f"Methods to compare, the first with the others: {', '.join(VARIANTS)}.",
+            help=f"Methods to compare, the first with the others: {', '.join(variants())}.",
             metavar="LIST",
         ),
     ] = "pmsfc,mganprior",
@@ -120,7 +119,7 @@ def evaluate(
 
     together = options.batch_size_of(batch_size)
     inputs = _sample(expand(images or [], from_file=from_file, recursive=recursive), limit, seed=sample_seed)
-    settings = [VARIANTS[name].settings(task, adjust) for name in names]
+    settings = [variants()[name].settings(task, adjust) for name in names]
     layers = [each.discovery_layer for each in settings if each.discovery_layer is not None]
     file = ready_generator(
         generator,
@@ -146,6 +145,11 @@ def evaluate(
         raise typer.Exit(1)
 
 
+def evaluate_command() -> Callable[..., None]:
+    """The command, with the options of every task's degradation."""
+    return with_fields(*(task.trial for task in TASKS.values()))(evaluate)
+
+
 def _sample(inputs: Sequence[Input], limit: int | None, *, seed: int) -> list[Input]:
     """Choose inputs at random, in natural order; the same ones whatever the order in which they are given."""
     ordered = sorted(inputs, key=lambda each: natural(each.path))
@@ -157,8 +161,8 @@ def _sample(inputs: Sequence[Input], limit: int | None, *, seed: int) -> list[In
 def _methods(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     for name in names:
-        if name not in VARIANTS:
-            choice = "; ".join(f"{each}: {variant.about}" for each, variant in VARIANTS.items())
+        if name not in variants():
+            choice = "; ".join(f"{each}: {variant.about}" for each, variant in variants().items())
             raise UsageError(f"--method {name!r} is unknown", hint=f"choose from {choice}")
     return list(dict.fromkeys(names))
 

@@ -1,4 +1,4 @@
-"""What a task on photos is asked for, as plain data."""
+"""Requests: a task on photos with all its settings, as plain data."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from torch import Tensor
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.errors import BundleError, UsageError
-from ganinvert.generators import Generator, blended
+from ganinvert.generators import Activations, Generator, blended
+from ganinvert.methods import ActivationCode
 from ganinvert.metrics import lpips, to_unit
 from ganinvert.settings import InterpolationPath
 
@@ -55,7 +56,7 @@ def render(bundle: LatentBundle, generator: Generator, *, subspaces: Sequence[in
     features = bundle.features(generator)
     if subspaces and scale != 1:
         chosen = bundle.partition.channels(subspaces)[:, None, None]
-        features = torch.where(chosen, scale * features, features)
+        features = features.replace(torch.where(chosen, scale * features.features, features.features))
         bundle = _edited(bundle, features, "render", {"subspaces": _listed(subspaces), "scale": scale})
     return Edit(_image(bundle.render(generator, features=features)), bundle)
 
@@ -80,15 +81,14 @@ def swap(
         UsageError: A subspace does not exist.
     """
     require_alike(a, b)
-    chosen = a.partition.channels(subspaces)[:, None, None]
+    chosen = a.partition.channels(subspaces)
     ours, theirs = a.features(generator), b.features(generator)
     plain = [to_unit(a.decode(generator, features)) for features in (ours, theirs)]
     settings = {"subspaces": _listed(subspaces), "strength": strength}
     edits = []
     for bundle, own, other in ((a, ours, theirs), (b, theirs, ours)):
         # Replaced to the bit at strength 1, so that exchanging twice gives the first image again.
-        mixed = other if strength == 1 else torch.lerp(own, other, strength)
-        features = torch.where(chosen, mixed, own)
+        features = own.where(other if strength == 1 else own.lerp(other, strength), chosen)
         edited = _edited(bundle, features, "swap", settings)
         x = edited.decode(generator, features)
         distances = {f"lpips_{name}": float(lpips(to_unit(x), image)) for name, image in zip("ab", plain, strict=True)}
@@ -151,7 +151,7 @@ def interpolate(
         if 0 < share < 1 and path == "codes":
             features = _between_codes(a, b, generator, share)
         else:
-            features = torch.lerp(first, last, share) if share < 1 else last
+            features = first.lerp(last, share) if share < 1 else last
         edited = _edited(a, features, "interpolate", {"path": path, "share": share})
         bundle = replace(edited, measurement=None, deltas=blended(a.deltas, b.deltas, share))
         edits.append(Edit(_image(bundle.decode(generator, features)), bundle))
@@ -176,20 +176,18 @@ def require_alike(a: LatentBundle, b: LatentBundle) -> None:
             )
 
 
-def _between_codes(a: LatentBundle, b: LatentBundle, generator: Generator, share: float) -> Tensor:
+def _between_codes(a: LatentBundle, b: LatentBundle, generator: Generator, share: float) -> Activations:
     shapes = [{name: tensor.shape for name, tensor in bundle.tensors.items()} for bundle in (a, b)]
-    if "z" not in shapes[0] or shapes[0] != shapes[1] or a.composition != b.composition:
+    if "z" not in shapes[0] or shapes[0] != shapes[1] or (a.code, a.composition) != (b.code, b.composition):
         raise BundleError(
             "these bundles have no codes that correspond", hint="interpolate their features: --path features"
         )
-    lengths = (bundle.tensors["z"].norm(dim=-1, keepdim=True) for bundle in (a, b))
     tensors = {name: torch.lerp(tensor, b.tensors[name], share) for name, tensor in a.tensors.items()}
-    z = tensors["z"]
-    tensors["z"] = z * (torch.lerp(next(lengths), next(lengths), share) / z.norm(dim=-1, keepdim=True).clamp(min=1e-8))
+    tensors["z"] = generator.space(a.code["space"]).lerp(a.tensors["z"], b.tensors["z"], share)
     return replace(a, tensors=tensors, deltas=blended(a.deltas, b.deltas, share)).features(generator)
 
 
-def _edited(bundle: LatentBundle, features: Tensor, task: str, settings: dict[str, Any]) -> LatentBundle:
+def _edited(bundle: LatentBundle, features: Activations, task: str, settings: dict[str, Any]) -> LatentBundle:
     """A bundle that holds the features themselves."""
     provenance = {
         "from": bundle.provenance.get("input_sha256", ""),
@@ -201,7 +199,8 @@ def _edited(bundle: LatentBundle, features: Tensor, task: str, settings: dict[st
     return replace(
         bundle,
         task=task,
-        tensors={"h": features[0].cpu().clone()},
+        code={"kind": ActivationCode.kind, "space": ""},
+        tensors=ActivationCode(features, bundle.layer).tensors(0),
         losses=torch.zeros(0),
         metrics={},
         settings=settings,

@@ -1,4 +1,4 @@
-"""What a result depends on, and where its bundle says that it comes from."""
+"""Identity and provenance of results: the hash of all settings, and the origin that bundles keep."""
 
 from __future__ import annotations
 

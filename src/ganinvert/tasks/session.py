@@ -17,7 +17,7 @@ from ganinvert.degradations import stack
 from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import InsufficientMemoryError
 from ganinvert.faces import Alignment
-from ganinvert.generators import PGGANGenerator, load_generator
+from ganinvert.generators import Generator, load_generator
 from ganinvert.images.folder import ImageFolder
 from ganinvert.methods import FineTuning, method_of
 from ganinvert.optimize import Snapshot, Solution, Stage, Step, solve
@@ -55,8 +55,8 @@ class Inverter:
     """A session: a loaded generator and the task that it does, for any number of photos.
 
     Attributes:
-        request: What was asked for.
-        resolved: What that means for this generator and device.
+        request: Task, settings and everything else that results depend on.
+        resolved: Settings as resolved for this generator and device.
         generator: The generator, on the device.
         task: The task.
         reals: Real images for near-perfect fine-tuning; None: the generator's own samples.
@@ -64,13 +64,13 @@ class Inverter:
 
     request: Request
     resolved: ResolvedSettings
-    generator: PGGANGenerator
+    generator: Generator
     task: Task[Any]
     reals: ImageFolder | None = None
 
     @classmethod
     def open(
-        cls, request: Request, partition: SubspacePartition | None = None, *, generator: PGGANGenerator | None = None
+        cls, request: Request, partition: SubspacePartition | None = None, *, generator: Generator | None = None
     ) -> Inverter:
         """Load the generator of a request, and resolve its settings.
 
@@ -146,7 +146,7 @@ class Inverter:
             picture = self.task.open(images.from_pil(picture), None)
         side = self.task.side(picture, self.generator.resolution)
         fitted, remarks = Alignment(self.request.align, self.request.face).fit(
-            picture, side, mode=self.request.fit, knows_faces=self.generator.knows_faces
+            picture, side, mode=self.request.fit, knows_faces=self.generator.spec.knows_faces
         )
         prepared = self.task.prepare(picture, fitted, remarks=(*remarks, self.resolved.remark))
         if not self.request.paste_back:
@@ -183,10 +183,10 @@ class Inverter:
             batches.setdefault(together, []).append((n, snapshot))
         results: dict[int, Inversion] = {}
         for batch in batches.values():
-            chosen = [prepared[n] for n, _ in batch]
+            photos = [prepared[n] for n, _ in batch]
             snapshots = [snapshot for _, snapshot in batch if snapshot is not None]
-            solution = self._solve(chosen, snapshots, callback, checkpoints)
-            results |= zip((n for n, _ in batch), self._results(chosen, solution), strict=True)
+            solution = self._solve(photos, snapshots, callback, checkpoints)
+            results |= zip((n for n, _ in batch), self._results(photos, solution), strict=True)
         return [results[n] for n in range(len(prepared))]
 
     def recall(self, prepared: PreparedImage, bundle: LatentBundle) -> Inversion:
@@ -258,6 +258,7 @@ class Inverter:
             digest=self.generator.digest,
             composition=asdict(self.settings.method),
             layer=self.resolved.layer,
+            code={"kind": solution.code.kind, "space": solution.code.space},
             tensors=solution.code.tensors(n),
             deltas=solution.code.deltas(n),
             partition=self.partition,

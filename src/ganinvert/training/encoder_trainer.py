@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganinvert.devices import autocast
-from ganinvert.generators import Generator
-from ganinvert.generators.encoder import Encoder
+from ganinvert.generators import Generator, PGGANEncoder
 from ganinvert.losses import pixel_loss
 from ganinvert.settings import EncoderTraining
 from ganinvert.training.batches import Batches
@@ -53,10 +52,10 @@ class EncoderTrainer(Trainer):
         self.generator = generator.to(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            self.encoder = Encoder(
+            self.encoder = PGGANEncoder(
                 EncoderArchitecture.compact(
                     generator.resolution,
-                    latent_dim=generator.latent_dim,
+                    latent_dim=generator.space().shape[0],
                     layer=settings.layer,
                     channels=generator.layer_info(settings.layer).channels,
                     base=settings.base,
@@ -75,7 +74,7 @@ class EncoderTrainer(Trainer):
         self.optimizer = torch.optim.Adam(self.encoder.parameters(), lr=settings.lr, betas=(0.9, 0.99))
 
     @property
-    def network(self) -> Encoder:
+    def network(self) -> PGGANEncoder:
         """The encoder."""
         return self.encoder
 
@@ -117,21 +116,24 @@ class EncoderTrainer(Trainer):
 
     def _losses(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         settings, generator, encoder = self.settings, self.generator, self.encoder
-        z = self._random(settings.batch, generator.latent_dim)
+        z = self._random(settings.batch, *generator.space().shape)
         with torch.no_grad():
-            features = generator.features(z, settings.layer)
-            samples = generator.synthesize(features, settings.layer).clamp(-1, 1)
+            state = generator.features(z, settings.layer)
+            samples = generator.synthesize(state, settings.layer).clamp(-1, 1)
         # Real images at every step, repeated where there are many samples' worth of them.
         reals = self.batches.at(self.steps * self.batches.batch) if self.batches is not None else samples[:0]
         images = torch.cat([reals, samples])
-        codes, read = encoder(images + settings.noise * self._random(*images.shape))
+        codes, read = encoder.predict(images + settings.noise * self._random(*images.shape))
         count = len(reals)
         code = 1 - F.cosine_similarity(codes[count:], z).mean()
-        difference = (read[count:] - features) / encoder.scale[:, None, None]
+        difference = (read.features[count:] - state.features) / encoder.scale[:, None, None]
         # All real images, and some of the samples: their features tell more, and cost less, than their images.
         rendered = count + settings.batch // 4
         from_code = self.steps % 2 == 1
-        rendering = generator(codes[:rendered]) if from_code else generator.synthesize(read[:rendered], settings.layer)
+        if from_code:
+            rendering = generator(codes[:rendered])
+        else:
+            rendering = generator.synthesize(read.map(lambda x: x[:rendered]), settings.layer)
         target = images[:rendered]
         perceptual = self._perceptual(rendering, target) if self.alexnet is not None else code.new_zeros(())
         return code, difference.square().mean(), pixel_loss(rendering, target).mean(), perceptual
@@ -148,11 +150,11 @@ class EncoderTrainer(Trainer):
     @torch.no_grad()
     def _measure_features(self) -> None:
         """Give the encoder mean and scale of the features, so that its targets are about N(0, 1)."""
-        codes = torch.randn(STATISTICS, self.generator.latent_dim, generator=torch.Generator().manual_seed(2018))
+        codes = self.generator.space().sample(STATISTICS, torch.Generator().manual_seed(2018))
         # Part by part: features near the image would not fit into memory together.
         moments = []
         for part in codes.split(STATISTICS_BATCH):
-            features = self.generator.features(part.to(self.device), self.settings.layer)
+            features = self.generator.features(part.to(self.device), self.settings.layer).features
             moments.append(torch.stack([features.mean(dim=(0, 2, 3)), features.square().mean(dim=(0, 2, 3))]))
         mean, square = torch.stack(moments).mean(dim=0)
         self.encoder.mean.copy_(mean)

@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganinvert.generators import Generator
-from ganinvert.generators.encoder import Encoder
+from ganinvert.generators import Encoder, Generator
 from ganinvert.metrics import FEATURE_SIDE, Moments, frechet_distance, lpips, lpips_features, psnr, to_unit
 from ganinvert.training.features import AlexNetFeatures
 from ganinvert.training.loop import COLUMNS, Evaluation
@@ -84,7 +83,7 @@ class EncoderEvaluation(Evaluation):
 
     def __init__(self, generator: Generator, held_out: Tensor | None, *, count: int, device: torch.device) -> None:
         self.generator, self.device = generator, device
-        self.codes = torch.randn(count, generator.latent_dim, generator=torch.Generator().manual_seed(2019))
+        self.codes = generator.space().sample(count, torch.Generator().manual_seed(2019))
         with torch.no_grad():
             parts = [generator(part.to(device)).clamp(-1, 1).cpu() for part in self.codes.split(ENCODER_BATCH)]
         self.images = {"samples": torch.cat(parts)}
@@ -127,7 +126,7 @@ class EncoderEvaluation(Evaluation):
         """Find z (n, latent) and the reconstructions (n, 3, r, r) through features and through z; on the CPU."""
         parts = []
         for part in images.split(ENCODER_BATCH):
-            z, features = encoder(part.to(self.device))
+            z, features = encoder.predict(part.to(self.device))
             parts.append((z.cpu(), self.generator.synthesize(features, encoder.layer).cpu(), self.generator(z).cpu()))
         z, by_features, by_code = (torch.cat(each) for each in zip(*parts, strict=True))
         return z, by_features, by_code

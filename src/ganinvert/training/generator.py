@@ -72,11 +72,16 @@ class GeneratorJob(TrainingJob[GeneratorTrainer, GeneratorEvaluation]):
             require_free(output, registry.find(name), hint=hint)
         before = saved(output, Training) if resume else None
         start = load_generator(init) if init is not None and before is None else None
+        if start is not None and not isinstance(start, PGGANGenerator):
+            raise UsageError(f"{init} is not a PGGAN", hint="continue the training of a PGGAN, or start anew")
         if before is not None:
             settings = _resumed(settings, before, init)
         elif start is not None:
             settings = replace(
-                settings or Training(), resolution=start.resolution, latent_dim=start.latent_dim, phase_images=0
+                settings or Training(),
+                resolution=start.resolution,
+                latent_dim=start.architecture.latent_dim,
+                phase_images=0,
             )
         settings = settings or Training()
         images = ImageFolder.load(folder, settings.resolution, gray=settings.gray, seed=settings.seed)
