@@ -40,9 +40,7 @@ def draw_sweep(
         for style, (name, points) in zip(_styles(), lines.items(), strict=False):
             axes.plot([value for value, _ in points], [means[n] for _, means in points], label=name, **style)
         axes.set(xlabel=axis, ylabel=title, xticks=sorted({point[axis] for _, point, _ in rows}))
-        axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
-    save_figure(figure, path)
+        _finish(axes, figure, path)
 
 
 def draw_curves(curves: Mapping[str, Sequence[tuple[int, float, float]]], path: Path) -> None:
@@ -66,9 +64,7 @@ def draw_curves(curves: Mapping[str, Sequence[tuple[int, float, float]]], path: 
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
-    save_figure(figure, path)
+    _finish(axes, figure, path)
 
 
 def draw_smoothness(paths: Mapping[str, Sequence[Sequence[float]]], path: Path) -> None:
@@ -91,9 +87,7 @@ def draw_smoothness(paths: Mapping[str, Sequence[Sequence[float]]], path: Path) 
         axes.plot(share, steps.mean(axis=0), label=label, **style)
         axes.fill_between(share, steps.min(axis=0), steps.max(axis=0), color=style["color"], alpha=0.12, linewidth=0)
     axes.set(xlabel="way from one photo to the next", ylabel="LPIPS between neighbouring frames", ylim=(0, None))
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
-    save_figure(figure, path)
+    _finish(axes, figure, path)
 
 
 def _styles() -> Iterator[dict[str, Any]]:
@@ -107,3 +101,9 @@ def _styles() -> Iterator[dict[str, Any]]:
             "markersize": 4,
             "linewidth": 1.2,
         }
+
+
+def _finish(axes: Any, figure: Any, path: Path) -> None:
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    save_figure(figure, path)
