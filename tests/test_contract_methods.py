@@ -24,6 +24,7 @@ from ganinvert.tasks.base import Task
 
 from . import toys
 from .commandline import photo
+from .conftest import EXAMPLE
 from .test_cli_methods import known  # noqa: F401  (a fixture)
 
 PAIRS = [
@@ -157,6 +158,7 @@ def test_a_misspelt_method_is_told_its_neighbour() -> None:
     with pytest.raises(UsageError, match="no method pmfsc") as caught:
         preset_of("pmfsc", "invert")
     assert caught.value.hint == "did you mean pmsfc?"
+    assert CliRunner().invoke(application(), ["invert", str(EXAMPLE), "--method", "pmfsc"]).exit_code == 2
 
 
 def test_the_documented_table_of_methods_is_that_of_the_entries() -> None:

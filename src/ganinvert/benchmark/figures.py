@@ -1,4 +1,4 @@
-"""Figures of a benchmark. matplotlib is imported when one is drawn."""
+"""Figures of a benchmark; `OutputError` when one cannot be written. matplotlib is imported when one is drawn."""
 
 from __future__ import annotations
 
@@ -23,9 +23,6 @@ def draw_sweep(
         rows: Method, point of the sweep, and a mean per metric.
         titles: Titles of the metrics.
         path: PNG file to write.
-
-    Raises:
-        OutputError: The file cannot be written.
     """
     from matplotlib.figure import Figure
 
@@ -40,9 +37,7 @@ def draw_sweep(
         for style, (name, points) in zip(_styles(), lines.items(), strict=False):
             axes.plot([value for value, _ in points], [means[n] for _, means in points], label=name, **style)
         axes.set(xlabel=axis, ylabel=title, xticks=sorted({point[axis] for _, point, _ in rows}))
-        axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
-    save_figure(figure, path)
+        _finish(axes, figure, path)
 
 
 def draw_curves(curves: Mapping[str, Sequence[tuple[int, float, float]]], path: Path) -> None:
@@ -51,9 +46,6 @@ def draw_curves(curves: Mapping[str, Sequence[tuple[int, float, float]]], path: 
     Args:
         curves: Label to rows of steps, seconds per photo and PSNR of the measurement in dB.
         path: PNG file to write.
-
-    Raises:
-        OutputError: The file cannot be written.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
@@ -66,9 +58,7 @@ def draw_curves(curves: Mapping[str, Sequence[tuple[int, float, float]]], path: 
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
-    save_figure(figure, path)
+    _finish(axes, figure, path)
 
 
 def draw_smoothness(paths: Mapping[str, Sequence[Sequence[float]]], path: Path) -> None:
@@ -77,9 +67,6 @@ def draw_smoothness(paths: Mapping[str, Sequence[Sequence[float]]], path: Path) 
     Args:
         paths: Label to interpolations, each the LPIPS between neighbouring frames.
         path: PNG file to write.
-
-    Raises:
-        OutputError: The file cannot be written.
     """
     from matplotlib.figure import Figure
 
@@ -91,9 +78,7 @@ def draw_smoothness(paths: Mapping[str, Sequence[Sequence[float]]], path: Path) 
         axes.plot(share, steps.mean(axis=0), label=label, **style)
         axes.fill_between(share, steps.min(axis=0), steps.max(axis=0), color=style["color"], alpha=0.12, linewidth=0)
     axes.set(xlabel="way from one photo to the next", ylabel="LPIPS between neighbouring frames", ylim=(0, None))
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
-    save_figure(figure, path)
+    _finish(axes, figure, path)
 
 
 def _styles() -> Iterator[dict[str, Any]]:
@@ -107,3 +92,9 @@ def _styles() -> Iterator[dict[str, Any]]:
             "markersize": 4,
             "linewidth": 1.2,
         }
+
+
+def _finish(axes: Any, figure: Any, path: Path) -> None:
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    save_figure(figure, path)

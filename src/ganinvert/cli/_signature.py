@@ -64,10 +64,7 @@ def assembled(
         values["kept"] = frozenset(name for name in (*values, *given) if source(name).name in _KEPT)
         command(shared(**values), **given)
 
-    run.__name__, run.__doc__ = command.__name__, command.__doc__
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it by inspect
-    run.__annotations__ = {each.name: each.annotation for each in parameters}
-    return run
+    return _presented(run, command, parameters)
 
 
 def with_fields(*options: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -82,12 +79,18 @@ def with_fields(*options: type[Any]) -> Callable[[Callable[..., None]], Callable
         def run(**given: Any) -> None:
             command(**given)
 
-        run.__name__, run.__doc__ = command.__name__, command.__doc__
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it by inspect
-        run.__annotations__ = {each.name: each.annotation for each in parameters}
-        return run
+        return _presented(run, command, parameters)
 
     return decorate
+
+
+def _presented(
+    run: Callable[..., None], command: Callable[..., None], parameters: list[inspect.Parameter]
+) -> Callable[..., None]:
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it by inspect
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
 
 
 def field_options(options: type[Any]) -> list[inspect.Parameter]:

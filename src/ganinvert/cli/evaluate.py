@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,10 +15,26 @@ from ganinvert.benchmark.protocol import SWEPT, EvaluationProtocol, variants
 from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._inputs import Input, expand, natural
+from ganinvert.cli._options import IO, METHOD, opt
 from ganinvert.cli._signature import from_options, with_fields
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import UsageError
-from ganinvert.settings import TASKS, InversionSettings, preset_of
+from ganinvert.settings import TASKS, InvertTask, Request, preset_of
+
+_TASK_HELP = f"Task to evaluate: {', '.join(TASKS)}."
+_METHOD_HELP = f"Methods to compare, the first with the others: {', '.join(variants())}."
+_SWEEP_HELP = (
+    f"Run every method at every value of {', '.join(SWEPT)}, as R=1,2,4 or layer=1..8; may be given twice."
+    " Layers get random subspaces."
+)
+_INTERPOLATION_HELP = "invert: also measure interpolations from each photo to the next, of so many frames."
+_FOLDER = Path("evaluation")
+_CHANGES = ("steps", "lr", "subspaces", "codes", "layer")
+"""Settings that the user changes in all methods that have them."""
+
+
+def _complete_task(incomplete: str) -> list[str]:
+    return [name for name in TASKS if name.startswith(incomplete)]
 
 
 def evaluate(
@@ -25,54 +42,18 @@ def evaluate(
     from_file: options.FromFile = None,
     recursive: options.Recursive = False,
     task: Annotated[
-        str,
-        options.opt(
-            options.METHOD,
-            "--task",
-            help=f"Task to evaluate: {', '.join(TASKS)}.",
-            metavar="NAME",
-            autocompletion=lambda incomplete: [name for name in TASKS if name.startswith(incomplete)],
-        ),
+        str, opt(METHOD, "--task", help=_TASK_HELP, metavar="NAME", autocompletion=_complete_task)
     ] = "invert",
-    method: Annotated[
-        str,
-        options.opt(
-            options.METHOD,
-            "--method",
-            help=f"Methods to compare, the first with the others: {', '.join(variants())}.",
-            metavar="LIST",
-        ),
-    ] = "pmsfc,mganprior",
-    sweep: Annotated[
-        list[str] | None,
-        options.opt(
-            options.METHOD,
-            "--sweep",
-            help=f"Run every method at every value of {', '.join(SWEPT)}, as R=1,2,4 or layer=1..8; may be given twice."
-            " Layers get random subspaces.",
-            metavar="NAME=LIST",
-        ),
-    ] = None,
-    limit: Annotated[
-        int | None, options.opt(options.IO, "--limit", help="Take N of the photos at random.", metavar="N", min=1)
-    ] = None,
-    sample_seed: Annotated[
-        int, options.opt(options.IO, "--sample-seed", help="Random seed of --limit.", metavar="N", min=0)
-    ] = 0,
+    method: Annotated[str, opt(METHOD, "--method", help=_METHOD_HELP, metavar="LIST")] = "pmsfc,mganprior",
+    sweep: Annotated[list[str] | None, opt(METHOD, "--sweep", help=_SWEEP_HELP, metavar="NAME=LIST")] = None,
+    limit: Annotated[int | None, opt(IO, "--limit", help="Take N of the photos at random.", metavar="N", min=1)] = None,
+    sample_seed: Annotated[int, opt(IO, "--sample-seed", help="Random seed of --limit.", metavar="N", min=0)] = 0,
     target: Annotated[
-        Path, options.opt(options.IO, "--output", "-o", help="Folder of the tables and results.", metavar="DIR")
-    ] = Path("evaluation"),
-    curve: Annotated[bool, options.opt(options.IO, "--curve", help="Also draw quality over time.")] = False,
+        Path, opt(IO, "--output", "-o", help="Folder of the tables and results.", metavar="DIR")
+    ] = _FOLDER,
+    curve: Annotated[bool, opt(IO, "--curve", help="Also draw quality over time.")] = False,
     interpolation: Annotated[
-        int,
-        options.opt(
-            options.IO,
-            "--interpolation",
-            help="invert: also measure interpolations from each photo to the next, of so many frames.",
-            metavar="FRAMES",
-            min=0,
-            show_default="off",
-        ),
+        int, opt(IO, "--interpolation", help=_INTERPOLATION_HELP, metavar="FRAMES", min=0, show_default="off")
     ] = 0,
     fit: options.Fit = "crop",
     align: options.AlignFaces = "auto",
@@ -111,12 +92,7 @@ def evaluate(
         )
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is not a folder", hint="give a folder with -o; it is created if it does not exist")
-
-    def adjust(settings: InversionSettings) -> InversionSettings:
-        fields = methods.applicable(settings, subspaces=subspaces, codes=codes, layer=layer)
-        moves = (steps, lr) if settings.optimization.steps else (None, None)  # an encoder makes none
-        return methods.adjusted(settings, steps=moves[0], lr=moves[1], kept=(), **fields)
-
+    adjust = partial(methods.adjusted, kept=_CHANGES, steps=steps, lr=lr, subspaces=subspaces, codes=codes, layer=layer)
     together = options.batch_size_of(batch_size)
     inputs = _sample(expand(images or [], from_file=from_file, recursive=recursive), limit, seed=sample_seed)
     settings = [variants()[name].settings(task, adjust) for name in names]
@@ -134,10 +110,10 @@ def evaluate(
     from ganinvert.tasks import Inverter
 
     plain = preset_of("single", task)
-    inverter = Inverter.load(file, plain, fit=fit, align=align, device=device, dtype=dtype, seed=seed)
-    request = replace(inverter.request, task=protocol.task)
-    restoring = Inverter.open(request, inverter.partition, generator=inverter.generator)
-    candidates = load_candidates(restoring, names, adjust=adjust, sweep=points)
+    request = Request(protocol.task, plain, file, fit, align, device=device, dtype=dtype, seed=seed)
+    session = Inverter.open(request)
+    candidates = load_candidates(session, names, adjust=adjust, sweep=points)
+    inverter = Inverter.open(replace(request, task=InvertTask()), session.partition, generator=session.generator)
     benchmark = Benchmark(protocol, inverter, candidates, target, sample_seed)
     study = run_benchmark(benchmark, inputs, overwrite=overwrite, batch_size=together)
     show_report(Report(study), curve=curve, frames=interpolation)

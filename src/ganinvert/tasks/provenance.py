@@ -51,6 +51,13 @@ def provenance(
         **_framing(request),
         **request.task.identity,
         "licence": resolved.licence,
+        **made_now(),
+    }
+
+
+def made_now() -> dict[str, str]:
+    """Time and versions of the software for a bundle's provenance."""
+    return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         **{package: version(package) for package in ("ganinvert", "torch")},
