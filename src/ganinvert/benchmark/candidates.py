@@ -8,7 +8,7 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from ganinvert.benchmark.protocol import SWEPT, Adjustment, unchanged, variants
+from ganinvert.benchmark.protocol import SWEPT, Adjustment, variants
 from ganinvert.errors import UsageError
 from ganinvert.methods import partition_for
 from ganinvert.settings import InversionSettings
@@ -51,7 +51,11 @@ class Candidate:
 
 
 def load_candidates(
-    base: Inverter, names: Sequence[str], *, adjust: Adjustment = unchanged, sweep: Mapping[str, Sequence[int]]
+    base: Inverter,
+    names: Sequence[str],
+    *,
+    adjust: Adjustment = lambda settings: settings,
+    sweep: Mapping[str, Sequence[int]],
 ) -> list[Candidate]:
     """Load every method at every point of the sweep, on one generator.
 
@@ -72,13 +76,14 @@ def load_candidates(
     candidates = []
     for name, values in product(names, product(*sweep.values())):
         point = dict(zip(sweep, values, strict=True))
-        settings = variants()[name].settings(base.task.name, partial(_at_point, adjust, name, point))
+        variant = variants()[name]
+        settings = variant.settings(base.task.name, partial(_at_point, adjust, name, point))
         partition = None
         if "layer" in point and settings.discovery_layer is not None:
             channels = base.generator.layer_info(settings.discovery_layer).channels
             partition = SubspacePartition.random(channels, settings.method.partition[0])
         inverter = Inverter.open(replace(base.request, settings=settings), partition, generator=base.generator)
-        if variants()[name].random_partition and inverter.partition.subspaces > 1:
+        if variant.random_partition and inverter.partition.subspaces > 1:
             resolved = replace(inverter.resolved, partition=inverter.partition.shuffled())
             inverter = replace(inverter, resolved=resolved)
         candidates.append(Candidate(name, inverter, point))

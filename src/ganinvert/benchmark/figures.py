@@ -1,4 +1,4 @@
-"""Figures of a benchmark. matplotlib is imported when one is drawn."""
+"""Figures of a benchmark; `OutputError` when one cannot be written. matplotlib is imported when one is drawn."""
 
 from __future__ import annotations
 
@@ -23,9 +23,6 @@ def draw_sweep(
         rows: Method, point of the sweep, and a mean per metric.
         titles: Titles of the metrics.
         path: PNG file to write.
-
-    Raises:
-        OutputError: The file cannot be written.
     """
     from matplotlib.figure import Figure
 
@@ -49,9 +46,6 @@ def draw_curves(curves: Mapping[str, Sequence[tuple[int, float, float]]], path: 
     Args:
         curves: Label to rows of steps, seconds per photo and PSNR of the measurement in dB.
         path: PNG file to write.
-
-    Raises:
-        OutputError: The file cannot be written.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
@@ -73,9 +67,6 @@ def draw_smoothness(paths: Mapping[str, Sequence[Sequence[float]]], path: Path) 
     Args:
         paths: Label to interpolations, each the LPIPS between neighbouring frames.
         path: PNG file to write.
-
-    Raises:
-        OutputError: The file cannot be written.
     """
     from matplotlib.figure import Figure
 

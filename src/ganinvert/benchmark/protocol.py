@@ -24,11 +24,6 @@ Adjustment = Callable[[InversionSettings], InversionSettings]
 """Makes the user's changes in the settings of a method."""
 
 
-def unchanged(settings: InversionSettings) -> InversionSettings:
-    """The adjustment that changes nothing."""
-    return settings
-
-
 @dataclass(frozen=True)
 class MethodVariant:
     """A method with its settings, compared under a name of its own.
@@ -47,7 +42,7 @@ class MethodVariant:
     random_partition: bool = False
     refinement: Refinement | None = None
 
-    def settings(self, task: str, adjust: Adjustment = unchanged) -> InversionSettings:
+    def settings(self, task: str, adjust: Adjustment = lambda settings: settings) -> InversionSettings:
         """Return the settings for a task, adjusted by the user.
 
         Raises:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from ganinvert.benchmark.comparison import INPUT
 from ganinvert.benchmark.protocol import EvaluationProtocol
 
 _PHOTOS = 300
 _FACTOR = 16
 _GENERATORS = (("celebahq-1024", 1024), ("bedroom-256", 256), ("church-256", 256))
+_MEANS: tuple[tuple[str, str, str, tuple[float, ...]], ...] = (
+    ("invert", "pmsfc-paper", "lpips_alex", (0.4068, 0.1300, 0.1501)),
+    ("invert", "pmsfc-paper", "psnr", (27.88, 27.59, 29.67)),
+    ("invert", "mganprior", "lpips_alex", (0.4432, 0.1578, 0.1799)),
+    ("invert", "mganprior", "psnr", (23.59, 25.13, 22.76)),
+    ("colorize", "pmsfc-paper", "color_auc_149", (91.50, 91.34, 90.44)),
+    ("colorize", "mganprior", "color_auc_149", (90.35, 90.02, 89.43)),
+    ("colorize", INPUT, "color_auc_149", (87.33, 88.02, 85.50)),
+    ("upscale", "pmsfc-paper", "psnr", (28.90,)),
+    ("upscale", "pmsfc-paper", "lpips_alex", (0.3450,)),
+    ("upscale", "mganprior", "psnr", (26.93,)),
+    ("upscale", "mganprior", "lpips_alex", (0.3584,)),
+)
+"""Task, method, metric, and the means of the generators in their order."""
 
 
 def published_figures(
@@ -26,13 +38,15 @@ def published_figures(
     Returns:
         Method and metric to mean, and a sentence on their source, or on why there are none.
     """
-    table, factor = _FIGURES.get(protocol.task.name), protocol.described.get("factor", _FACTOR)
-    if table is None:
+    rows = [row[1:] for row in _MEANS if row[0] == protocol.task.name]
+    factor = protocol.described.get("factor", _FACTOR)
+    if not rows:
         return {}, "The paper has no table of this task."
     reasons = []
-    if (generator, resolution) not in _GENERATORS or generator not in table:
+    generators = _GENERATORS[: len(rows[0][2])]
+    if (generator, resolution) not in generators:
         reasons.append(
-            f"its generators are PGGANs of {', '.join(f'{name} ({side} px)' for name, side in _GENERATORS)},"
+            f"its generators are PGGANs of {', '.join(f'{name} ({side} px)' for name, side in generators)},"
             f" this is {generator} ({resolution} px)"
         )
     if photos != _PHOTOS:
@@ -41,42 +55,8 @@ def published_figures(
         reasons.append(f"it upscaled {_FACTOR} times, this is {factor} times")
     if reasons:
         return {}, f"No published figures stand beside these, because protocols differ: {'; '.join(reasons)}."
-    figures = table[generator]
-    return {(method, metric): mean for method, means in figures.items() for metric, mean in means.items()}, (
+    column = generators.index((generator, resolution))
+    return {(method, metric): means[column] for method, metric, means in rows}, (
         "Published: Li et al., AAAI 2021, tables 1 to 3, on 300 random photos of the generator's data set, with the"
         " papers' own settings of the methods; which photos, the LPIPS net and P's kernel are not stated there."
     )
-
-
-def _table(
-    names: tuple[str, ...], rows: Mapping[str, Sequence[tuple[float, ...]]]
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Mapping of generator to method to metric to mean, from rows with one tuple of means per generator."""
-    return {
-        generator: {method: dict(zip(names, cells[n], strict=True)) for method, cells in rows.items()}
-        for n, (generator, _) in enumerate(_GENERATORS)
-        if all(n < len(cells) for cells in rows.values())
-    }
-
-
-_FIGURES: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]] = {
-    "invert": _table(
-        ("lpips_alex", "psnr"),
-        {
-            "pmsfc-paper": [(0.4068, 27.88), (0.1300, 27.59), (0.1501, 29.67)],
-            "mganprior": [(0.4432, 23.59), (0.1578, 25.13), (0.1799, 22.76)],
-        },
-    ),
-    "colorize": _table(
-        ("color_auc_149",),
-        {
-            "pmsfc-paper": [(91.50,), (91.34,), (90.44,)],
-            "mganprior": [(90.35,), (90.02,), (89.43,)],
-            INPUT: [(87.33,), (88.02,), (85.50,)],
-        },
-    ),
-    "upscale": _table(
-        ("psnr", "lpips_alex"),
-        {"pmsfc-paper": [(28.90, 0.3450)], "mganprior": [(26.93, 0.3584)]},
-    ),
-}

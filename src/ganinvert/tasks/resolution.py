@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from ganinvert.generators import Generator
+from ganinvert.images.folder import ImageFolder
 from ganinvert.methods import adapt_to_generator, auxiliary_digests, edit_layer, edit_partition
 from ganinvert.settings import InversionSettings, Request
 from ganinvert.subspaces import SubspacePartition
-from ganinvert.training import ImageFolder
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import InsufficientMemoryError
 from ganinvert.faces import Alignment
 from ganinvert.generators import Generator, load_generator
+from ganinvert.images.folder import ImageFolder
 from ganinvert.methods import FineTuning, method_of
 from ganinvert.optimize import Snapshot, Solution, Stage, Step, solve
 from ganinvert.settings import (
@@ -34,7 +35,6 @@ from ganinvert.tasks.base import PreparedImage, Task
 from ganinvert.tasks.provenance import provenance, settings_hash
 from ganinvert.tasks.resolution import ResolvedSettings, resolve
 from ganinvert.tasks.results import Inversion
-from ganinvert.training import ImageFolder
 
 if TYPE_CHECKING:
     from PIL.Image import Image

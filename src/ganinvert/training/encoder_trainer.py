@@ -1,56 +1,43 @@
-"""Teaching an encoder: samples whose codes and features are known, and real images, one step at a time."""
+"""Training an encoder on samples, whose codes and features are known, and on real images, one step at a time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganinvert.devices import autocast
 from ganinvert.generators import Generator, PGGANEncoder
 from ganinvert.losses import pixel_loss
 from ganinvert.settings import EncoderTraining
-from ganinvert.training.data import Batches
+from ganinvert.training.batches import Batches
 from ganinvert.training.features import AlexNetFeatures
+from ganinvert.training.loop import Trainer
 from ganinvert.weights import EncoderArchitecture
 
 STATISTICS, STATISTICS_BATCH = 512, 16
-"""Samples from which mean and standard deviation of the feature channels are taken, and how many at once."""
+"""Number of samples for mean and standard deviation of the feature channels, and how many are computed at once."""
 
 SMALLEST, LARGEST = 64, 224
-"""Sides in pixels that AlexNet is shown."""
+"""Least and largest side in pixels of the images for AlexNet."""
 
 
-@dataclass(frozen=True)
-class EncoderLosses:
-    """Of one step, unweighted scalars. The tensors stay on the device: reading a value is what costs a wait.
-
-    Attributes:
-        code: 1 - cos(z, ẑ) of samples.
-        features: Mean squared difference of their normalised features.
-        pixel: Mean squared difference of images, rendered through features and through z in turn.
-        perceptual: The same in AlexNet's features.
-    """
-
-    code: Tensor
-    features: Tensor
-    pixel: Tensor
-    perceptual: Tensor
-
-
-class EncoderTrainer:
-    """An encoder at the state after `shown` samples, its optimiser and everything random.
+class EncoderTrainer(Trainer):
+    """An encoder, its optimiser and everything random.
 
     Args:
-        settings: Of the training.
-        generator: To invert, frozen.
-        reals: (n, 3, r, r) uint8 images to learn from too, or None.
-        device: Where to compute.
-        dtype: What convolutions compute in; parameters are float32.
+        settings: Settings of the training.
+        generator: Frozen generator to invert.
+        reals: Real images (n, 3, r, r), uint8, to learn from too, or None.
+        device: Device to compute on.
+        dtype: Precision of the convolutions; parameters are float32.
     """
+
+    curves = ("code", "features", "pixel", "perceptual")
+    settings: EncoderTraining
 
     def __init__(
         self,
@@ -63,7 +50,6 @@ class EncoderTrainer:
     ) -> None:
         self.settings, self.device, self.dtype = settings, device, dtype
         self.generator = generator.to(device)
-        self.shown = self.steps = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             self.encoder = PGGANEncoder(
@@ -87,49 +73,48 @@ class EncoderTrainer:
         self.rng = torch.Generator(device).manual_seed(settings.seed)
         self.optimizer = torch.optim.Adam(self.encoder.parameters(), lr=settings.lr, betas=(0.9, 0.99))
 
-    def step(self) -> EncoderLosses:
-        """Show the encoder one batch."""
+    @property
+    def network(self) -> PGGANEncoder:
+        """The encoder."""
+        return self.encoder
+
+    @property
+    def learning(self) -> Sequence[nn.Module]:
+        """The encoder alone."""
+        return (self.encoder,)
+
+    def parts(self) -> Mapping[str, Any]:
+        """The encoder and its optimiser."""
+        return {"encoder": self.encoder, "optimizer": self.optimizer}
+
+    def step(self) -> dict[str, Tensor]:
+        """Show the encoder one batch.
+
+        Returns:
+            Unweighted losses. "code": 1 - cos(z, ẑ) of samples. "features": mean squared difference of their normalised
+            features. "pixel": mean squared difference of images, rendered through features and through z in turn.
+            "perceptual": the same difference in AlexNet's features.
+        """
         settings = self.settings
         for group in self.optimizer.param_groups:
-            group["lr"] = settings.rate(self.shown)
+            group["lr"] = settings.rate(self.images_seen)
         with autocast(self.device, self.dtype):
             losses = self._losses()
+            code, features, pixel, perceptual = losses
             loss = (
-                settings.code * losses.code
-                + settings.features * losses.features
-                + settings.pixel * losses.pixel
-                + settings.perceptual * losses.perceptual
+                settings.code * code
+                + settings.features * features
+                + settings.pixel * pixel
+                + settings.perceptual * perceptual
             )
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         self.steps += 1
-        self.shown += settings.batch
-        return EncoderLosses(*(getattr(losses, name).detach() for name in EncoderLosses.__dataclass_fields__))
+        self.images_seen += settings.batch
+        return {name: value.detach() for name, value in zip(self.curves, losses, strict=True)}
 
-    def is_finite(self) -> bool:
-        """Whether all parameters are finite numbers; waits for the device."""
-        sums = [parameter.detach().sum() for parameter in self.encoder.parameters()]
-        return bool(torch.stack(sums).isfinite().all())
-
-    def state(self) -> dict[str, Any]:
-        """Everything that the following steps depend on, as plain tensors, strings and numbers."""
-        return {
-            "shown": self.shown,
-            "steps": self.steps,
-            "rng": self.rng.get_state(),
-            "encoder": self.encoder.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take what `state` gave; the same steps follow, bit for bit on the CPU with as many threads."""
-        self.encoder.load_state_dict(state["encoder"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.rng.set_state(state["rng"])
-        self.shown, self.steps = state["shown"], state["steps"]
-
-    def _losses(self) -> EncoderLosses:
+    def _losses(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         settings, generator, encoder = self.settings, self.generator, self.encoder
         z = self._random(settings.batch, *generator.space().shape)
         with torch.no_grad():
@@ -137,34 +122,34 @@ class EncoderTrainer:
             samples = generator.synthesize(state, settings.layer).clamp(-1, 1)
         # Real images at every step, repeated where there are many samples' worth of them.
         reals = self.batches.at(self.steps * self.batches.batch) if self.batches is not None else samples[:0]
-        shown = torch.cat([reals, samples])
-        found, read = encoder.predict(shown + settings.noise * self._random(*shown.shape))
+        images = torch.cat([reals, samples])
+        codes, read = encoder.predict(images + settings.noise * self._random(*images.shape))
         count = len(reals)
-        code = 1 - F.cosine_similarity(found[count:], z).mean()
+        code = 1 - F.cosine_similarity(codes[count:], z).mean()
         difference = (read.features[count:] - state.features) / encoder.scale[:, None, None]
         # All real images, and some of the samples: their features tell more, and cost less, than their images.
         rendered = count + settings.batch // 4
         from_code = self.steps % 2 == 1
         if from_code:
-            made = generator(found[:rendered])
+            rendering = generator(codes[:rendered])
         else:
-            made = generator.synthesize(read.map(lambda x: x[:rendered]), settings.layer)
-        target = shown[:rendered]
-        perceptual = self._perceptual(made, target) if self.alexnet is not None else code.new_zeros(())
-        return EncoderLosses(code, difference.square().mean(), pixel_loss(made, target).mean(), perceptual)
+            rendering = generator.synthesize(read.map(lambda x: x[:rendered]), settings.layer)
+        target = images[:rendered]
+        perceptual = self._perceptual(rendering, target) if self.alexnet is not None else code.new_zeros(())
+        return code, difference.square().mean(), pixel_loss(rendering, target).mean(), perceptual
 
-    def _perceptual(self, made: Tensor, target: Tensor) -> Tensor:
+    def _perceptual(self, rendering: Tensor, target: Tensor) -> Tensor:
         assert self.alexnet is not None
-        size = min(max(made.shape[-1], SMALLEST), LARGEST)
+        size = min(max(rendering.shape[-1], SMALLEST), LARGEST)
         with torch.no_grad():
-            wanted = self.alexnet(target, size)
-        pairs = zip(self.alexnet(made, size), wanted, strict=True)
+            expected = self.alexnet(target, size)
+        pairs = zip(self.alexnet(rendering, size), expected, strict=True)
         differences = [(F.normalize(a) - F.normalize(b)).square().sum(dim=1).mean() for a, b in pairs]
         return torch.stack(differences).mean()
 
     @torch.no_grad()
     def _measure_features(self) -> None:
-        """Give the encoder the scale of the features, so that what it has to learn is about N(0, 1)."""
+        """Give the encoder mean and scale of the features, so that its targets are about N(0, 1)."""
         codes = self.generator.space().sample(STATISTICS, torch.Generator().manual_seed(2018))
         # Part by part: features near the image would not fit into memory together.
         moments = []
