@@ -21,10 +21,10 @@ from ganinvert.weights import PGGANArchitecture
 
 @dataclass(frozen=True)
 class Stage:
-    """How far the networks have grown.
+    """Stage of growth of the networks.
 
     Attributes:
-        resolution: Side of the images they work on.
+        resolution: Side of the images, in pixels.
         fade: Share of the newest block, in (0, 1]; 1 when it is grown in.
     """
 
@@ -52,10 +52,10 @@ class Equalised(nn.Module):
     """A convolution whose weight is scaled by gain/√fan_in when used.
 
     Args:
-        outputs: Of channels.
-        inputs: Of channels.
-        kernel: Its side.
-        padding: On each side.
+        outputs: Number of output channels.
+        inputs: Number of input channels.
+        kernel: Side of the kernel.
+        padding: Padding on each side.
         gain: √2 before a LeakyReLU, else 1.
         per_position: Side of the output for a bias per position, 0 for one per channel.
     """
@@ -105,7 +105,7 @@ class GrowingGenerator(nn.Module):
 
         Args:
             z: Codes.
-            resolution: Of the stage.
+            resolution: Resolution of the stage, in pixels.
             fade: Share of the newest block, a tensor so that its change compiles nothing anew; None is 1.
         """
         blocks = _blocks(resolution)
