@@ -14,9 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganinvert.generators.pggan import SLOPE, minibatch_stddev, pixel_norm
+from ganinvert.generators.pggan import SLOPE, PGGANArchitecture, minibatch_stddev, pixel_norm
 from ganinvert.settings import Training
-from ganinvert.weights import PGGANArchitecture
 
 
 @dataclass(frozen=True)
