@@ -102,7 +102,7 @@ class ComposedCode(Code):
         return state.pool(features, shares.mean(dim=2), 1)
 
     def shares(self) -> Tensor:
-        """Compute the share of each code in each channel, (b, K, c): σ(w) / Σ σ(w) of eq. 6, or w itself when linear."""
+        """Compute the share of each code in each channel, (b, K, c): σ(w) / Σ σ(w) of eq. 6, or w if linear."""
         if self.settings.weighting == "linear":
             return self.w
         activated = torch.tanh(self.w)

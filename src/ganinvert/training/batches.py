@@ -10,7 +10,7 @@ class Batches:
     """Endless batches in an order that is known from the seed and the number of images shown before.
 
     Args:
-        pixels: Images (n, 3, r, r) uint8, copied to the device if they take less than a quarter of its free memory.
+        pixels: (n, 3, r, r) uint8. Copied to the device when it takes less than a quarter of the free memory there.
         batch: Images per batch; more than n repeat images within one.
         flip: Mirror every second image on average.
         seed: Random seed of the order and the flips.

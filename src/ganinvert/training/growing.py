@@ -14,17 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganinvert.generators.pggan import SLOPE, minibatch_stddev, pixel_norm
+from ganinvert.generators.pggan import SLOPE, PGGANArchitecture, minibatch_stddev, pixel_norm
 from ganinvert.settings import Training
-from ganinvert.weights import PGGANArchitecture
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Stage of growth of the networks.
+    """Stage of the networks' growth.
 
     Attributes:
-        resolution: Side of the images, in pixels.
+        resolution: Side of the images they work on.
         fade: Share of the newest block, in (0, 1]; 1 when it is grown in.
     """
 
@@ -54,8 +53,8 @@ class Equalised(nn.Module):
     Args:
         outputs: Number of output channels.
         inputs: Number of input channels.
-        kernel: Side of the kernel.
-        padding: Padding on each side.
+        kernel: Side of the kernel in pixels.
+        padding: Padding of each side in pixels.
         gain: √2 before a LeakyReLU, else 1.
         per_position: Side of the output for a bias per position, 0 for one per channel.
     """
@@ -105,7 +104,7 @@ class GrowingGenerator(nn.Module):
 
         Args:
             z: Codes.
-            resolution: Resolution of the stage, in pixels.
+            resolution: Resolution of the stage.
             fade: Share of the newest block, a tensor so that its change compiles nothing anew; None is 1.
         """
         blocks = _blocks(resolution)

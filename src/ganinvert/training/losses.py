@@ -29,7 +29,7 @@ def discriminator_loss(real: Tensor, fake: Tensor, kind: GanLoss) -> Tensor:
 
 
 def hinge_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Compute the hinge loss of heads on pretrained features, as in projected GANs (Sauer et al. 2021)."""
+    """Hinge loss of heads on pretrained features, as in projected GANs (Sauer et al. 2021)."""
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
 
