@@ -13,6 +13,7 @@ from ganinvert import metrics
 from ganinvert.degradations import Grayscale, Identity
 from ganinvert.errors import UsageError, WeightsError
 from ganinvert.generators import PGGANDiscriminator, PGGANGenerator, TunedGenerator, blended
+from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.losses import LaplacianLoss, LpipsLoss
 from ganinvert.methods import Composition
 from ganinvert.methods.adversarial import AdversarialLoss
@@ -21,7 +22,6 @@ from ganinvert.methods.fine_tuning import FineTunedCode, FineTuning
 from ganinvert.optimize import Solution, Stage, solve
 from ganinvert.settings import FineTuningSettings, GenerativePrior, Objective, Optimization, PmSFC
 from ganinvert.subspaces import SubspacePartition
-from ganinvert.weights import PGGANArchitecture
 
 METHOD = Composition(PmSFC(subspaces=2, codes=2, candidates=16), SubspacePartition(torch.tensor([0, 1] * 4), "given"))
 ALONE = FineTuningSettings(

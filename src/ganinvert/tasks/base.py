@@ -24,7 +24,7 @@ from ganinvert.settings import TaskOptions
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-O = TypeVar("O", bound=TaskOptions)  # noqa: E741
+OptionsT = TypeVar("OptionsT", bound=TaskOptions)
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class PreparedImage:
     picture: images.Picture | None = None
 
 
-class Task(ABC, Generic[O]):
+class Task(ABC, Generic[OptionsT]):
     """A task on photos.
 
     Args:
         options: The task's options.
     """
 
-    def __init__(self, options: O) -> None:
+    def __init__(self, options: OptionsT) -> None:
         self.options = options
 
     @staticmethod

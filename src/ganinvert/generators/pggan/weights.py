@@ -1,4 +1,4 @@
-"""What weights files hold, and how it is written."""
+"""Weights of PGGAN networks, and how they are written."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from ganinvert.generators.pggan.architecture import EncoderArchitecture, PGGANArchitecture
 from ganinvert.settings import StoredPrecision
-from ganinvert.weights.architecture import EncoderArchitecture, PGGANArchitecture
-from ganinvert.weights.layouts import State
-from ganinvert.weights.tensorfile import TensorFile
+from ganinvert.weights import TensorFile
+from ganinvert.weights.reading import State
 
 KIND = "pggan-generator"
 DISCRIMINATOR_KIND = "pggan-discriminator"
@@ -27,12 +28,13 @@ class GeneratorWeights:
 
     Attributes:
         state: Canonical tensors, float32 on the CPU.
-        architecture: Read from the tensors.
-        name: What to call it in outputs.
-        digest: Of the canonical tensors; the key under which subspaces are cached.
-        about: The file's own notes, such as licence and origin, and the `format` it had.
+        architecture: Architecture, read from the tensors.
+        name: Name in outputs.
+        digest: Digest of the canonical tensors, under which subspaces are cached.
+        about: Notes of the file, such as licence and origin, and its `format`.
     """
 
+    family: ClassVar = "pggan"
     state: State
     architecture: PGGANArchitecture
     name: str
@@ -65,6 +67,7 @@ class DiscriminatorWeights:
         pools_first: Whether a block's last convolution is averaged before its activation, as NVIDIA's fused ones are.
     """
 
+    family: ClassVar = "pggan"
     state: State
     architecture: PGGANArchitecture
     about: Mapping[str, str] = field(default_factory=dict)
@@ -91,6 +94,7 @@ class EncoderWeights:
         about: The file's own notes, such as licence and origin.
     """
 
+    family: ClassVar = "pggan"
     state: State
     architecture: EncoderArchitecture
     generator: str
