@@ -33,9 +33,9 @@ def initial_codes(
     """Draw or predict initial codes, (b, count, *shape).
 
     Args:
-        generator: On the device of `y`.
+        generator: Generator on the device of `y`.
         y: Measurements of b images.
-        degradation: What made them.
+        degradation: Degradation that made the measurements.
         init: "random" codes are the same for all images; "nearest" are the best of `candidates` random ones;
             "encoder" is the encoder's code, and for more than one the nearest follow it.
         count: Codes per image.
@@ -87,9 +87,9 @@ def nearest_codes(
     """Choose the codes whose degraded images are nearest to each measurement, in mean squared difference.
 
     Args:
-        generator: On the device of `y`.
+        generator: Generator on the device of `y`.
         y: Measurements of b images.
-        degradation: What made them.
+        degradation: Degradation that made the measurements.
         count: Number of codes per image.
         candidates: Number of random codes to choose from, at least `count`.
         rng: Random generator on the CPU.
