@@ -15,17 +15,17 @@ import pytest
 import torch
 import typer
 from filelock import FileLock
+from ganinvert.cli._batch import treat
+from ganinvert.cli._inputs import Input, expand
+from ganinvert.cli._results import SUFFIXES, Item, plan
+from ganinvert.cli._work import Conduct, Done, Work
 from PIL import Image
 
 import ganinvert
 from ganinvert import files
 from ganinvert.bundle import LatentBundle
-from ganinvert.cli._batch import treat
 from ganinvert.cli._console import Show
-from ganinvert.cli._inputs import Input, expand
 from ganinvert.cli._photos import FIRST_BATCH, photo_work
-from ganinvert.cli._results import SUFFIXES, Item, plan
-from ganinvert.cli._work import Conduct, Done, Work
 from ganinvert.devices import MEMORY_SHARE, images_that_fit, watch_memory
 from ganinvert.errors import InsufficientMemoryError, UsageError, WeightsError
 from ganinvert.settings import InversionSettings, Optimization, PmSFC

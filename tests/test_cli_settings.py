@@ -10,10 +10,10 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from ganinvert.cli._events import Event, Summary
 
 from ganinvert import __version__, paths
 from ganinvert.cli import app
-from ganinvert.cli._events import Event, Summary
 from ganinvert.cli._options import IO
 from ganinvert.weights.catalog import CATALOG
 

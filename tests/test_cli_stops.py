@@ -17,14 +17,14 @@ from pathlib import Path
 import pytest
 import torch
 import typer
-
-from ganinvert import files
-from ganinvert.bundle import LatentBundle
-from ganinvert.cli import _photos, _signals
 from ganinvert.cli._batch import treat
 from ganinvert.cli._inputs import Input
 from ganinvert.cli._results import SUFFIXES, Item, plan
 from ganinvert.cli._work import Conduct, Done, Work
+
+from ganinvert import files
+from ganinvert.bundle import LatentBundle
+from ganinvert.cli import _photos, _signals
 
 from .commandline import QUICK, names, photo, run
 

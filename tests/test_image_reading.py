@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ganinvert.cli._inputs import PICTURES
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, features
 
-from ganinvert.cli._inputs import PICTURES
 from ganinvert.errors import ImageError
 from ganinvert.images import from_pil, read, to_pil
 from ganinvert.images.picture import FORMATS as FORMATS_READ

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ganinvert.report import Entry, page
 from PIL import Image
 from typer.testing import CliRunner
 
 from ganinvert import paths, report
 from ganinvert.cli import app
 from ganinvert.images import encode_thumbnail
-from ganinvert.report import Entry, page
 
 from .conftest import EXAMPLE
 from .pictures import gradient
