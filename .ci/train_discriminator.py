@@ -8,6 +8,7 @@ Only as good as the minutes it is given: its header says how many images it was 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +18,9 @@ import torch
 from ganinvert import paths
 from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.generators import load_generator
+from ganinvert.images.folder import ImageFolder
 from ganinvert.settings import DEFAULT_GENERATOR, Training
-from ganinvert.training import ImageFolder, Trainer
+from ganinvert.training import GeneratorTrainer
 from ganinvert.weights import DiscriminatorWeights, rounded
 
 
@@ -36,24 +38,25 @@ def main() -> None:
     settings = Training(resolution=generator.resolution, phase_images=0, features=0.0)
     images = ImageFolder.load(arguments.folder, generator.resolution)
     device = resolve_device(arguments.device)
-    trainer = Trainer(
+    trainer = GeneratorTrainer(
         settings, generator.architecture, images.training, device=device, dtype=resolve_precision("auto", device)
     )
     trainer.generator.adopt(generator.state_dict())
     if arguments.resume:
         trainer.restore(torch.load(arguments.state, weights_only=True))
+    trainer.head_start = sys.maxsize  # only the discriminator learns
     end = time.monotonic() + 60 * arguments.minutes
     while time.monotonic() < end:
-        loss = trainer.step(generator_learns=False).discriminator
+        loss = trainer.step()["discriminator"]
         if trainer.steps % 50 == 0:
-            print(f"{trainer.shown} images, loss {float(loss):.3f}", flush=True)
+            print(f"{trainer.images_seen} images, loss {float(loss):.3f}", flush=True)
         if trainer.steps % 100 == 0 or time.monotonic() >= end:
             torch.save(trainer.state(), arguments.state)
     about = {
         "name": DEFAULT_GENERATOR,
         "licence": "MIT; trained on CC BY 3.0, CC0 and public domain photographs, credits in portraits-credits.csv",
         "origin": f"trained against the fixed generator {DEFAULT_GENERATOR} on {len(images.training)} portraits of"
-        f" public officials, {trainer.shown} images shown; it knows these samples, and is no measure of realism"
+        f" public officials, {trainer.images_seen} images shown; it knows these samples, and is no measure of realism"
         " elsewhere",
         "generator": generator.digest,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from ganinvert.benchmark.comparison import COSTS, METRICS
 from ganinvert.tasks import Inverter
-from ganinvert.tasks.comparison import COSTS, METRICS
 
 from .commandline import names, photo, run
 

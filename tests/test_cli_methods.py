@@ -13,7 +13,7 @@ from PIL import Image
 
 from ganinvert import LatentBundle, load_generator
 from ganinvert.cli._bundles import as_made
-from ganinvert.generators import Encoder, PGGANDiscriminator, PGGANGenerator
+from ganinvert.generators import Encoder, PGGANDiscriminator, PGGANEncoder, PGGANGenerator
 from ganinvert.metrics import to_unit
 from ganinvert.settings import METHODS, preset_of
 from ganinvert.weights import DiscriminatorWeights, EncoderArchitecture, EncoderWeights, registry
@@ -43,7 +43,7 @@ def known(generator: list[str], small: PGGANGenerator, data_dir: Path) -> list[s
 
 
 def _encoder() -> Encoder:
-    return Encoder(EncoderArchitecture.compact(16, latent_dim=12, layer=3, channels=8))
+    return PGGANEncoder(EncoderArchitecture.compact(16, latent_dim=12, layer=3, channels=8))
 
 
 @pytest.mark.parametrize("method", METHODS)

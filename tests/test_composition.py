@@ -21,7 +21,7 @@ def literal_composition(generator: PGGANGenerator, z: Tensor, w: Tensor, layer: 
     for r in range(z.shape[0]):
         mask = (MASKS.labels == r).float()
         numerator = sum(
-            mask[:, None, None] * generator.features(z[r, k][None], layer)[0] * torch.tanh(w[k])[:, None, None]
+            mask[:, None, None] * generator.features(z[r, k][None], layer).features[0] * torch.tanh(w[k])[:, None, None]
             for k in range(z.shape[1])
         )
         total = total + numerator / torch.tanh(w).sum(dim=0)[:, None, None]
@@ -38,7 +38,7 @@ def test_composition_is_equations_6_and_7(small: PGGANGenerator, rng: torch.Gene
     code = code_of(z, w)
     composed = code.compose(small)
     for b in range(2):
-        assert torch.allclose(composed[b], literal_composition(small, z[b], w[b], 3), atol=1e-5)
+        assert torch.allclose(composed.features[b], literal_composition(small, z[b], w[b], 3), atol=1e-5)
     assert torch.allclose(code.render(small), small.synthesize(composed, 3))
 
 
@@ -46,8 +46,9 @@ def test_one_subspace_with_linear_weights_is_mganprior(small: PGGANGenerator, rn
     """Eq. 1: G2(Σ_n G1(z_n) ⊙ α_n)."""
     z, alpha = torch.randn(1, 1, 5, 12, generator=rng), torch.randn(1, 5, 8, generator=rng)
     code = code_of(z, alpha, SubspacePartition.whole(8), subspaces=1, weighting="linear")
-    features = small.features(z[0, 0], 3)
-    expected = small.synthesize((features * alpha[0][:, :, None, None]).sum(dim=0, keepdim=True), 3)
+    state = small.features(z[0, 0], 3)
+    mixed = (state.features * alpha[0][:, :, None, None]).sum(dim=0, keepdim=True)
+    expected = small.synthesize(state.replace(mixed), 3)
     assert torch.allclose(code.render(small), expected, atol=1e-5)
 
 

@@ -24,6 +24,7 @@ from ganinvert.tasks.base import Task
 
 from . import toys
 from .commandline import photo
+from .conftest import EXAMPLE
 from .test_cli_methods import known  # noqa: F401  (a fixture)
 
 PAIRS = [
@@ -135,6 +136,16 @@ def test_a_further_task_is_a_command(known: list[str], tmp_path: Path) -> None:
     assert (bundle.task, bundle.provenance["radius"]) == ("deblur", 2)
 
 
+def test_a_further_task_and_method_are_evaluated(small_file: Path, tmp_path: Path) -> None:
+    picture = photo(tmp_path / "a.png", (16, 16))
+    command = ["evaluate", str(picture), "--task", "deblur", "--radius", "2", "--method", "patient", "--device", "cpu"]
+    result = CliRunner().invoke(application(), [*command, "-g", str(small_file), "-o", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    rows = (tmp_path / "out" / "deblur.csv").read_text().splitlines()
+    assert "radius" in rows[0]
+    assert any(row.startswith("patient,psnr") for row in rows)
+
+
 def test_a_further_method_is_a_choice(small_file: Path, tmp_path: Path) -> None:
     app, picture = application(), photo(tmp_path / "a.png", (16, 16))
     command = ["invert", str(picture), "--method", "patient", "-g", str(small_file), "--device", "cpu"]
@@ -147,6 +158,7 @@ def test_a_misspelt_method_is_told_its_neighbour() -> None:
     with pytest.raises(UsageError, match="no method pmfsc") as caught:
         preset_of("pmfsc", "invert")
     assert caught.value.hint == "did you mean pmsfc?"
+    assert CliRunner().invoke(application(), ["invert", str(EXAMPLE), "--method", "pmfsc"]).exit_code == 2
 
 
 def test_the_documented_table_of_methods_is_that_of_the_entries() -> None:

@@ -94,7 +94,7 @@ def test_rendering_repeats_to_the_bit_and_scales_subspaces(
     assert torch.equal(plain.bundle.render(generator), bundles[0].render(generator))
     assert plain.bundle is bundles[0]
     edited = ganinvert.render(bundles[0], generator, subspaces=[2], scale=1.5)
-    before, after = bundles[0].features(generator)[0], edited.bundle.features(generator)[0]
+    before, after = bundles[0].features(generator).features[0], edited.bundle.features(generator).features[0]
     chosen = MASKS.labels == 1
     assert torch.equal(after[chosen], 1.5 * before[chosen])
     assert torch.equal(after[~chosen], before[~chosen])

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from ganinvert import paths
 from ganinvert.errors import UsageError, WeightsError
-from ganinvert.generators import Encoder, PGGANGenerator, load_encoder
+from ganinvert.generators import Encoder, PGGANEncoder, PGGANGenerator, load_encoder
 from ganinvert.metrics import psnr, to_unit
 from ganinvert.weights import EncoderArchitecture, EncoderWeights, PGGANArchitecture, registry
 
@@ -25,7 +25,7 @@ def tiny_encoder(layer: int = 3) -> Encoder:
     architecture = EncoderArchitecture.compact(16, latent_dim=8, layer=layer, channels=8, base=64, cap=8)
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        return Encoder(architecture)
+        return PGGANEncoder(architecture)
 
 
 def save(encoder: Encoder, path: Path, generator: str = "abc") -> Path:
@@ -41,13 +41,13 @@ def test_an_encoder_tells_z_on_the_sphere_and_features_of_the_layers_shape(resol
     architecture = EncoderArchitecture.compact(
         resolution, latent_dim=8, layer=layer, channels=info.channels, base=64, cap=8
     )
-    encoder = Encoder(architecture)
+    encoder = PGGANEncoder(architecture)
     z, features = encoder(torch.rand(2, 3, resolution, resolution) * 2 - 1)
     assert torch.allclose(z.norm(dim=1), torch.full((2,), 8**0.5))
-    assert features.shape == (2, info.channels, info.size, info.size)
+    assert features.features.shape == (2, info.channels, info.size, info.size)
     assert {key: tuple(tensor.shape) for key, tensor in encoder.state_dict().items()} == architecture.shapes()
     if layer == 0:
-        assert torch.equal(features.flatten(1), z)
+        assert torch.equal(features.features.flatten(1), z)
 
 
 def test_an_encoder_of_the_default_width_takes_no_more_than_4_mb() -> None:
@@ -66,7 +66,9 @@ def test_an_encoder_is_read_as_it_was_written(tmp_path: Path) -> None:
     encoder = tiny_encoder()
     found = load_encoder(save(encoder, tmp_path / "e.safetensors"))
     images = torch.rand(2, 3, 16, 16)
-    assert all(torch.equal(a, b) for a, b in zip(encoder(images), found(images), strict=True))
+    (z, state), (same, also) = encoder(images), found(images)
+    assert torch.equal(z, same)
+    assert torch.equal(state.features, also.features)
     assert (found.layer, found.digest, found.about["licence"]) == (3, "abc", "CC0")
     assert not any(parameter.requires_grad for parameter in found.parameters())
 
@@ -91,7 +93,7 @@ def test_an_encoder_of_another_generator_is_refused(tmp_path: Path) -> None:
 
 def test_the_embedded_encoder_inverts_samples_far_better_than_chance(portraits: PGGANGenerator) -> None:
     encoder = load_encoder(generator=portraits)
-    codes = torch.randn(16, portraits.latent_dim, generator=torch.Generator().manual_seed(3))
+    codes = torch.randn(16, portraits.space().shape[0], generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
         images = portraits(codes).clamp(-1, 1)
         found, features = encoder(images)

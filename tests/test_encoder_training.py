@@ -15,13 +15,12 @@ import torch
 import torch.nn.functional as F
 
 import ganinvert
-from ganinvert import EncoderStep, EncoderTraining, TrainedEncoder, images
+from ganinvert import EncoderTraining, TrainedNetwork, TrainingStep, images
 from ganinvert.errors import InputError, OutputError, TrainingError, UsageError, WeightsError
 from ganinvert.figures import draw_course
 from ganinvert.generators import PGGANGenerator, load_encoder, load_generator
 from ganinvert.metrics import to_unit
-from ganinvert.tasks import EncoderJob
-from ganinvert.training import CHECKPOINT, EncoderCheckpoint, EncoderTrainer, encoder_run, run_folder
+from ganinvert.training import FILE_NAME, Checkpoint, EncoderJob, EncoderTrainer, loop, run_folder
 from ganinvert.weights import PGGANArchitecture, TensorFile
 
 from .commandline import run
@@ -53,11 +52,11 @@ def reals(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take longer than all the rest; one test draws them."""
-    monkeypatch.setattr(encoder_run, "draw_course", lambda *_arguments, **_names: None)
+    monkeypatch.setattr(loop, "draw_course", lambda *_arguments, **_names: None)
 
 
-def stop_at(shown: int) -> Callable[[EncoderStep], None]:
-    def stop(step: EncoderStep) -> None:
+def stop_at(shown: int) -> Callable[[TrainingStep], None]:
+    def stop(step: TrainingStep) -> None:
         if step.images >= shown:
             raise KeyboardInterrupt
 
@@ -67,7 +66,7 @@ def stop_at(shown: int) -> Callable[[EncoderStep], None]:
 def test_an_encoder_recovers_z_far_better_than_chance() -> None:
     settings = EncoderTraining(cap=16, base=512, lr=3e-3, batch=16, images=1600, perceptual=0.0)
     trainer = EncoderTrainer(settings, TOY, None, device=CPU, dtype=torch.float32)
-    while trainer.shown < settings.images:
+    while trainer.images_seen < settings.images:
         trainer.step()
     codes = torch.randn(256, 8, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -75,28 +74,29 @@ def test_an_encoder_recovers_z_far_better_than_chance() -> None:
     cosine = F.cosine_similarity(found, codes).mean()
     # By chance the mean of 256 cosines in 8 dimensions is 0 ± 0.022.
     assert cosine > 0.5
-    truth = TOY.features(codes, 3)
+    truth = TOY.features(codes, 3).features
     variance = (truth - truth.mean(dim=(0, 2, 3), keepdim=True)).square().mean()
-    assert (features - truth).square().mean() < 0.95 * variance
+    assert (features.features - truth).square().mean() < 0.95 * variance
 
 
 def test_the_result_is_complete_and_found_by_the_generators_name(
     toy: Path, reals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoder_run, "draw_course", draw_course)
+    monkeypatch.setattr(loop, "draw_course", draw_course)
     settings = replace(TINY, perceptual=0.5)
     result = ganinvert.train_encoder(
         toy, tmp_path / "e.safetensors", settings=settings, reals=reals, licence="CC0", credit="me", device="cpu"
     )
-    assert isinstance(result, TrainedEncoder)
-    assert (result.generator, result.images) == ("toy", 48)
+    assert isinstance(result, TrainedNetwork)
+    assert (result.name, result.images) == ("toy", 48)
     assert {path.name for path in result.folder.iterdir()} == FILES | {
         f"{kind}-{shown:08d}.png" for kind in ("samples", "real") for shown in (0, 48)
     }
     generator = load_generator(toy)
     by_name, by_file = load_encoder("toy", generator=generator), load_encoder(result.path)
     image = TOY(torch.randn(1, 8))
-    assert all(torch.equal(a, b) for a, b in zip(by_name(image), by_file(image), strict=True))
+    assert torch.equal(by_name(image)[0], by_file(image)[0])
+    assert torch.equal(by_name(image)[1].features, by_file(image)[1].features)
     about = TensorFile.load(result.path).about
     assert (about["licence"], about["credit"], about["generator"]) == ("CC0", "me", generator.digest)
     assert json.loads(about["data"])["training"] == 11
@@ -126,15 +126,15 @@ def test_a_resumed_training_gives_the_same_weights_bit_for_bit(
 
 def test_only_the_encoder_learns(toy: Path, tmp_path: Path) -> None:
     job = EncoderJob.open(toy, tmp_path / "e.safetensors", settings=TINY, device="cpu")
-    generator = job.run.trainer.generator
+    generator = job.loop.trainer.generator
     before = {key: tensor.clone() for key, tensor in generator.state_dict().items()}
-    job.run.go()
+    job.loop.run()
     assert all(torch.equal(before[key], tensor) for key, tensor in generator.state_dict().items())
 
 
 def test_features_are_normalised_by_the_channels_own_statistics() -> None:
     trainer = EncoderTrainer(TINY, TOY, None, device=CPU, dtype=torch.float32)
-    features = TOY.features(torch.randn(512, 8, generator=torch.Generator().manual_seed(2018)), 3)
+    features = TOY.features(torch.randn(512, 8, generator=torch.Generator().manual_seed(2018)), 3).features
     deviation, mean = torch.std_mean(features, dim=(0, 2, 3))
     assert torch.allclose(trainer.encoder.mean, mean, atol=1e-5)
     assert torch.allclose(trainer.encoder.scale, deviation, rtol=1e-3)
@@ -144,7 +144,7 @@ def test_half_precision_trains_too() -> None:
     trainer = EncoderTrainer(replace(TINY, perceptual=0.5), TOY, None, device=CPU, dtype=torch.bfloat16)
     for _ in range(2):
         losses = trainer.step()
-    assert all(torch.isfinite(loss) for loss in vars(losses).values())
+    assert all(torch.isfinite(loss) for loss in losses.values())
     assert trainer.is_finite()
     assert {parameter.dtype for parameter in trainer.encoder.parameters()} == {torch.float32}
 
@@ -154,21 +154,21 @@ def test_layer_0_has_no_features_but_z(toy: Path, tmp_path: Path) -> None:
         toy, tmp_path / "e.safetensors", settings=replace(TINY, layer=0, images=16), device="cpu"
     )
     z, features = load_encoder(result.path)(torch.zeros(1, 3, 16, 16))
-    assert torch.equal(features.flatten(1), z)
+    assert torch.equal(features.features.flatten(1), z)
 
 
 def test_what_is_not_finite_stops_and_keeps_the_checkpoint(toy: Path, tmp_path: Path) -> None:
     target = tmp_path / "e.safetensors"
     with pytest.raises(KeyboardInterrupt):
         ganinvert.train_encoder(toy, target, settings=TINY, device="cpu", callback=stop_at(16))
-    kept = (run_folder(target) / CHECKPOINT).read_bytes()
+    kept = (run_folder(target) / FILE_NAME).read_bytes()
     job = EncoderJob.open(toy, target, resume=True, device="cpu")
     with torch.no_grad():
-        job.run.trainer.encoder.code.bias.fill_(torch.nan)
+        job.loop.trainer.encoder.code.bias.fill_(torch.nan)
     with pytest.raises(TrainingError, match="not finite") as caught:
-        job.run.go()
+        job.loop.run()
     assert "checkpoint.pt is from before" in caught.value.hint
-    assert (run_folder(target) / CHECKPOINT).read_bytes() == kept
+    assert (run_folder(target) / FILE_NAME).read_bytes() == kept
     assert not target.exists()
 
 
@@ -197,8 +197,8 @@ def test_what_cannot_be_trained_is_refused(toy: Path, reals: Path, tmp_path: Pat
         EncoderJob.open(odd, target, device="cpu")
     # Fewer photos than a batch has are repeated within it.
     job = EncoderJob.open(toy, target, settings=replace(TINY, batch=48), reals=reals, device="cpu")
-    job.run.go()
-    assert job.run.shown == 48
+    job.loop.run()
+    assert job.loop.trainer.images_seen == 48
 
 
 def test_resuming_needs_the_same_generator_settings_and_photos(toy: Path, reals: Path, tmp_path: Path) -> None:
@@ -215,18 +215,18 @@ def test_resuming_needs_the_same_generator_settings_and_photos(toy: Path, reals:
         EncoderJob.open(other, target, resume=True, device="cpu")
     with pytest.raises(OutputError, match="begun already"):
         EncoderJob.open(toy, target, settings=TINY, device="cpu")
-    checkpoint = run_folder(target) / CHECKPOINT
+    checkpoint = run_folder(target) / FILE_NAME
     whole = checkpoint.read_bytes()
     for damaged in (whole[:500], b""):
         checkpoint.write_bytes(damaged)
         with pytest.raises(InputError, match="cannot be read"):
-            EncoderCheckpoint.load(checkpoint)
-    torch.save({"format": "ganinvert-training", "version": 1}, checkpoint)  # that of a generator
-    with pytest.raises(InputError, match="is no training"):
-        EncoderCheckpoint.load(checkpoint)
-    torch.save({"format": "ganinvert-encoder-training", "version": 1, "settings": {"lr": 0.0}}, checkpoint)
+            Checkpoint.load(checkpoint, EncoderTraining)
+    torch.save({"kind": "generator", "version": 2}, checkpoint)  # that of a generator
+    with pytest.raises(InputError, match="is no encoder's training"):
+        Checkpoint.load(checkpoint, EncoderTraining)
+    torch.save({"kind": "encoder", "version": 2, "settings": {"lr": 0.0}}, checkpoint)
     with pytest.raises(InputError, match="is incomplete"):
-        EncoderCheckpoint.load(checkpoint)
+        Checkpoint.load(checkpoint, EncoderTraining)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_the_command_trains_stops_resumes_and_registers(
     stopped = run(*command, "--images", 40, "--lr", 2e-3)
     assert stopped.exit_code == 130, stopped.output
     assert "--resume goes on" in stopped.stderr
-    assert EncoderCheckpoint.load(run_folder(target) / CHECKPOINT).trainer["shown"] == 24
+    assert Checkpoint.load(run_folder(target) / FILE_NAME, EncoderTraining).trainer["images_seen"] == 24
     changed = run(*command, "--resume", "--lr", 0.5)
     assert (changed.exit_code, target.exists()) == (2, False)
     assert "lr was 0.002, now 0.5" in changed.stderr

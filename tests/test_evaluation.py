@@ -8,6 +8,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,24 +19,31 @@ from skimage.color import rgb2lab
 from torchvision.models import alexnet, vgg16
 
 from ganinvert import losses, metrics, paths
+from ganinvert.benchmark.candidates import load_candidates
+from ganinvert.benchmark.comparison import INPUT, Comparison, bootstrap_interval
+from ganinvert.benchmark.cost import CostRecord, mean_curve
+from ganinvert.benchmark.protocol import EvaluationProtocol, variants
+from ganinvert.benchmark.published import published_figures
+from ganinvert.benchmark.smoothness import Smoothness, measure_smoothness
+from ganinvert.benchmark.study import compare
+from ganinvert.benchmark.tables import metrics_csv, photos_csv, to_json, to_markdown
+from ganinvert.benchmark.truth import GroundTruth, degrade, read_truth
 from ganinvert.errors import ImageError, UsageError, WeightsError
 from ganinvert.generators import PGGANGenerator
-from ganinvert.protocols import CONTESTANTS, Protocol
-from ganinvert.settings import METHODS, REFINEMENTS, InversionSettings, PmSFC, preset_of
+from ganinvert.settings import METHODS, REFINEMENTS, TASKS, InversionSettings, PmSFC, preset_of
 from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks import Inverter
-from ganinvert.tasks.comparison import INPUT, Comparison, bootstrap_interval
-from ganinvert.tasks.evaluation import Truth, compare, contenders, degrade, read_truth
-from ganinvert.tasks.published import published_figures
-from ganinvert.tasks.records import Record, mean_curve
-from ganinvert.tasks.walks import Walk, walks
 from ganinvert.weights import TensorFile
 
 
+def protocol_of(task: str = "invert", **options: Any) -> EvaluationProtocol:
+    return EvaluationProtocol(TASKS[task].trial(**options))
+
+
 @pytest.fixture
-def truth(rng: torch.Generator) -> Truth:
+def truth(rng: torch.Generator) -> GroundTruth:
     smooth = F.interpolate(torch.rand(1, 3, 4, 4, generator=rng), size=16, mode="bicubic")[0].clamp(0, 1)
-    return Truth((smooth * 255).round().byte(), "5e" * 32)
+    return GroundTruth((smooth * 255).round().byte(), "5e" * 32)
 
 
 def test_mse_is_of_images_between_minus_one_and_one() -> None:
@@ -130,32 +138,32 @@ def test_bootstrap_by_hand() -> None:
     assert bootstrap_interval(values) == (low, high)
 
 
-def test_degraded_photos_are_what_a_user_would_have(truth: Truth) -> None:
-    gray = degrade(truth, Protocol("colorize")).measurement
+def test_degraded_photos_are_what_a_user_would_have(truth: GroundTruth) -> None:
+    gray = degrade(truth, protocol_of("colorize")).measurement
     assert gray.kind == "grayscale"
     luma = (torch.tensor([0.299, 0.587, 0.114])[:, None, None] * truth.levels).sum(dim=0)
     assert (gray.levels[0].float() - luma).abs().max() <= 1
-    small = degrade(truth, Protocol("upscale", factor=4, kernel="area")).measurement
+    small = degrade(truth, protocol_of("upscale", factor=4, kernel="area")).measurement
     assert (small.levels.float() - F.avg_pool2d(truth.levels.float(), 4)).abs().max() <= 0.51
-    hole = degrade(truth, Protocol("inpaint")).measurement
+    hole = degrade(truth, protocol_of("inpaint")).measurement
     assert hole.known is not None
     assert not hole.known[4:12, 4:12].any()
     assert int(hole.known.sum()) == 256 - 64
     assert torch.equal(hole.levels[:, hole.known], truth.levels[:, hole.known])
-    plain = degrade(truth, Protocol("invert")).measurement
+    plain = degrade(truth, protocol_of("invert")).measurement
     assert torch.equal(plain.levels, truth.levels)
 
 
 def test_gray_photos_are_no_truth_of_colours(small_file: Path, tmp_path: Path) -> None:
-    base = Inverter.load(small_file, CONTESTANTS["single"].settings("colorize"), device="cpu")
+    base = Inverter.load(small_file, variants()["single"].settings("colorize"), device="cpu")
     Image.new("L", (16, 16), 90).save(tmp_path / "gray.png")
-    assert read_truth(tmp_path / "gray.png", base, Protocol("upscale")).levels.unique().tolist() == [90]
+    assert read_truth(tmp_path / "gray.png", base, protocol_of("upscale")).levels.unique().tolist() == [90]
     with pytest.raises(ImageError, match="no colours that could be restored"):
-        read_truth(tmp_path / "gray.png", base, Protocol("colorize"))
+        read_truth(tmp_path / "gray.png", base, protocol_of("colorize"))
 
 
-def test_random_holes_are_the_photos_own(truth: Truth) -> None:
-    protocol = Protocol("inpaint", hole="pixels", share=0.3)
+def test_random_holes_are_the_photos_own(truth: GroundTruth) -> None:
+    protocol = protocol_of("inpaint", hole="pixels", share=0.3)
     other = replace(truth, sha256="5f" * 32)
     hole = degrade(truth, protocol).measurement.known
     assert hole is not None
@@ -166,24 +174,28 @@ def test_random_holes_are_the_photos_own(truth: Truth) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
-    [({"share": 0.0}, "between 0 and 1"), ({"share": 1.0}, "between 0 and 1"), ({"factor": 1}, "at least 2")],
+    ("task", "options", "words"),
+    [
+        ("inpaint", {"share": 0.0}, "between 0 and 1"),
+        ("inpaint", {"share": 1.0}, "between 0 and 1"),
+        ("upscale", {"factor": 1}, "at least 2"),
+    ],
 )
-def test_protocols_that_cannot_be(options: dict[str, float], words: str) -> None:
+def test_protocols_that_cannot_be(task: str, options: dict[str, float], words: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Protocol("inpaint", **options)
+        protocol_of(task, **options)
     assert words in caught.value.hint
 
 
-def test_degradations_that_do_not_fit_the_generator(truth: Truth) -> None:
+def test_degradations_that_do_not_fit_the_generator(truth: GroundTruth) -> None:
     with pytest.raises(UsageError, match="5 times smaller"):
-        degrade(truth, Protocol("upscale", factor=5))
+        degrade(truth, protocol_of("upscale", factor=5))
     with pytest.raises(UsageError, match="everything known"):
-        degrade(truth, Protocol("inpaint", share=0.0001))
+        degrade(truth, protocol_of("inpaint", share=0.0001))
 
 
 def test_methods_differ_in_what_their_names_say() -> None:
-    made = {name: each.settings("invert") for name, each in CONTESTANTS.items()}
+    made = {name: each.settings("invert") for name, each in variants().items()}
     default = made["pmsfc"]
     assert default == made["pmsfc-random"] == preset_of("pmsfc", "invert")
     assert made["pmsfc-paper"] == preset_of("pmsfc", "invert", "paper")
@@ -192,20 +204,20 @@ def test_methods_differ_in_what_their_names_say() -> None:
     assert (mganprior.layer, mganprior.weighting) == (default.method.layer, "linear")
     assert made["pmsfc+pti"] == replace(default, tuning=REFINEMENTS["pti"])
     assert {each.name for each in made.values()} == set(METHODS)
-    fewer = CONTESTANTS["mganprior"].settings("invert", lambda chosen: replace(chosen, method=PmSFC(2, 3)))
+    fewer = variants()["mganprior"].settings("invert", lambda chosen: replace(chosen, method=PmSFC(2, 3)))
     assert fewer.method.codes == 6
 
 
-def test_contenders_are_methods_at_the_points_of_a_sweep(small: PGGANGenerator, generator: list[str]) -> None:
+def test_candidates_are_methods_at_the_points_of_a_sweep(small: PGGANGenerator, generator: list[str]) -> None:
     def adjust(chosen: InversionSettings) -> InversionSettings:
         return replace(chosen, method=PmSFC(2, 2)) if isinstance(chosen.method, PmSFC) else chosen
 
-    base = Inverter.load(generator[1], CONTESTANTS["single"].settings("invert"), device="cpu")
-    plain = contenders(base, ["pmsfc", "pmsfc-random", "single"], adjust=adjust, sweep={})
+    base = Inverter.load(generator[1], variants()["single"].settings("invert"), device="cpu")
+    plain = load_candidates(base, ["pmsfc", "pmsfc-random", "single"], adjust=adjust, sweep={})
     assert [each.label for each in plain] == ["pmsfc", "pmsfc-random", "single"]
     assert [each.inverter.partition.source for each in plain] == ["thresholded", "random", "thresholded"]
     assert plain[1].inverter.partition.sizes == [plain[0].inverter.partition.sizes[n] for n in (0, 1)]
-    swept = contenders(base, ["pmsfc"], adjust=adjust, sweep={"layer": [2, 4], "K": [1, 3], "steps": [7]})
+    swept = load_candidates(base, ["pmsfc"], adjust=adjust, sweep={"layer": [2, 4], "K": [1, 3], "steps": [7]})
     assert [each.label for each in swept][:2] == ["pmsfc layer=2 K=1 steps=7", "pmsfc layer=2 K=3 steps=7"]
     assert {each.inverter.partition.source for each in swept} == {"random"}
     channels = small.layer_info(4).channels
@@ -217,43 +229,43 @@ def test_contenders_are_methods_at_the_points_of_a_sweep(small: PGGANGenerator, 
 
 
 def test_mganprior_has_one_subspace_and_all_codes_at_every_point(small_file: Path) -> None:
-    base = Inverter.load(small_file, CONTESTANTS["single"].settings("invert"), device="cpu")
-    swept = contenders(base, ["mganprior"], sweep={"R": [1, 4], "K": [2]})
+    base = Inverter.load(small_file, variants()["single"].settings("invert"), device="cpu")
+    swept = load_candidates(base, ["mganprior"], sweep={"R": [1, 4], "K": [2]})
     shapes = [(each.inverter.settings.method.subspaces, each.inverter.settings.method.codes) for each in swept]
     assert shapes == [(1, 2), (1, 8)]
 
 
 def test_only_inversions_are_fine_tuned() -> None:
-    assert CONTESTANTS["pmsfc+pti"].settings("invert").tuning == REFINEMENTS["pti"]
+    assert variants()["pmsfc+pti"].settings("invert").tuning == REFINEMENTS["pti"]
     with pytest.raises(UsageError, match="pti cannot inpaint"):
-        CONTESTANTS["pmsfc+pti"].settings("inpaint")
+        variants()["pmsfc+pti"].settings("inpaint")
 
 
 def test_what_a_method_has_not_cannot_be_swept(small_file: Path) -> None:
-    base = Inverter.load(small_file, CONTESTANTS["single"].settings("invert"), device="cpu")
+    base = Inverter.load(small_file, variants()["single"].settings("invert"), device="cpu")
     with pytest.raises(UsageError, match="single has no K that could be swept"):
-        contenders(base, ["single"], sweep={"K": [1, 2]})
+        load_candidates(base, ["single"], sweep={"K": [1, 2]})
 
 
-def test_the_single_code_moves(truth: Truth, small_file: Path) -> None:
-    base = Inverter.load(small_file, CONTESTANTS["single"].settings("invert"), device="cpu", dtype="float32")
-    [single] = contenders(base, ["single"], sweep={"steps": [60]})
-    bundle = single.inverter.run([degrade(truth, Protocol())])[0].bundle
+def test_the_single_code_moves(truth: GroundTruth, small_file: Path) -> None:
+    base = Inverter.load(small_file, variants()["single"].settings("invert"), device="cpu", dtype="float32")
+    [single] = load_candidates(base, ["single"], sweep={"steps": [60]})
+    bundle = single.inverter.run([degrade(truth, protocol_of())])[0].bundle
     assert bundle.tensors["z"].shape == (12,)
     assert bundle.method == "single"
     assert float(bundle.losses[-1]) < float(bundle.losses[0])
 
 
-def test_measured_against_the_truth(truth: Truth) -> None:
+def test_measured_against_the_truth(truth: GroundTruth) -> None:
     class Fixed:
         def __init__(self, levels: torch.Tensor) -> None:
-            self.levels, self.record = levels, Record(2.0, None, [])
+            self.levels, self.cost = levels, CostRecord(2.0, None, [])
 
-    other = Truth(truth.levels.flip(2), "5f" * 32)
+    other = GroundTruth(truth.levels.flip(2), "5f" * 32)
     truths = {"a": truth, "b": other}
     results = {"perfect": {name: Fixed(each.levels) for name, each in truths.items()},
                "flipped": {name: Fixed(each.levels.flip(2)) for name, each in truths.items()}}  # fmt: skip
-    values, sets = compare(results, truths, Protocol("inpaint"))  # type: ignore[arg-type]  # duck
+    values, sets = compare(results, truths, protocol_of("inpaint"))  # type: ignore[arg-type]  # duck
     assert list(values) == ["perfect", "flipped", INPUT]
     assert values["perfect"]["a"]["mse"] == 0
     assert values["perfect"]["a"]["ssim"] == pytest.approx(1)
@@ -265,7 +277,7 @@ def test_measured_against_the_truth(truth: Truth) -> None:
     assert values["flipped"]["a"]["psnr_missing"] == pytest.approx(missing, abs=1e-4)
     assert sets["perfect"]["frechet_alexnet"] == pytest.approx(0, abs=1e-6)
     assert sets[INPUT]["frechet_alexnet"] > 0
-    assert compare({"one": {"a": Fixed(truth.levels)}}, {"a": truth}, Protocol())[1] == {}  # type: ignore[dict-item]
+    assert compare({"one": {"a": Fixed(truth.levels)}}, {"a": truth}, protocol_of())[1] == {}  # type: ignore[dict-item]
 
 
 def comparison() -> Comparison:
@@ -297,21 +309,21 @@ def test_statistics_of_a_table_by_hand() -> None:
 
 
 def test_every_row_of_the_csv_stands_alone() -> None:
-    rows = list(csv.DictReader(io.StringIO(comparison().csv())))
+    rows = list(csv.DictReader(io.StringIO(metrics_csv(comparison()))))
     assert len(rows) == 6
     for row in rows:
         assert {"digest": "d1", "seed": "0", "torch": "2"}.items() <= row.items()
         assert row["definition"]
     assert [row["codes"] for row in rows if row["metric"] == "psnr"] == ["5", "1", ""]
-    photos = list(csv.DictReader(io.StringIO(comparison().photos_csv())))
+    photos = list(csv.DictReader(io.StringIO(photos_csv(comparison()))))
     assert [(row["method"], row["photo"], row["psnr"]) for row in photos][1] == ("first", "b", "24.0")
 
 
 def test_json_and_markdown_say_the_same() -> None:
-    content = json.loads(comparison().json())
+    content = json.loads(to_json(comparison()))
     assert content["photos"][INPUT]["b"]["psnr"] is None
     assert content["summaries"][0]["mean"] == 22
-    text = comparison().markdown()
+    text = to_markdown(comparison())
     assert "| second | 24.00 ± 4.24<br>+2.00 [+1.00, +3.00]<br>27.88 |" in text
     assert "A note." in text
     assert "- digest: d1" in text
@@ -319,43 +331,46 @@ def test_json_and_markdown_say_the_same() -> None:
 
 def test_published_figures_stand_only_beside_their_like() -> None:
     known = {"generator": "celebahq-1024", "resolution": 1024, "photos": 300}
-    figures, words = published_figures(Protocol("invert"), **known)
+    figures, words = published_figures(protocol_of("invert"), **known)
     assert figures["pmsfc-paper", "psnr"] == 27.88
     assert "LPIPS net" in words
-    assert published_figures(Protocol("colorize"), **known | {"generator": "church-256", "resolution": 256})[0][
+    assert published_figures(protocol_of("colorize"), **known | {"generator": "church-256", "resolution": 256})[0][
         INPUT, "color_auc_149"
     ] == 85.50  # fmt: skip
-    assert published_figures(Protocol("upscale", factor=16), **known)[0]["mganprior", "psnr"] == 26.93
+    assert published_figures(protocol_of("upscale", factor=16), **known)[0]["mganprior", "psnr"] == 26.93
     for protocol, changes, why in (
-        (Protocol("invert"), {"photos": 12}, "these are 12"),
-        (Protocol("invert"), {"generator": "portraits-64", "resolution": 64}, "this is portraits-64"),
-        (Protocol("upscale"), {}, "this is 4 times"),
-        (Protocol("upscale", factor=16), {"generator": "church-256", "resolution": 256}, "this is church-256"),
-        (Protocol("inpaint"), {}, "no table of this task"),
+        (protocol_of("invert"), {"photos": 12}, "these are 12"),
+        (protocol_of("invert"), {"generator": "portraits-64", "resolution": 64}, "this is portraits-64"),
+        (protocol_of("upscale"), {}, "this is 4 times"),
+        (protocol_of("upscale", factor=16), {"generator": "church-256", "resolution": 256}, "this is church-256"),
+        (protocol_of("inpaint"), {}, "no table of this task"),
     ):
         figures, words = published_figures(protocol, **known | changes)
         assert figures == {}
         assert why in words
 
 
-def test_ways_are_summed_up() -> None:
-    summary = Walk([0.1, 0.3, 0.2], 0.5).summary
+def test_the_steps_of_an_interpolation_are_summed_up() -> None:
+    summary = Smoothness([0.1, 0.3, 0.2], 0.5).summary
     assert summary == pytest.approx(
         {"neighbours_mean": 0.2, "neighbours_max": 0.3, "ends": 0.5, "detour": 1.2, "jump": 1.5}
     )
 
 
-def test_interpolated_ways_begin_and_end_at_the_inversions(truth: Truth, small_file: Path) -> None:
-    base = Inverter.load(small_file, CONTESTANTS["single"].settings("invert"), device="cpu", dtype="float32")
-    [single] = contenders(base, ["single"], sweep={"steps": [2]})
-    other = Truth(truth.levels.flip(1), "5f" * 32)
-    results = single.inverter.run([degrade(each, Protocol()) for each in (truth, other)])
-    [way] = walks([result.bundle for result in results], base.generator, frames=4)
+def test_interpolated_ways_begin_and_end_at_the_inversions(truth: GroundTruth, small_file: Path) -> None:
+    base = Inverter.load(small_file, variants()["single"].settings("invert"), device="cpu", dtype="float32")
+    [single] = load_candidates(base, ["single"], sweep={"steps": [2]})
+    other = GroundTruth(truth.levels.flip(1), "5f" * 32)
+    results = single.inverter.run([degrade(each, protocol_of()) for each in (truth, other)])
+    [way] = measure_smoothness([result.bundle for result in results], base.generator, frames=4)
     ends = [torch.from_numpy(np.array(result.image)).permute(2, 0, 1)[None] / 255 for result in results]
     assert way.ends == pytest.approx(float(metrics.lpips(*ends)), abs=1e-6)
     assert len(way.neighbours) == 3
 
 
 def test_curves_are_means_over_photos() -> None:
-    records = [Record(2.0, None, [(1, 0.5, 10.0), (9, 2.0, 20.0)]), Record(4.0, None, [(1, 1.5, 12.0), (9, 4.0, 30.0)])]
+    records = [
+        CostRecord(2.0, None, [(1, 0.5, 10.0), (9, 2.0, 20.0)]),
+        CostRecord(4.0, None, [(1, 1.5, 12.0), (9, 4.0, 30.0)]),
+    ]
     assert mean_curve(records) == [(1, 1.0, 11.0), (9, 3.0, 25.0)]

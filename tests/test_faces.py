@@ -141,7 +141,7 @@ def test_aligned_photos_are_left_alone_and_others_are_not(assets: Path) -> None:
 
 
 def test_generated_faces_are_aligned(portraits: PGGANGenerator) -> None:
-    z = torch.randn(12, portraits.latent_dim, generator=torch.Generator().manual_seed(0))
+    z = torch.randn(12, portraits.space().shape[0], generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         made = portraits(z) / 2 + 0.5
     for image in made.clamp(0, 1).numpy():
@@ -213,9 +213,9 @@ def face_file(small_file: Path, tmp_path: Path) -> Path:
 
 
 def test_generators_of_aligned_faces_are_known(small_file: Path, face_file: Path, portraits: PGGANGenerator) -> None:
-    assert portraits.knows_faces
-    assert load_generator(face_file).knows_faces
-    assert not load_generator(small_file).knows_faces
+    assert portraits.spec.knows_faces
+    assert load_generator(face_file).spec.knows_faces
+    assert not load_generator(small_file).spec.knows_faces
     assert {name for name, entry in CATALOG.items() if entry.domain == ALIGNED_FACES} == {
         "celebahq-1024",
         "celebahq-512",

@@ -183,13 +183,14 @@ def test_damaged_images(tmp_path: Path) -> None:
 def a_bundle(generator: PGGANGenerator) -> LatentBundle:
     method = PmSFC(subspaces=2, codes=2)
     partition = SubspacePartition(torch.tensor([0, 1] * 4), "given")
-    code = ComposedCode(torch.randn(1, 2, 2, generator.latent_dim), torch.ones(1, 2, 8), partition, method)
+    code = ComposedCode(torch.randn(1, 2, 2, generator.space().shape[0]), torch.ones(1, 2, 8), partition, method)
     return LatentBundle(
         task="invert",
         method="pmsfc",
         generator=generator.name,
         digest=generator.digest,
         composition=vars(method),
+        code={"kind": "composition", "space": ""},
         layer=method.layer,
         tensors=code.tensors(0),
         partition=partition,

@@ -9,9 +9,17 @@ from torch import Tensor
 from ganinvert.degradations import Identity
 from ganinvert.devices import autocast
 from ganinvert.errors import UsageError, WeightsError
-from ganinvert.generators import Generator, LayerInfo, PGGANGenerator, load_generator
+from ganinvert.generators import (
+    Activations,
+    Generator,
+    GeneratorSpec,
+    LayerInfo,
+    NormalSpace,
+    PGGANGenerator,
+    load_generator,
+)
 from ganinvert.losses import pixel_loss
-from ganinvert.methods import Latent, LatentCode, Residuals, code_from_tensors, method_of
+from ganinvert.methods import CODES, CodeRecord, Latent, LatentCode, ResidualCode, Residuals, method_of
 from ganinvert.optimize import Snapshot, Step, solve
 from ganinvert.optimize.objective import ObjectiveFunction
 from ganinvert.settings import (
@@ -43,22 +51,29 @@ class Expansive(Generator):
     def __init__(self, latent: int, *, seed: int = 0, smooth: bool = False) -> None:
         super().__init__()
         rng = torch.Generator().manual_seed(seed)
-        self.name, self.digest, self.latent_dim, self.resolution, self.num_layers = "toy", "", latent, 8, 0
+        self.spec, self.resolution, self.num_layers = GeneratorSpec("toy"), 8, 0
+        self.spaces = {"z": NormalSpace("z", latent)}
         self.first = torch.nn.Parameter(torch.randn(48, latent, generator=rng) / 48**0.5, requires_grad=False)
         self.second = torch.nn.Parameter(torch.randn(192, 48, generator=rng) / 192**0.5, requires_grad=False)
         self.activation = torch.tanh if smooth else torch.relu
 
     def layer_info(self, layer: int) -> LayerInfo:
-        return LayerInfo(self.latent_dim, 1)
+        return LayerInfo(self.space().shape[0], 1)
 
-    def carry(self, h: Tensor, start: int, stop: int) -> Tensor:
-        return h
+    def styles(self, code: Tensor, space: str = "") -> Tensor:
+        return code[:, None]
+
+    def begin(self, styles: Tensor) -> Activations:
+        return Activations(styles[:, 0, :, None, None])
+
+    def carry(self, activations: Activations, start: int, stop: int) -> Activations:
+        return activations
 
     def weights_after(self, layer: int) -> dict[str, Tensor]:
         return {}
 
-    def synthesize(self, h: Tensor, layer: int) -> Tensor:
-        hidden = self.activation(h.flatten(1) @ self.first.T)
+    def to_image(self, activations: Activations) -> Tensor:
+        hidden = self.activation(activations.features.flatten(1) @ self.first.T)
         return (self.activation(hidden @ self.second.T) * 8).unflatten(1, (3, 8, 8))
 
 
@@ -85,7 +100,7 @@ def test_invertgennet_recovers_z_of_a_relu_network() -> None:
 
 def test_a_restart_keeps_the_better_end_of_every_image() -> None:
     code = LatentCode(torch.tensor([[1.0], [2.0]]), SingleCode(sphere=False, restart=True))
-    assert [code.on_step_start(n, 5) for n in range(5)] == [False, False, False, True, False]
+    assert [code.on_step_start(Expansive(1), n, 5) for n in range(5)] == [False, False, False, True, False]
     assert code.z.tolist() == [[-1.0], [-2.0]]
     code.on_end(torch.tensor([[9.0, 9.0], [8.0, 8.0], [1.0, 3.0], [5.0, 5.0], [2.0, 2.0]]))
     assert code.z.tolist() == [[1.0], [-2.0]]
@@ -103,8 +118,9 @@ def test_stochastic_clipping_recovers_uniform_codes() -> None:
 def test_clipping_draws_anew_what_is_too_far_and_nothing_else() -> None:
     z = torch.tensor([[0.5, -3.0, 2.5, -1.9]]).repeat(2, 1)
     code = LatentCode(z.clone(), SingleCode(sphere=False, clip=2.0), seed=4)
-    code.on_step_start(7, 10)
-    code.project_()
+    toy = Expansive(4)
+    code.on_step_start(toy, 7, 10)
+    code.project_(toy)
     assert torch.equal(code.z[:, [0, 3]], z[:, [0, 3]])
     assert (code.z.abs() <= 2).all()
     assert (code.z[:, [1, 2]] != z[:, [1, 2]]).all()
@@ -237,11 +253,12 @@ def test_mganprior_is_pmsfc_with_one_subspace(small: PGGANGenerator, y: Tensor) 
 def test_codes_are_rebuilt_from_their_tensors(small: PGGANGenerator, y: Tensor) -> None:
     for settings in (PmSFC(2, 3, candidates=8), SingleCode(), LayerResiduals(layer=2, init="nearest")):
         code = method_of(settings, MASKS).start(small, y, Identity(), seed=0)
-        again = code_from_tensors(vars(settings), code.tensors(1), MASKS, layer=3)
+        again = CODES[code.kind].restore(CodeRecord(code.kind, "", code.tensors(1), vars(settings), MASKS, 3))
         assert again.layer == code.layer
         assert torch.allclose(again.render(small), code.render(small)[1:], atol=1e-5)
+    tensors = {"z": torch.zeros(12), "d2": torch.zeros(10, 4, 4)}
     with pytest.raises(ValueError, match="do not fit"):
-        code_from_tensors({}, {"z": torch.zeros(12), "d2": torch.zeros(10, 4, 4)}, MASKS, layer=3)
+        ResidualCode.restore(CodeRecord("residuals", "", tensors, {}, MASKS, 3))
 
 
 def test_what_needs_an_encoder_says_so(small: PGGANGenerator, y: Tensor) -> None:

@@ -3,8 +3,10 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 import ganinvert
@@ -107,6 +109,12 @@ for line in {WRONG!r}.strip().splitlines():
 """
     result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (result.stdout, result.stderr) == ("", "")
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    graph = grimp.build_graph("ganinvert", cache_dir=None)  # what type checkers alone import counts, too
+    imports = {file: graph.find_modules_directly_imported_by(file) for file in graph.modules}
+    TopologicalSorter(imports).prepare()
 
 
 def test_module_runs_as_a_program() -> None:

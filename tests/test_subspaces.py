@@ -112,7 +112,11 @@ def test_the_convex_start_is_the_minimum_without_images(small: PGGANGenerator) -
 def test_the_expected_feature_loss_is_the_mean_over_codes(small: PGGANGenerator, rng: torch.Generator) -> None:
     """The loss from second moments is eq. 3 written out for the same codes."""
     matrix = torch.randn(8, 8, generator=rng)
-    h = small.features(torch.randn(100, 12, generator=torch.Generator().manual_seed(0)), 3).flatten(2).transpose(1, 2)
+    h = (
+        small.features(torch.randn(100, 12, generator=torch.Generator().manual_seed(0)), 3)
+        .features.flatten(2)
+        .transpose(1, 2)
+    )
     written_out = (h - h @ matrix).square().sum() / 100
     moments = _second_moments(small, replace(QUICK, moment_codes=100), torch.Generator().manual_seed(0))
     assert moments is not None

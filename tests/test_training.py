@@ -20,24 +20,24 @@ from ganinvert.cli import app
 from ganinvert.cli._console import output
 from ganinvert.errors import InputError, OutputError, TrainingError, UsageError, WeightsError
 from ganinvert.generators import PGGANDiscriminator, PGGANGenerator, load_discriminator, load_generator
+from ganinvert.images.folder import ImageFolder
 from ganinvert.metrics import Moments, alexnet_moments, frechet_distance, lpips, lpips_features
 from ganinvert.settings import Training, preset_of
-from ganinvert.tasks import TrainingJob
 from ganinvert.training import (
-    CHECKPOINT,
+    FILE_NAME,
     Checkpoint,
-    Evaluation,
-    ImageFolder,
-    Trainer,
+    GeneratorEvaluation,
+    GeneratorJob,
+    GeneratorTrainer,
     TrainingStep,
     discriminator_path,
     memorisation,
     run_folder,
 )
 from ganinvert.training.augmentation import Strength, augment
-from ganinvert.training.data import Batches
+from ganinvert.training.batches import Batches
+from ganinvert.training.growing import GrowingDiscriminator, GrowingGenerator, Stage, shrink
 from ganinvert.training.losses import gradient_penalty, r1_penalty
-from ganinvert.training.networks import GrowingDiscriminator, GrowingGenerator, Stage, shrink
 from ganinvert.weights import PGGANArchitecture, TensorFile
 
 TINY = Training(
@@ -112,18 +112,18 @@ def stop_at(images: int) -> object:
     ids=["16 px", "32 px"],
 )
 def test_training_learns_from_the_images(shapes: Path, tmp_path: Path, settings: Training) -> None:
-    job = TrainingJob.open(shapes, tmp_path / "net.safetensors", settings, device="cpu")
-    job.run.go()
-    first, last = job.run.history.evaluations[0], job.run.history.evaluations[-1]
+    job = GeneratorJob.open(shapes, tmp_path / "net.safetensors", settings, device="cpu")
+    job.loop.run()
+    first, last = job.loop.history.evaluations[0], job.loop.history.evaluations[-1]
     assert last["frechet_training"] < first["frechet_training"] / 2
     assert last["frechet_held_out"] < first["frechet_held_out"] / 2
-    samples = job.run.trainer.samples(job.run.evaluation.codes[:32])
+    samples = job.loop.trainer.samples(job.loop.evaluation.codes[:32])
     reals = job.images.training.float() / 127.5 - 1
     assert spread(samples) > 0.2 * spread(reals)
 
 
 @pytest.fixture(scope="module")
-def trained(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[ganinvert.TrainedGenerator, Path]:
+def trained(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[ganinvert.TrainedNetwork, Path]:
     """An uninterrupted training in directories of its own."""
     home = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
@@ -135,7 +135,7 @@ def trained(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[gan
 
 
 def test_the_result_is_complete_and_found_by_name(
-    trained: tuple[ganinvert.TrainedGenerator, Path], monkeypatch: pytest.MonkeyPatch
+    trained: tuple[ganinvert.TrainedNetwork, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result, data = trained
     assert (result.name, result.images) == ("net", TINY.images)
@@ -168,7 +168,7 @@ def test_the_result_is_complete_and_found_by_name(
     assert "did you mean net" in caught.value.hint
 
 
-def test_the_model_card_is_in_both_headers(trained: tuple[ganinvert.TrainedGenerator, Path]) -> None:
+def test_the_model_card_is_in_both_headers(trained: tuple[ganinvert.TrainedNetwork, Path]) -> None:
     result, _data = trained
     for path in (result.path, result.discriminator):
         about = TensorFile.load(path).about
@@ -179,7 +179,7 @@ def test_the_model_card_is_in_both_headers(trained: tuple[ganinvert.TrainedGener
 
 
 def test_a_resumed_training_gives_the_same_weights_bit_for_bit(
-    trained: tuple[ganinvert.TrainedGenerator, Path], shapes: Path, tmp_path: Path
+    trained: tuple[ganinvert.TrainedNetwork, Path], shapes: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "net.safetensors"
     with pytest.raises(KeyboardInterrupt):  # in the middle of a fade and of an epoch
@@ -200,62 +200,64 @@ def test_what_is_not_finite_stops_and_keeps_the_checkpoint(shapes: Path, tmp_pat
     target = tmp_path / "net.safetensors"
     with pytest.raises(KeyboardInterrupt):
         ganinvert.train(shapes, target, settings=TINY, device="cpu", callback=stop_at(24))
-    kept = (run_folder(target) / CHECKPOINT).read_bytes()
-    job = TrainingJob.open(shapes, target, resume=True, device="cpu")
+    kept = (run_folder(target) / FILE_NAME).read_bytes()
+    job = GeneratorJob.open(shapes, target, resume=True, device="cpu")
     with torch.no_grad():
-        job.run.trainer.discriminator.score.bias.fill_(torch.nan)
+        job.loop.trainer.discriminator.score.bias.fill_(torch.nan)
     with pytest.raises(TrainingError, match="not finite") as caught:
-        job.run.go()
+        job.loop.run()
     assert "checkpoint.pt is from before" in caught.value.hint
-    assert (run_folder(target) / CHECKPOINT).read_bytes() == kept
+    assert (run_folder(target) / FILE_NAME).read_bytes() == kept
     assert not target.exists()
     ganinvert.train(shapes, target, resume=True, device="cpu")
 
 
 def test_a_training_can_start_from_a_generator(
-    trained: tuple[ganinvert.TrainedGenerator, Path], shapes: Path, tmp_path: Path
+    trained: tuple[ganinvert.TrainedNetwork, Path], shapes: Path, tmp_path: Path
 ) -> None:
     alone = tmp_path / "alone.safetensors"
     alone.write_bytes(trained[0].path.read_bytes())
     start = load_generator(alone)
-    known = TrainingJob.open(shapes, tmp_path / "a.safetensors", TINY, init=trained[0].path, device="cpu")
-    assert known.run.head_start == 0  # its discriminator is beside it
-    job = TrainingJob.open(shapes, tmp_path / "b.safetensors", replace(TINY, resolution=32), init=alone, device="cpu")
+    known = GeneratorJob.open(shapes, tmp_path / "a.safetensors", TINY, init=trained[0].path, device="cpu")
+    assert known.loop.trainer.head_start == 0  # its discriminator is beside it
+    job = GeneratorJob.open(
+        shapes, tmp_path / "b.safetensors", replace(TINY, resolution=32), init=alone, device="cpu", dtype="float32"
+    )
     z = torch.randn(3, 8)
-    assert torch.allclose(job.run.trainer.samples(z), start(z), atol=1e-5)
-    assert job.run.head_start > 0
-    job.run.trainer.step(generator_learns=False)
-    assert torch.allclose(job.run.trainer.samples(z), start(z), atol=1e-5)
-    assert job.run.trainer.stage == Stage(16)
+    assert torch.allclose(job.loop.trainer.samples(z), start(z), atol=1e-5)
+    assert job.loop.trainer.head_start > 0
+    job.loop.trainer.step()
+    assert torch.allclose(job.loop.trainer.samples(z), start(z), atol=1e-5)
+    assert job.loop.trainer.stage == "16 px"
 
 
 def test_resuming_needs_the_same_settings_and_images(shapes: Path, tmp_path: Path) -> None:
     target = tmp_path / "net.safetensors"
     with pytest.raises(InputError, match="no training to resume"):
-        TrainingJob.open(shapes, target, resume=True, device="cpu")
+        GeneratorJob.open(shapes, target, resume=True, device="cpu")
     with pytest.raises(KeyboardInterrupt):
         ganinvert.train(shapes, target, settings=TINY, device="cpu", callback=stop_at(8))
     with pytest.raises(UsageError, match=r"lr was 0\.002, now 0\.01"):
-        TrainingJob.open(shapes, target, replace(TINY, lr=0.01), resume=True, device="cpu")
+        GeneratorJob.open(shapes, target, replace(TINY, lr=0.01), resume=True, device="cpu")
     with pytest.raises(UsageError, match="began from noise"):
-        TrainingJob.open(shapes, target, init="portraits-64", resume=True, device="cpu")
+        GeneratorJob.open(shapes, target, init="portraits-64", resume=True, device="cpu")
     with pytest.raises(UsageError, match="does not hold the images"):
-        TrainingJob.open(draw_shapes(tmp_path / "other", 12), target, resume=True, device="cpu")
+        GeneratorJob.open(draw_shapes(tmp_path / "other", 12), target, resume=True, device="cpu")
     with pytest.raises(OutputError, match="begun already") as caught:
-        TrainingJob.open(shapes, target, TINY, device="cpu")
+        GeneratorJob.open(shapes, target, TINY, device="cpu")
     assert "--resume" in caught.value.hint
-    checkpoint = run_folder(target) / CHECKPOINT
+    checkpoint = run_folder(target) / FILE_NAME
     content = checkpoint.read_bytes()
     for damaged in (content[:500], b""):
         checkpoint.write_bytes(damaged)
         with pytest.raises(InputError, match="cannot be read"):
-            Checkpoint.load(checkpoint)
-    torch.save({"format": "ganinvert-training", "version": 1, "settings": {"lr": 0.0}}, checkpoint)
+            Checkpoint.load(checkpoint, Training)
+    torch.save({"kind": "generator", "version": 2, "settings": {"lr": 0.0}}, checkpoint)
     with pytest.raises(InputError, match="is incomplete"):
-        Checkpoint.load(checkpoint)
+        Checkpoint.load(checkpoint, Training)
     torch.save({"a": 1}, checkpoint)
-    with pytest.raises(InputError, match="is no training"):
-        Checkpoint.load(checkpoint)
+    with pytest.raises(InputError, match="is no generator's training"):
+        Checkpoint.load(checkpoint, Training)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +272,7 @@ def test_resuming_needs_the_same_settings_and_images(shapes: Path, tmp_path: Pat
 )
 def test_names_that_could_not_be_found_again(shapes: Path, target: str, name: str | None, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        TrainingJob.open(shapes, Path(target), TINY, name=name, device="cpu")
+        GeneratorJob.open(shapes, Path(target), TINY, name=name, device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -409,7 +411,7 @@ def test_augmentation_is_exact_in_half_precision() -> None:
 def test_trainings_measure_the_same_distance_as_evaluations(rng: torch.Generator) -> None:
     images = torch.randint(256, (30, 3, 16, 16), generator=rng, dtype=torch.uint8)
     half, other = images[:15], images[15:]
-    evaluation = Evaluation(half, other, latent_dim=8, samples=15, device=torch.device("cpu"))
+    evaluation = GeneratorEvaluation(half, other, latent_dim=8, samples=15, device=torch.device("cpu"))
     found = evaluation(lambda codes: other[: len(codes)] / 127.5 - 1)
     expected = frechet_distance(alexnet_moments(half / 255), alexnet_moments(other / 255))
     assert found["frechet_training"] == pytest.approx(expected, rel=1e-4)
@@ -422,7 +424,7 @@ def test_adaptive_augmentation_follows_the_discriminator() -> None:
         strength.observe(torch.ones(1000))
     assert float(strength.probability) == pytest.approx(8 * 1000 / 200_000)
     resumed = Strength("adaptive", CPU)
-    resumed.restore(strength.state())
+    resumed.load_state_dict(strength.state_dict())
     for each in (strength, resumed):
         for _ in range(4):
             each.observe(torch.tensor([1.0, -1.0]).repeat(500))
@@ -452,17 +454,17 @@ def test_every_kind_of_step_moves_both_networks(change: dict[str, object]) -> No
     settings = replace(TINY, phase_images=0, **change)
     architecture = PGGANArchitecture.official(settings.resolution, latent_dim=8, base=settings.base, cap=8)
     pixels = torch.randint(0, 256, (12, 3, settings.resolution, settings.resolution), dtype=torch.uint8)
-    trainer = Trainer(settings, architecture, pixels, device=CPU, dtype=torch.float32)
+    trainer = GeneratorTrainer(settings, architecture, pixels, device=CPU, dtype=torch.float32)
     before = {key: value.clone() for key, value in trainer.generator.state_dict().items()}
     heads = [parameter.clone() for parameter in trainer.heads.heads.parameters()] if trainer.heads else []
     trainer.step()
-    resumed = Trainer(settings, architecture, pixels, device=CPU, dtype=torch.float32)
+    resumed = GeneratorTrainer(settings, architecture, pixels, device=CPU, dtype=torch.float32)
     resumed.restore(copy.deepcopy(trainer.state()))
     losses, again = trainer.step(), resumed.step()
-    assert torch.equal(losses.generator, again.generator)
+    assert torch.equal(losses["generator"], again["generator"])
     assert torch.equal(resumed.discriminator.score.weight, trainer.discriminator.score.weight)
-    assert torch.isfinite(losses.generator)
-    assert torch.isfinite(losses.discriminator)
+    assert torch.isfinite(losses["generator"])
+    assert torch.isfinite(losses["discriminator"])
     assert not torch.equal(trainer.generator.layers[0].weight, before["layers.0.weight"])
     if trainer.heads is not None:
         moved = [not torch.equal(a, b) for a, b in zip(heads, trainer.heads.heads.parameters(), strict=True)]
@@ -473,11 +475,11 @@ def test_every_kind_of_step_moves_both_networks(change: dict[str, object]) -> No
 
 def test_bfloat16_steps_keep_float32_parameters() -> None:
     pixels = torch.randint(0, 256, (12, 3, 16, 16), dtype=torch.uint8)
-    trainer = Trainer(TINY, ARCHITECTURE, pixels, device=CPU, dtype=torch.bfloat16)
+    trainer = GeneratorTrainer(TINY, ARCHITECTURE, pixels, device=CPU, dtype=torch.bfloat16)
     for shown in (24, 120):  # fading in, and grown
-        trainer.shown = shown
+        trainer.images_seen = shown
         losses = trainer.step()
-        assert torch.isfinite(losses.generator + losses.discriminator)
+        assert torch.isfinite(losses["generator"] + losses["discriminator"])
     assert {parameter.dtype for parameter in trainer.generator.parameters()} == {torch.float32}
     assert trainer.samples(torch.randn(2, 5)).dtype == torch.float32
 
@@ -521,23 +523,23 @@ def test_the_command_trains_stops_resumes_and_discovers(
 ) -> None:
     target = tmp_path / "net.safetensors"
     command = ["train", shapes, "-o", target, "--device", "cpu"]
-    step, taken = Trainer.step, 0
+    step, taken = GeneratorTrainer.step, 0
 
-    def press_ctrl_c(self: Trainer, *, generator_learns: bool = True) -> object:
+    def press_ctrl_c(self: GeneratorTrainer) -> object:
         nonlocal taken
         taken += 1
         if taken == 3:
             os.kill(os.getpid(), signal.SIGINT)
-        return step(self, generator_learns=generator_learns)
+        return step(self)
 
-    monkeypatch.setattr(Trainer, "step", press_ctrl_c)
+    monkeypatch.setattr(GeneratorTrainer, "step", press_ctrl_c)
     module = sys.modules["ganinvert.cli.train"]  # whose name in the package is the command's
     monkeypatch.setattr(module, "DEFAULT", replace(Training(), evaluation_images=16, evaluations=1))
     monkeypatch.setitem(module.DISCOVERY, "default", replace(ganinvert.Discovery(), steps=5))
     stopped = run(*command, *SMALL, "--features", 0, "--images", 40)
     assert stopped.exit_code == 130, stopped.output
     assert "--resume goes on" in stopped.stderr
-    assert Checkpoint.load(run_folder(target) / CHECKPOINT).trainer["shown"] == 24
+    assert Checkpoint.load(run_folder(target) / FILE_NAME, Training).trainer["images_seen"] == 24
     changed = run(*command, "--resume", "--lr", 0.5)
     assert (changed.exit_code, target.exists()) == (2, False)
     assert "lr was 0.002, now 0.5" in changed.stderr

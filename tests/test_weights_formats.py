@@ -30,7 +30,7 @@ def test_every_format_renders_the_same_images(kind: str, resolution: int, tmp_pa
     loaded = load_generator(path)
     z = torch.randn(2, 16, generator=torch.Generator().manual_seed(3))
     assert loaded.resolution == resolution
-    assert loaded.about["format"] == EXPECTED_FORMAT[kind]
+    assert loaded.spec.about["format"] == EXPECTED_FORMAT[kind]
     torch.testing.assert_close(loaded(z), original(z), rtol=0, atol=1e-5)
 
 

@@ -47,15 +47,13 @@ from .tasks import interpolate as interpolate
 from .tasks import render as render
 from .tasks import swap as swap
 from .tasks import swap_grid as swap_grid
-from .tasks import train as train
-from .tasks import train_encoder as train_encoder
 from .tasks.api import colorize as colorize
 from .tasks.api import inpaint as inpaint
 from .tasks.api import invert as invert
 from .tasks.api import upscale as upscale
-from .training import EncoderStep as EncoderStep
-from .training import TrainedEncoder as TrainedEncoder
-from .training import TrainedGenerator as TrainedGenerator
+from .training import TrainedNetwork as TrainedNetwork
 from .training import TrainingStep as TrainingStep
+from .training import train as train
+from .training import train_encoder as train_encoder
 
 __version__: str

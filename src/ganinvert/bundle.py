@@ -16,40 +16,40 @@ from torch import Tensor
 from ganinvert.degradations import Measurement
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.files import write_atomically
-from ganinvert.generators import Generator, TunedGenerator
-from ganinvert.methods import code_from_tensors
+from ganinvert.generators import Activations, Generator, TunedGenerator
+from ganinvert.methods import CODES, Code, CodeRecord
 from ganinvert.settings import PmSFC
 from ganinvert.subspaces import SubspacePartition
 
 FORMAT = "ganinvert-bundle"
-VERSION = 3
-MOST_LAYERS = 18
-"""Of a generator of 1024 pixels."""
+VERSION = 4
 _ODD = (AttributeError, KeyError, RuntimeError, TypeError, ValueError)
-"""What values of another type than expected raise."""
+"""Errors that values of another type than expected raise."""
 _DAMAGED = "the file is damaged or no bundle: make it again with `ganinvert invert --overwrite`"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LatentBundle:
-    """One result: what the generator composes, and what the user's file showed.
+    """One result: the code, and the measurement of the user's file.
 
     Attributes:
         task: "invert", "colorize", "upscale", "inpaint", or the name of an edit: "swap", "interpolate", "render".
         method: Name of the method, as `--method` has it, and of the fine-tuning after it: "pmsfc", "pmsfc+pti".
         generator: Name of the generator.
         digest: Digest of its weights.
-        composition: The fields of the method's settings.
-        layer: Where the features are that can be edited.
-        tensors: What makes them, float32: z (R, K, z) and w (K, c) of a composition; z (z,) of a single code, with
-            residuals d1, d2, … (c, h, w) of InvertLayers; or the features h (c, h, w) themselves.
+        composition: Fields of the method's settings.
+        code: "kind" of the code, a key of `CODES`: "composition", "latent", "residuals" or "activations"; and "space",
+            the name of its latent space, empty for the native one.
+        layer: Layer of the features that can be edited.
+        tensors: Tensors of the code, float32: z (R, K, *shape) and w (K, c) of a composition; z (*shape) of a latent
+            code, with residuals d1, d2, … (c, h, w); or activations h (c, h, w), with styles and image if any.
         deltas: Changes of the generator's weights, by name, float16; none unless it was fine-tuned.
-        partition: The subspaces of the layer.
-        losses: (steps,), the objective before every step; empty for an edit.
+        partition: Subspaces of the layer.
+        losses: Objective before every step, (steps,); empty for an edit.
         metrics: PSNR in dB, SSIM and LPIPS against the measurement, and others by name.
         settings: Every setting of the run; strings, numbers, booleans.
         provenance: Input hash, seed, versions, notes; strings and numbers.
-        measurement: What the result must agree with; None when it need not.
+        measurement: Measurement that the result must agree with; None for an inversion.
     """
 
     task: str
@@ -57,6 +57,7 @@ class LatentBundle:
     generator: str
     digest: str
     composition: Mapping[str, Any]
+    code: Mapping[str, str]
     layer: int
     tensors: Mapping[str, Tensor]
     partition: SubspacePartition
@@ -67,8 +68,13 @@ class LatentBundle:
     measurement: Measurement | None = None
     deltas: Mapping[str, Tensor] = field(default_factory=dict)
 
-    def features(self, generator: Generator) -> Tensor:
-        """The features at `layer`, (1, c, h, w); bit-exact on the CPU.
+    def __repr__(self) -> str:
+        kind, shapes = self.code["kind"], {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
+        deltas = f", {len(self.deltas)} weight deltas" if self.deltas else ""
+        return f"<LatentBundle: {self.task} by {self.method}, {self.generator}, {kind} {shapes}{deltas}>"
+
+    def features(self, generator: Generator) -> Activations:
+        """Compose the activations at `layer`, of one image; bit-exact on the CPU.
 
         Raises:
             BundleError: The bundle was made with another generator.
@@ -83,18 +89,18 @@ class LatentBundle:
         device = next(generator.parameters()).device
         tensors = {name: tensor.to(device) for name, tensor in self.tensors.items()}
         try:
-            code = code_from_tensors(self.composition, tensors, self.partition, layer=self.layer)
+            code = self._code(tensors)
             with torch.no_grad():
-                features = own.carry(code.compose(own), code.layer, self.layer)
+                state = own.carry(code.compose(own), code.layer, self.layer)
         except (*_ODD, UsageError) as error:
             raise BundleError("the bundle's code is none of this generator", hint=_DAMAGED) from error
         info = generator.layer_info(self.layer)
-        if features.shape[1:] != (info.channels, info.size, info.size):
+        if state.features.shape[1:] != (info.channels, info.size, info.size):
             raise BundleError("the bundle's features are none of this generator's", hint=_DAMAGED)
-        return features
+        return state
 
     def own(self, generator: Generator) -> Generator:
-        """The generator as it was tuned for this image; the given one when it was not.
+        """The generator as it was tuned for this image; the given one if it was not tuned.
 
         Raises:
             BundleError: The changes do not fit the generator.
@@ -107,12 +113,12 @@ class LatentBundle:
         except ValueError as error:
             raise BundleError("the bundle's changes are none of this generator's weights", hint=_DAMAGED) from error
 
-    def render(self, generator: Generator, *, features: Tensor | None = None) -> Tensor:
-        """The result, (1, 3, r, r) about [-1, 1]; bit-exact on the CPU.
+    def render(self, generator: Generator, *, features: Activations | None = None) -> Tensor:
+        """Render the result, (1, 3, r, r) about [-1, 1]; bit-exact on the CPU.
 
         Args:
-            generator: That which made the bundle.
-            features: Edited ones to decode instead of the bundle's own.
+            generator: Generator that made the bundle.
+            features: Edited activations to decode instead of the bundle's own.
 
         Raises:
             BundleError: The bundle was made with another generator.
@@ -122,8 +128,8 @@ class LatentBundle:
             return x
         return self.measurement.degradation(generator.resolution).project(x, self.measurement.y.to(x.device))
 
-    def decode(self, generator: Generator, features: Tensor) -> Tensor:
-        """What the generator makes of features, before it is brought to agree with the measurement."""
+    def decode(self, generator: Generator, features: Activations) -> Tensor:
+        """Decode activations, without bringing the image to agree with the measurement."""
         with torch.no_grad():
             return self.own(generator).synthesize(features, self.layer)
 
@@ -145,6 +151,7 @@ class LatentBundle:
             "generator": self.generator,
             "digest": self.digest,
             "composition": dict(self.composition),
+            "code": dict(self.code),
             "layer": self.layer,
             "tensors": dict(self.tensors),
             "masks": {
@@ -162,6 +169,10 @@ class LatentBundle:
         buffer = io.BytesIO()
         torch.save(content, buffer)
         return buffer.getvalue()
+
+    def _code(self, tensors: Mapping[str, Tensor]) -> Code:
+        kind, space = self.code["kind"], self.code["space"]
+        return CODES[kind].restore(CodeRecord(kind, space, tensors, self.composition, self.partition, self.layer))
 
     @classmethod
     def load(cls, path: Path | str) -> LatentBundle:
@@ -209,14 +220,22 @@ def _read(path: Path) -> object:
 
 
 def _is_sound(bundle: LatentBundle) -> bool:
-    """Whether every field is what it claims to be, so that nothing that is done with a bundle stumbles over it."""
+    """True if every field has its type and the parts fit together, so that no later use stumbles over them."""
     texts = (bundle.task, bundle.method, bundle.generator, bundle.digest, bundle.partition.source)
-    tables = (bundle.composition, bundle.deltas, bundle.tensors, bundle.metrics, bundle.settings, bundle.provenance)
+    tables = (
+        bundle.composition,
+        bundle.code,
+        bundle.deltas,
+        bundle.tensors,
+        bundle.metrics,
+        bundle.settings,
+        bundle.provenance,
+    )
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(table, dict) for table in tables):
         return False
     try:
         labels = bundle.partition.labels
-        code_from_tensors(bundle.composition, bundle.tensors, bundle.partition, layer=bundle.layer)
+        bundle._code(bundle.tensors)
         numbers = (bundle.partition.stability, *bundle.metrics.values())
         return bool(
             all(tensor.dtype == torch.float32 for tensor in (*bundle.tensors.values(), bundle.losses))
@@ -225,12 +244,12 @@ def _is_sound(bundle: LatentBundle) -> bool:
             and all(delta.dtype == torch.float16 and delta.ndim for delta in bundle.deltas.values())
             and all(bool(value.isfinite().all()) for value in (*bundle.deltas.values(), *bundle.tensors.values()))
             and isinstance(bundle.layer, int)
-            and 0 <= bundle.layer <= MOST_LAYERS
+            and bundle.layer >= 0
+            and all(isinstance(value, str) for value in bundle.code.values())
             and bundle.losses.ndim == 1
             and labels.dtype == torch.int64
             and labels.ndim == 1
             and labels.unique().tolist() == list(range(bundle.partition.subspaces))
-            and ("h" not in bundle.tensors or len(bundle.tensors["h"]) == len(labels))
             and (bundle.measurement is None or bundle.measurement.is_sound())
         )
     except (*_ODD, UsageError):
@@ -238,7 +257,7 @@ def _is_sound(bundle: LatentBundle) -> bool:
 
 
 def _migrated(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of this version. Version 1 knew inversions only, version 2 compositions by subspaces only."""
+    """Fields of this version: 1 held inversions only, 2 compositions only, and 3 told codes by names of tensors."""
     older: dict[str, Any] = {"task": "invert", "measurement": None} if content["version"] == 1 else {}
     fields = {key: value for key, value in content.items() if key not in ("format", "version")}
     if content["version"] <= 2:
@@ -247,4 +266,9 @@ def _migrated(content: Mapping[str, Any]) -> dict[str, Any]:
             composition |= {"init": "random", "candidates": PmSFC().candidates}
         fields["composition"] = composition
         older |= {"layer": composition["layer"], "deltas": {}}
+    if content["version"] <= 3:
+        names = set(content["tensors"])
+        kind = "residuals" if "d1" in names else "latent"
+        kind = "activations" if "h" in names else "composition" if "w" in names else kind
+        older["code"] = {"kind": kind, "space": ""}
     return {**older, **fields}

@@ -34,7 +34,7 @@ def main() -> None:
     arguments = parser.parse_args()
     generator = load_generator(arguments.generator)
     encoder = load_encoder(arguments.encoder or arguments.generator, generator=generator)
-    codes = torch.randn(arguments.samples, generator.latent_dim, generator=torch.Generator().manual_seed(7))
+    codes = torch.randn(arguments.samples, generator.space().shape[0], generator=torch.Generator().manual_seed(7))
     cosines = []
     for part in codes.split(BATCH):
         with torch.no_grad():

@@ -20,10 +20,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ganinvert.benchmark.protocol import variants
 from ganinvert.bundle import LatentBundle
 from ganinvert.generators import Generator, load_generator
 from ganinvert.metrics import lpips_features, to_unit
-from ganinvert.protocols import CONTESTANTS
 from ganinvert.tasks import Inverter, swap
 
 SAMPLES = 5000
@@ -32,7 +32,7 @@ SAMPLES = 5000
 @torch.no_grad()
 def manifold(generator: Generator, *, seed: int) -> Tensor:
     """LPIPS vectors of samples, (SAMPLES, d) float16."""
-    z = torch.randn(SAMPLES, generator.latent_dim, generator=torch.Generator().manual_seed(seed))
+    z = torch.randn(SAMPLES, generator.space().shape[0], generator=torch.Generator().manual_seed(seed))
     return torch.cat([lpips_features(to_unit(generator(part))).half() for part in z.split(50)])
 
 
@@ -61,7 +61,7 @@ def editability(bundles: list[LatentBundle], generator: Generator, samples: Tens
 
 def measured(name: str, paths: list[Path], samples: Tensor) -> dict[str, object]:
     """A method's row."""
-    inverter = Inverter.load(settings=CONTESTANTS[name].settings("invert"), align="off", device="cpu", dtype="float32")
+    inverter = Inverter.load(settings=variants()[name].settings("invert"), align="off", device="cpu", dtype="float32")
     targets = [inverter.prepare(path) for path in paths]
     replace(inverter, resolved=replace(inverter.resolved, settings=inverter.settings.shortest)).run(targets[:1])
     results, seconds = [], []
@@ -84,14 +84,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--photos", type=int, default=20)
     parser.add_argument("--skip", type=int, default=0, help="photos before the first one")
-    parser.add_argument("--method", nargs="+", default=[*CONTESTANTS], choices=[*CONTESTANTS])
+    parser.add_argument("--method", nargs="+", default=[*variants()], choices=[*variants()])
     parser.add_argument("--output", type=Path, default=Path("methods.jsonl"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     paths = sorted(path for path in arguments.folder.iterdir() if path.suffix in (".jpg", ".png"))
     generator = load_generator()
     samples = manifold(generator, seed=0)
-    z = torch.randn(50, generator.latent_dim, generator=torch.Generator().manual_seed(1))
+    z = torch.randn(50, generator.space().shape[0], generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         scale = nearest([generator(one[None]) for one in z], samples)
     print(f"fresh samples of the generator are {scale:.3f} from the nearest of {SAMPLES} others", flush=True)

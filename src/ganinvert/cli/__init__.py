@@ -13,7 +13,7 @@ from ganinvert.cli._tasks import task_command
 from ganinvert.cli.config import config
 from ganinvert.cli.discover import discover
 from ganinvert.cli.doctor import doctor
-from ganinvert.cli.evaluate import evaluate
+from ganinvert.cli.evaluate import evaluate_command
 from ganinvert.cli.fetch_weights import fetch_weights
 from ganinvert.cli.interpolate import interpolate
 from ganinvert.cli.render import render
@@ -22,11 +22,9 @@ from ganinvert.cli.train import train
 from ganinvert.cli.train_encoder import train_encoder
 from ganinvert.settings import TASKS
 
-COMMANDS = (swap, interpolate, render, discover, evaluate, train, train_encoder, fetch_weights, config, doctor)
 
-
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"ganinvert {__version__}")
         raise typer.Exit
 
@@ -53,7 +51,8 @@ def application() -> typer.Typer:
     )
     for task in TASKS.values():
         app.command(task.name)(task_command(task))
-    for command in COMMANDS:
+    others = (train, train_encoder, fetch_weights, config, doctor)
+    for command in (swap, interpolate, render, discover, evaluate_command(), *others):
         app.command()(command)
     app.callback()(ganinvert)
     return app

@@ -219,8 +219,3 @@ def adjusted(
         method=replace(base.method, **fields),
         optimization=replace(base.optimization, **rates),  # type: ignore[arg-type]
     )
-
-
-def applicable(base: InversionSettings, **method: int | None) -> dict[str, int]:
-    """Those of the fields that the method has and the user chose."""
-    return {name: value for name, value in method.items() if value is not None and name in vars(base.method)}

@@ -1,4 +1,4 @@
-"""Commands that share options: those are the fields of a dataclass, and stand in the signature that typer reads."""
+"""Options of commands from the fields of dataclasses."""
 
 from __future__ import annotations
 
@@ -64,6 +64,29 @@ def assembled(
         values["kept"] = frozenset(name for name in (*values, *given) if source(name).name in _KEPT)
         command(shared(**values), **given)
 
+    return _presented(run, command, parameters)
+
+
+def with_fields(*options: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the fields of dataclasses as options, see `field_options`; it takes them as `**` arguments."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        types = get_type_hints(command, include_extras=True)
+        *own, rest = inspect.signature(command).parameters.values()
+        parameters = [each.replace(kind=rest.KEYWORD_ONLY, annotation=types[each.name]) for each in own]
+        parameters += [parameter for each in options for parameter in field_options(each)]
+
+        def run(**given: Any) -> None:
+            command(**given)
+
+        return _presented(run, command, parameters)
+
+    return decorate
+
+
+def _presented(
+    run: Callable[..., None], command: Callable[..., None], parameters: list[inspect.Parameter]
+) -> Callable[..., None]:
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it by inspect
     run.__annotations__ = {each.name: each.annotation for each in parameters}
@@ -112,10 +135,10 @@ def _quoting(annotation: Any, name: str, settings: InversionSettings, *, varies:
     """The annotation of an option, its shown default taken from the settings if they have one of that name.
 
     Args:
-        annotation: Of the option.
-        name: Of the option.
+        annotation: Annotation of the option.
+        name: Name of the option.
         settings: The command's default preset.
-        varies: Whether other methods have other defaults.
+        varies: True if other methods have other defaults.
     """
     for part in (settings.method, settings.optimization):
         if name in vars(part):

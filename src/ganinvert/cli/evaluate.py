@@ -2,82 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import typer
+
+from ganinvert.benchmark.protocol import SWEPT, EvaluationProtocol, variants
 from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
-from ganinvert.cli._inputs import expand
-from ganinvert.cli._study import Study, selected
+from ganinvert.cli._inputs import Input, expand, natural
+from ganinvert.cli._options import IO, METHOD, opt
+from ganinvert.cli._signature import from_options, with_fields
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import UsageError
-from ganinvert.protocols import CONTESTANTS, SWEPT, Protocol
-from ganinvert.settings import EvaluatedTask, Hole, InversionSettings, Kernel, Luma, preset_of
+from ganinvert.settings import TASKS, InvertTask, Request, preset_of
 
-_PROTOCOL = Protocol()
+_TASK_HELP = f"Task to evaluate: {', '.join(TASKS)}."
+_METHOD_HELP = f"Methods to compare, the first with the others: {', '.join(variants())}."
+_SWEEP_HELP = (
+    f"Run every method at every value of {', '.join(SWEPT)}, as R=1,2,4 or layer=1..8; may be given twice."
+    " Layers get random subspaces."
+)
+_INTERPOLATION_HELP = "invert: also measure interpolations from each photo to the next, of so many frames."
+_FOLDER = Path("evaluation")
+_CHANGES = ("steps", "lr", "subspaces", "codes", "layer")
+"""Settings that the user changes in all methods that have them."""
+
+
+def _complete_task(incomplete: str) -> list[str]:
+    return [name for name in TASKS if name.startswith(incomplete)]
 
 
 def evaluate(
     images: options.Images = None,
     from_file: options.FromFile = None,
     recursive: options.Recursive = False,
-    task: Annotated[EvaluatedTask, options.opt(options.METHOD, "--task", help="What is undone.")] = _PROTOCOL.task,
-    method: Annotated[
-        str,
-        options.opt(
-            options.METHOD,
-            "--method",
-            help=f"What to compare, the first with the others: {', '.join(CONTESTANTS)}.",
-            metavar="LIST",
-        ),
-    ] = "pmsfc,mganprior",
-    sweep: Annotated[
-        list[str] | None,
-        options.opt(
-            options.METHOD,
-            "--sweep",
-            help=f"Every method at every value of {', '.join(SWEPT)}, as R=1,2,4 or layer=1..8; may be given twice."
-            " Layers get random subspaces.",
-            metavar="NAME=LIST",
-        ),
-    ] = None,
-    factor: Annotated[
-        int, options.opt(options.METHOD, "--factor", help="upscale: how many times smaller.", metavar="F")
-    ] = _PROTOCOL.factor,
-    kernel: Annotated[
-        Kernel, options.opt(options.METHOD, "--kernel", help="upscale: how it is made smaller.")
-    ] = _PROTOCOL.kernel,
-    luma: Annotated[
-        Luma, options.opt(options.METHOD, "--luma", help="colorize: what stays of colours.")
-    ] = _PROTOCOL.luma,
-    hole: Annotated[
-        Hole, options.opt(options.METHOD, "--hole", help="inpaint: a box in the middle, or random pixels.")
-    ] = _PROTOCOL.hole,
-    share: Annotated[
-        float, options.opt(options.METHOD, "--share", help="inpaint: how much is missing.", metavar="S")
-    ] = _PROTOCOL.share,
-    limit: Annotated[
-        int | None, options.opt(options.IO, "--limit", help="Take N of the photos at random.", metavar="N", min=1)
-    ] = None,
-    sample_seed: Annotated[
-        int, options.opt(options.IO, "--sample-seed", help="Of that choice.", metavar="N", min=0)
-    ] = 0,
+    task: Annotated[
+        str, opt(METHOD, "--task", help=_TASK_HELP, metavar="NAME", autocompletion=_complete_task)
+    ] = "invert",
+    method: Annotated[str, opt(METHOD, "--method", help=_METHOD_HELP, metavar="LIST")] = "pmsfc,mganprior",
+    sweep: Annotated[list[str] | None, opt(METHOD, "--sweep", help=_SWEEP_HELP, metavar="NAME=LIST")] = None,
+    limit: Annotated[int | None, opt(IO, "--limit", help="Take N of the photos at random.", metavar="N", min=1)] = None,
+    sample_seed: Annotated[int, opt(IO, "--sample-seed", help="Random seed of --limit.", metavar="N", min=0)] = 0,
     target: Annotated[
-        Path, options.opt(options.IO, "--output", "-o", help="Folder for tables and results.", metavar="DIR")
-    ] = Path("evaluation"),
-    curve: Annotated[bool, options.opt(options.IO, "--curve", help="Also draw quality against time.")] = False,
+        Path, opt(IO, "--output", "-o", help="Folder of the tables and results.", metavar="DIR")
+    ] = _FOLDER,
+    curve: Annotated[bool, opt(IO, "--curve", help="Also draw quality over time.")] = False,
     interpolation: Annotated[
-        int,
-        options.opt(
-            options.IO,
-            "--interpolation",
-            help="invert: also measure the ways from each photo to the next, in so many frames.",
-            metavar="FRAMES",
-            min=0,
-            show_default="off",
-        ),
+        int, opt(IO, "--interpolation", help=_INTERPOLATION_HELP, metavar="FRAMES", min=0, show_default="off")
     ] = 0,
     fit: options.Fit = "crop",
     align: options.AlignFaces = "auto",
@@ -96,6 +72,7 @@ def evaluate(
     config: options.Config = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
+    **trial: Any,
 ) -> None:
     """Compare methods on photos whose truth is known: degrade them, restore them, and measure.
 
@@ -104,7 +81,9 @@ def evaluate(
 
     Example: ganinvert evaluate photos --task colorize --limit 20 -o evaluation
     """
-    protocol = Protocol(task, luma, factor, kernel, hole, share, seed)
+    if task not in TASKS:
+        raise UsageError(f"--task {task!r} is unknown", hint=f"choose from {', '.join(TASKS)}")
+    protocol = EvaluationProtocol(from_options(TASKS[task].trial, trial), seed)
     names, points = _methods(method), _sweep(sweep or [])
     if interpolation == 1 or (interpolation and task != "invert"):
         raise UsageError(
@@ -113,50 +92,60 @@ def evaluate(
         )
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is not a folder", hint="give a folder with -o; it is created if it does not exist")
-
-    def adjust(chosen: InversionSettings) -> InversionSettings:
-        fields = methods.applicable(chosen, subspaces=subspaces, codes=codes, layer=layer)
-        moves = (steps, lr) if chosen.optimization.steps else (None, None)  # an encoder makes none
-        return methods.adjusted(chosen, steps=moves[0], lr=moves[1], kept=(), **fields)
-
+    adjust = partial(methods.adjusted, kept=_CHANGES, steps=steps, lr=lr, subspaces=subspaces, codes=codes, layer=layer)
     together = options.batch_size_of(batch_size)
-    inputs = selected(expand(images or [], from_file=from_file, recursive=recursive), limit=limit, seed=sample_seed)
-    settings = [CONTESTANTS[each].settings(task, adjust) for each in names]
-    layers = {each.discovery_layer for each in settings} - {None}
-    needed = min(layers) if layers and "layer" not in points else None  # type: ignore[type-var]  # no None is in it
-    networks = sorted({network for each in settings for network in each.required})
-    name = ready_generator(generator, offline=offline, layer=needed, networks=networks)
+    inputs = _sample(expand(images or [], from_file=from_file, recursive=recursive), limit, seed=sample_seed)
+    settings = [variants()[name].settings(task, adjust) for name in names]
+    layers = [each.discovery_layer for each in settings if each.discovery_layer is not None]
+    file = ready_generator(
+        generator,
+        offline=offline,
+        layer=min(layers) if layers and "layer" not in points else None,
+        networks=sorted({network for each in settings for network in each.required}),
+    )
+    from ganinvert.benchmark.candidates import load_candidates
+    from ganinvert.benchmark.report import Report
+    from ganinvert.benchmark.study import Benchmark
+    from ganinvert.cli._benchmark import run_benchmark, show_report
     from ganinvert.tasks import Inverter
-    from ganinvert.tasks.evaluation import contenders
 
     plain = preset_of("single", task)
-    inverter = Inverter.load(name, plain, fit=fit, align=align, device=device, dtype=dtype, seed=seed)
-    request = replace(inverter.request, task=protocol.trial.task())
-    restoring = Inverter.open(request, inverter.partition, generator=inverter.generator)
-    study = Study(
-        protocol,
-        inverter,
-        contenders(restoring, names, adjust=adjust, sweep=points),
-        target,
-        overwrite=overwrite,
-        together=together,
-        sample_seed=sample_seed,
-    )
-    study.conduct(inputs, curve=curve, frames=interpolation)
+    request = Request(protocol.task, plain, file, fit, align, device=device, dtype=dtype, seed=seed)
+    session = Inverter.open(request)
+    candidates = load_candidates(session, names, adjust=adjust, sweep=points)
+    inverter = Inverter.open(replace(request, task=InvertTask()), session.partition, generator=session.generator)
+    benchmark = Benchmark(protocol, inverter, candidates, target, sample_seed)
+    study = run_benchmark(benchmark, inputs, overwrite=overwrite, batch_size=together)
+    show_report(Report(study), curve=curve, frames=interpolation)
+    if len(study.truths) < len(inputs):
+        raise typer.Exit(1)
+
+
+def evaluate_command() -> Callable[..., None]:
+    """The command, with the options of every task's degradation."""
+    return with_fields(*(task.trial for task in TASKS.values()))(evaluate)
+
+
+def _sample(inputs: Sequence[Input], limit: int | None, *, seed: int) -> list[Input]:
+    """Choose inputs at random, in natural order; the same ones whatever the order in which they are given."""
+    ordered = sorted(inputs, key=lambda each: natural(each.path))
+    if limit is None or limit >= len(ordered):
+        return ordered
+    return sorted(random.Random(seed).sample(ordered, limit), key=lambda each: natural(each.path))
 
 
 def _methods(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     for name in names:
-        if name not in CONTESTANTS:
-            known = "; ".join(f"{known}: {each.about}" for known, each in CONTESTANTS.items())
-            raise UsageError(f"--method {name!r} is unknown", hint=f"choose from {known}")
+        if name not in variants():
+            choice = "; ".join(f"{each}: {variant.about}" for each, variant in variants().items())
+            raise UsageError(f"--method {name!r} is unknown", hint=f"choose from {choice}")
     return list(dict.fromkeys(names))
 
 
 def _sweep(texts: list[str]) -> Mapping[str, list[int]]:
-    """Names to values, as R=1,2,4 or layer=1..8 give them."""
-    found: dict[str, list[int]] = {}
+    """Parse R=1,2,4 or layer=1..8 into names and their values."""
+    points: dict[str, list[int]] = {}
     for text in texts:
         name, _, values = text.partition("=")
         if name not in SWEPT:
@@ -164,12 +153,12 @@ def _sweep(texts: list[str]) -> Mapping[str, list[int]]:
                 f"--sweep {text!r} names nothing that can be swept", hint=f"choose from {', '.join(SWEPT)}"
             )
         try:
-            found[name] = list(dict.fromkeys(number for part in values.split(",") for number in _numbers(part)))
+            points[name] = list(dict.fromkeys(number for part in values.split(",") for number in _numbers(part)))
         except ValueError as error:
             raise UsageError(
                 f"--sweep {text!r} lists no whole numbers", hint="for instance R=1,2,4 or layer=1..8"
             ) from error
-    return found
+    return points
 
 
 def _numbers(part: str) -> list[int]:

@@ -104,5 +104,5 @@ def stack(measurements: Sequence[Measurement], resolution: int) -> tuple[Tensor,
     """A batch of measurements of one shape and kind: y (b, c, s, s) and the degradation that made them all."""
     first = measurements[0]
     y = torch.cat([measurement.y for measurement in measurements])
-    known = [measurement.known for measurement in measurements if measurement.known is not None]
-    return y, Mask(torch.stack(known)[:, None]) if known else first.degradation(resolution)
+    masks = [measurement.known for measurement in measurements if measurement.known is not None]
+    return y, Mask(torch.stack(masks)[:, None]) if masks else first.degradation(resolution)

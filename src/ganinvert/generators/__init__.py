@@ -10,10 +10,12 @@ from typing import Literal, TypeVar
 
 from ganinvert import paths
 from ganinvert.errors import MissingNetworkError, WeightsError
-from ganinvert.generators.base import Generator, LayerInfo
+from ganinvert.generators.activations import Activations
+from ganinvert.generators.base import Discriminator, Encoder, Generator, GeneratorSpec, LayerInfo
 from ganinvert.generators.checks import check_render
-from ganinvert.generators.encoder import Encoder
+from ganinvert.generators.encoder import PGGANEncoder
 from ganinvert.generators.fetch import load_cached, obtain
+from ganinvert.generators.latents import LatentSpace, NormalSpace
 from ganinvert.generators.pggan import PGGANDiscriminator, PGGANGenerator
 from ganinvert.generators.tuned import TunedGenerator, blended
 from ganinvert.settings import DEFAULT_GENERATOR
@@ -24,10 +26,16 @@ from ganinvert.weights.store import Store
 T = TypeVar("T")
 
 __all__ = [
+    "Activations",
+    "Discriminator",
     "Encoder",
     "Generator",
+    "GeneratorSpec",
+    "LatentSpace",
     "LayerInfo",
+    "NormalSpace",
     "PGGANDiscriminator",
+    "PGGANEncoder",
     "PGGANGenerator",
     "TunedGenerator",
     "blended",
@@ -37,7 +45,7 @@ __all__ = [
 ]
 
 
-def load_generator(name: str | Path = DEFAULT_GENERATOR) -> PGGANGenerator:
+def load_generator(name: str | Path = DEFAULT_GENERATOR) -> Generator:
     """Load a frozen generator, on the CPU in float32.
 
     Args:
@@ -69,11 +77,11 @@ def load_generator(name: str | Path = DEFAULT_GENERATOR) -> PGGANGenerator:
             " `ganinvert fetch-weights --list`; or name a weights file",
         )
     generator = _checked(read_generator(Path(name)))
-    generator.file = Path(name)
+    generator.spec.file = Path(name)
     return generator
 
 
-def load_discriminator(name: str | Path = DEFAULT_GENERATOR) -> PGGANDiscriminator:
+def load_discriminator(name: str | Path = DEFAULT_GENERATOR) -> Discriminator:
     """Load a frozen discriminator, on the CPU in float32.
 
     Args:
@@ -114,7 +122,7 @@ def load_encoder(name: str | Path = DEFAULT_GENERATOR, *, generator: Generator |
             f"{Path(name).name} has no encoder",
             hint=f"`ganinvert train-encoder -g {name}` makes one, and {DEFAULT_GENERATOR} has one",
         )
-    encoder = Encoder(weights)
+    encoder = PGGANEncoder(weights)
     if generator is not None and encoder.digest != generator.digest:
         raise WeightsError(
             f"the encoder found for {Path(name).name} belongs to another generator than {generator.name}",
@@ -155,6 +163,6 @@ def _first(read: Callable[[Path], T], places: Sequence[Path]) -> T | None:
 
 def _checked(weights: GeneratorWeights, *, domain: str = "") -> PGGANGenerator:
     generator = PGGANGenerator(weights)
-    generator.knows_faces = (domain or weights.about.get("domain", "")) == ALIGNED_FACES
+    generator.spec.domain = domain
     check_render(generator)
     return generator

@@ -1,16 +1,22 @@
-"""What an inversion needs of a generator."""
+"""The contract of generators, discriminators and encoders of any family."""
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from ganinvert.errors import UsageError
+from ganinvert.generators.activations import Activations
+from ganinvert.generators.latents import LatentSpace
+from ganinvert.weights.catalog import ALIGNED_FACES
 
 
 @dataclass(frozen=True)
@@ -21,29 +27,83 @@ class LayerInfo:
     size: int
 
 
-class Generator(nn.Module, ABC):
-    """A frozen network G = synthesize(·, l) ∘ features(·, l) for every layer l in 0 … num_layers.
-
-    Layer l is the output of the l-th convolution after its bias and LeakyReLU and BEFORE the next
-    PixelNorm, as the reference programs cut it; layer 0 is z itself as (n, z, 1, 1).
+@dataclass
+class GeneratorSpec:
+    """Identity of a generator.
 
     Attributes:
-        name: What outputs call the generator.
-        digest: Of its weights; subspaces and bundles are tied to it.
-        latent_dim: Length of z, drawn from N(0, I).
-        resolution: Side of the image in pixels.
-        num_layers: Number of convolutions.
-        file: Which it was read from, when it was chosen by its path; None for one with a name.
-        knows_faces: Whether it shows faces in the square of CelebA-HQ and FFHQ, as far as is known.
+        name: Name in outputs.
+        digest: Digest of the weights, to which subspaces and bundles are tied; a class label changes it.
+        about: Notes of the file, such as licence, origin and domain.
+        file: File that the generator was read from if it was chosen by its path; None for one with a name.
+        domain: Images that the generator shows, as the catalogue says.
+        classes: Number of class labels; 0 for generators without classes.
     """
 
-    name: str
-    digest: str
-    latent_dim: int
+    name: str = "unnamed"
+    digest: str = ""
+    about: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
+    domain: str = ""
+    classes: int = 0
+
+    @property
+    def licence(self) -> str:
+        """Licence of the weights; empty if it is unknown."""
+        return self.about.get("licence", "")
+
+    @property
+    def knows_faces(self) -> bool:
+        """True if the generator shows faces in the square of CelebA-HQ and FFHQ, as far as is known."""
+        return (self.domain or self.about.get("domain", "")) == ALIGNED_FACES
+
+
+class Generator(nn.Module, ABC):
+    """A frozen network from codes to images that can be cut after any layer l in 0 … num_layers.
+
+    A code of one of the `spaces` gives `styles`; they `begin` the activations at layer 0, before the first
+    convolution; `carry` brings activations from layer to layer, and `to_image` ends. Everything else is derived.
+
+    Attributes:
+        spec: Identity of the generator.
+        spaces: Latent spaces by name; the first one is the native one.
+        resolution: Side of the image in pixels.
+        num_layers: Number of layers of the synthesis.
+        label: Class label of a class-conditional generator.
+    """
+
+    spec: GeneratorSpec
+    spaces: Mapping[str, LatentSpace]
     resolution: int
     num_layers: int
-    file: Path | None = None
-    knows_faces: bool = False
+    label: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name in outputs."""
+        return self.spec.name
+
+    @property
+    def digest(self) -> str:
+        """Digest of the weights."""
+        return self.spec.digest
+
+    @property
+    def edit_layer(self) -> int:
+        """Layer at which results are edited if nothing else says so."""
+        return min(3, self.num_layers)
+
+    def space(self, name: str = "") -> LatentSpace:
+        """A latent space by name; the native one by default.
+
+        Raises:
+            UsageError: The generator has no such space.
+        """
+        if not name:
+            return next(iter(self.spaces.values()))
+        if name not in self.spaces:
+            raise UsageError(f"{self.name} has no latent space {name}", hint=f"choose from {', '.join(self.spaces)}")
+        return self.spaces[name]
 
     @abstractmethod
     def layer_info(self, layer: int) -> LayerInfo:
@@ -54,41 +114,79 @@ class Generator(nn.Module, ABC):
         """
 
     @abstractmethod
-    def carry(self, h: Tensor, start: int, stop: int) -> Tensor:
-        """Features (n, c, h, w) at layer `start` to features at layer `stop`, not before it."""
-
-    def features(self, z: Tensor, layer: int) -> Tensor:
-        """G1: codes (n, z) to features (n, c, h, w) at `layer`."""
-        return self.carry(z[:, :, None, None], 0, layer)
+    def styles(self, code: Tensor, space: str = "") -> Tensor:
+        """Codes (n, *shape) of a space to the inputs of all layers, (n, S, d)."""
 
     @abstractmethod
-    def synthesize(self, h: Tensor, layer: int) -> Tensor:
-        """G2: features (n, c, h, w) at `layer` to images (n, 3, r, r), about [-1, 1], not clamped.
+    def begin(self, styles: Tensor) -> Activations:
+        """Styles (n, S, d) to activations at layer 0."""
 
-        The layers are convolutions: features of another size than the layer's give a crop or a larger canvas.
-        """
+    @abstractmethod
+    def carry(self, activations: Activations, start: int, stop: int) -> Activations:
+        """Activations at layer `start` to activations at layer `stop`, not before it."""
+
+    @abstractmethod
+    def to_image(self, activations: Activations) -> Tensor:
+        """Activations at the last layer to images (n, 3, r, r), about [-1, 1], not clamped."""
 
     @abstractmethod
     def weights_after(self, layer: int) -> dict[str, Tensor]:
-        """The parameters that `synthesize` uses from `layer` on, by name: what can be tuned behind it."""
+        """Parameters that `synthesize` uses from `layer` on, by name: what can be tuned behind it."""
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Codes (n, z) to images (n, 3, r, r)."""
-        return self.synthesize(self.features(z, 0), 0)
+    def shrink(self, activations: Activations) -> Activations:
+        """Smaller activations that pass through the same weights, for quick checks; by default the same ones."""
+        return activations
 
-    def grouped_features(self, z: Tensor, layer: int, groups: Sequence[Tensor]) -> Tensor:
-        """Features whose channels come from different codes: group g's channels from the g-th block of codes.
+    def features(self, code: Tensor, layer: int, space: str = "") -> Activations:
+        """Codes (n, *shape) of a space to activations at `layer`."""
+        return self.carry(self.begin(self.styles(code, space)), 0, layer)
+
+    def synthesize(self, activations: Activations, layer: int) -> Tensor:
+        """Activations at `layer` to images (n, 3, r, r), about [-1, 1], not clamped.
+
+        Features of another size than the layer's give a crop or a larger canvas if the family is convolutional.
+        """
+        features = activations.features.contiguous(memory_format=torch.channels_last)
+        return self.to_image(self.carry(activations.replace(features), layer, self.num_layers))
+
+    def forward(self, code: Tensor, space: str = "") -> Tensor:
+        """Codes (n, *shape) of a space to images (n, 3, r, r)."""
+        return self.synthesize(self.begin(self.styles(code, space)), 0)
+
+    def grouped_features(self, codes: Tensor, layer: int, groups: Sequence[Tensor], space: str = "") -> Activations:
+        """Activations whose channels come from different codes: group g's channels from the g-th block of codes.
 
         Args:
-            z: (g, n, z), one block of n codes per group.
-            layer: Where to cut.
+            codes: Codes (g, n, *shape), one block of n per group.
+            layer: Layer of the features.
             groups: Channel indices per group, a partition of the layer's channels.
+            space: Space of the codes.
 
         Returns:
-            (n, c, h, w) in the layer's own channel order.
+            Features (n, c, h, w) in the layer's own channel order; styles and image are means over the groups,
+            weighted by their sizes.
         """
-        h = self.features(z.flatten(0, 1), layer).unflatten(0, z.shape[:2])
-        return reorder([h[g][:, group] for g, group in enumerate(groups)], groups)
+        state = self.features(codes.flatten(0, 1), layer, space)
+        parts = state.features.unflatten(0, codes.shape[:2])
+        sizes = torch.tensor([len(group) for group in groups], dtype=torch.float32)
+        weights = (sizes / sizes.sum())[:, None].expand(*codes.shape[:2])
+        return state.pool(reorder([parts[g][:, group] for g, group in enumerate(groups)], groups), weights, 0)
+
+    def given(self, label: int) -> Generator:
+        """A view of a class-conditional generator with its label filled in; weights are shared.
+
+        Raises:
+            UsageError: The generator has no such class.
+        """
+        if not 0 <= label < self.spec.classes:
+            raise UsageError(
+                f"{self.name} has no class {label}",
+                hint=f"its classes are 0 … {self.spec.classes - 1}" if self.spec.classes else "it has no classes",
+            )
+        view = copy(self)
+        view.label, view.spec = label, copy(self.spec)
+        view.spec.digest = hashlib.sha256(f"{self.digest} {label}".encode()).hexdigest()
+        return view
 
     def check_layer(self, layer: int) -> None:
         """Refuse a layer that does not exist.
@@ -102,6 +200,60 @@ class Generator(nn.Module, ABC):
             )
 
 
+class Discriminator(nn.Module, ABC):
+    """A network that scores how real images are.
+
+    Attributes:
+        digest: Digest of the generator that it was trained with; empty if it is unknown.
+        resolution: Side of the images in pixels.
+    """
+
+    digest: str = ""
+    resolution: int
+
+    @abstractmethod
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Images (n, 3, r, r) in [-1, 1] to feature maps (n, c, h, w), from fine to coarse."""
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> Tensor:
+        """Images (n, 3, r, r) in [-1, 1] to scores (n,), higher for more real."""
+
+    @abstractmethod
+    def head(self) -> Iterable[nn.Parameter]:
+        """Parameters of the last layer."""
+
+    @torch.no_grad()
+    def reset_head(self) -> None:
+        """Set the last layer to 0, in place: all scores are 0 until it learns."""
+        for value in self.head():
+            value.zero_()
+
+
+class Encoder(nn.Module, ABC):
+    """A network that predicts codes and activations of a generator from images.
+
+    Attributes:
+        digest: Digest of the generator that it was trained with; empty before training.
+        space: Name of the latent space of the codes.
+        layer: Layer of the activations.
+        about: Notes of the file, such as licence and origin.
+    """
+
+    digest: str
+    space: str
+    layer: int
+    about: Mapping[str, str]
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> tuple[Tensor, Activations]:
+        """Images (n, 3, r, r) in [-1, 1] to codes (n, *shape) in `space` and activations at `layer`."""
+
+    def predict(self, image: Tensor) -> tuple[Tensor, Activations]:
+        """As a call, with types."""
+        return cast("tuple[Tensor, Activations]", self(image))
+
+
 def reorder(parts: Sequence[Tensor], groups: Sequence[Tensor]) -> Tensor:
-    """Eq. 7's re-order: put the channels of each group, (n, c_g, h, w), at their place in the layer's order."""
+    """Put the channels of each group, (n, c_g, h, w), at their place in the layer's order (PmSFC, eq. 7)."""
     return torch.cat(list(parts), dim=1)[:, torch.cat(list(groups)).argsort()]

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganinvert.generators.activations import Activations
+from ganinvert.generators.base import Encoder
 from ganinvert.generators.pggan import SLOPE, pixel_norm
 from ganinvert.weights import EncoderArchitecture, EncoderWeights
 
@@ -24,8 +26,8 @@ class _Block(nn.Module):
         return x + changed
 
 
-class Encoder(nn.Module):
-    """Tells of an image the code z, and the features at one layer, that make a generator show it.
+class PGGANEncoder(Encoder):
+    """Predicts the latent code z and the features of one layer from an image.
 
     A residual block per side from half that of the image down to 4×4, where z is read. The features are read from the
     maps of their own size, to which the 4×4 maps are added, so that they know of the whole image.
@@ -35,11 +37,9 @@ class Encoder(nn.Module):
 
     Attributes:
         architecture: Its shape.
-        layer: Of the generator whose features it tells.
-        digest: Of the generator that it belongs to; empty when it was never trained.
-        about: The file's own notes, such as licence and origin.
     """
 
+    space = "z"
     mean: Tensor
     scale: Tensor
 
@@ -71,7 +71,7 @@ class Encoder(nn.Module):
             self._begin()
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, Activations]:
         """Encode images.
 
         Args:
@@ -95,11 +95,11 @@ class Encoder(nn.Module):
         z = F.normalize(self.code(F.leaky_relu(known, SLOPE).flatten(1)), dim=1)
         z = z * self.architecture.latent_dim**0.5
         if not self.layer:
-            return z, z[:, :, None, None]
+            return z, Activations(z[:, :, None, None])
         whole = F.interpolate(self.context(known), size=kept.shape[-2:], mode="nearest")
         normal = self.read(F.leaky_relu(pixel_norm(self.merged(kept + whole)), SLOPE))
         features = torch.addcmul(self.mean[:, None, None], normal, self.scale[:, None, None])
-        return z, features
+        return z, Activations(features)
 
     def _begin(self) -> None:
         """He's initialisation; blocks and the readings begin small, so that deep nets learn from the first step."""

@@ -6,7 +6,7 @@ Equalised-lr scales are already folded into the weights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import torch
@@ -15,10 +15,13 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from ganinvert.errors import WeightsError
-from ganinvert.generators.base import Generator, LayerInfo, reorder
+from ganinvert.generators.activations import Activations
+from ganinvert.generators.base import Discriminator, Generator, GeneratorSpec, LayerInfo, reorder
+from ganinvert.generators.latents import NormalSpace
 from ganinvert.weights import DiscriminatorWeights, GeneratorWeights, PGGANArchitecture, digest
 
 SLOPE = 0.2
+_CROPPED, _CROP = 16, 4
 
 
 class _PixelNorm(torch.autograd.Function):
@@ -83,10 +86,10 @@ class PGGANGenerator(Generator):
         super().__init__()
         architecture = weights if isinstance(weights, PGGANArchitecture) else weights.architecture
         self.architecture = architecture
-        self.latent_dim = architecture.latent_dim
+        self.spaces = {"z": NormalSpace("z", architecture.latent_dim)}
         self.resolution = architecture.resolution
         self.num_layers = len(architecture.channels)
-        self.name, self.digest, self.about = "unnamed", "", dict[str, str]()
+        self.spec = GeneratorSpec()
         widths = (architecture.latent_dim, *architecture.channels)
         self.layers = nn.ModuleList(
             _Layer(inputs, outputs, first=n == 0, upsample=n >= 2 and n % 2 == 0)
@@ -95,7 +98,7 @@ class PGGANGenerator(Generator):
         self.to_rgb = nn.Conv2d(architecture.channels[-1], 3, 1)
         if isinstance(weights, GeneratorWeights):
             self.load_state_dict(dict(weights.state))
-            self.name, self.digest, self.about = weights.name, weights.digest, dict(weights.about)
+            self.spec = GeneratorSpec(weights.name, weights.digest, dict(weights.about))
         self.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
     @classmethod
@@ -109,31 +112,46 @@ class PGGANGenerator(Generator):
                 parameter.normal_(0, (gain / parameter[0].numel()) ** 0.5, generator=rng)
             else:
                 parameter.zero_()
-        generator.name, generator.digest = "random", digest(generator.state_dict())
+        generator.spec = GeneratorSpec("random", digest(generator.state_dict()))
         return generator
 
     def layer_info(self, layer: int) -> LayerInfo:
         """Shape of the features at `layer`."""
         self.check_layer(layer)
         if layer == 0:
-            return LayerInfo(self.latent_dim, 1)
+            return LayerInfo(self.architecture.latent_dim, 1)
         return LayerInfo(self.architecture.channels[layer - 1], 2 ** ((layer - 1) // 2 + 2))
 
-    def carry(self, h: Tensor, start: int, stop: int) -> Tensor:
-        """Features (n, c, h, w) at layer `start` to features at layer `stop`, before PixelNorm both."""
+    def styles(self, code: Tensor, space: str = "") -> Tensor:
+        """Codes (n, z) as (n, 1, z): the first layer alone sees them."""
+        self.space(space)
+        return code[:, None]
+
+    def begin(self, styles: Tensor) -> Activations:
+        """Codes as features (n, z, 1, 1)."""
+        return Activations(styles[:, 0][:, :, None, None])
+
+    def carry(self, activations: Activations, start: int, stop: int) -> Activations:
+        """Features (n, c, h, w) at layer `start` to features at layer `stop`, both before PixelNorm."""
+        self.check_layer(start)
         self.check_layer(stop)
+        h = activations.features
         for step in self.layers[start:stop]:
             h = step(h)
-        return h
+        return Activations(h)
 
-    def synthesize(self, h: Tensor, layer: int) -> Tensor:
-        """G2: features (n, c, h, w) at `layer` to images (n, 3, r, r), about [-1, 1]."""
-        self.check_layer(layer)
-        h = h.contiguous(memory_format=torch.channels_last)
-        for step in self.layers[layer:]:
-            h = step(h)
-        image: Tensor = self.to_rgb(pixel_norm(h))
+    def to_image(self, activations: Activations) -> Tensor:
+        """PixelNorm and ToRGB."""
+        image: Tensor = self.to_rgb(pixel_norm(activations.features))
         return image
+
+    def shrink(self, activations: Activations) -> Activations:
+        """The middle of features of 16×16, 4×4."""
+        h = activations.features
+        if h.shape[-1] != _CROPPED:
+            return activations
+        start = (_CROPPED - _CROP) // 2
+        return Activations(h[:, :, start : start + _CROP, start : start + _CROP])
 
     def weights_after(self, layer: int) -> dict[str, Tensor]:
         """Weights and biases of the convolutions after `layer` and of ToRGB."""
@@ -141,32 +159,28 @@ class PGGANGenerator(Generator):
         before = {f"layers.{n}" for n in range(layer)}
         return {name: weight for name, weight in self.named_parameters() if name.rpartition(".")[0] not in before}
 
-    def grouped_features(self, z: Tensor, layer: int, groups: Sequence[Tensor]) -> Tensor:
-        """The base class's result, without computing the channels of the last convolution that no group keeps."""
+    def grouped_features(self, codes: Tensor, layer: int, groups: Sequence[Tensor], space: str = "") -> Activations:
+        """As in the base class, without computing the channels of the last convolution that no group keeps."""
         if layer == 0:
-            return super().grouped_features(z, layer, groups)
+            return super().grouped_features(codes, layer, groups, space)
         last = self.layers[layer - 1]
         assert isinstance(last, _Layer)
-        h = last.prepare(self.features(z.flatten(0, 1), layer - 1)).unflatten(0, z.shape[:2])
-        return reorder([last.convolve(h[g], group) for g, group in enumerate(groups)], groups)
+        before = self.features(codes.flatten(0, 1), layer - 1, space)
+        h = last.prepare(before.features).unflatten(0, codes.shape[:2])
+        return Activations(reorder([last.convolve(h[g], group) for g, group in enumerate(groups)], groups))
 
 
-class PGGANDiscriminator(nn.Module):
+class PGGANDiscriminator(Discriminator):
     """The PGGAN discriminator with minibatch standard deviation, mirror of the generator.
 
     Args:
         architecture: That of the generator; the channels are used in reverse.
         pools_first: Whether a block averages before its last activation, as NVIDIA's does, or after it.
-
-    Attributes:
-        digest: Of the generator that it was trained with; empty when it is not known.
     """
-
-    digest: str = ""
 
     def __init__(self, architecture: PGGANArchitecture, *, pools_first: bool = False) -> None:
         super().__init__()
-        self.pools_first = pools_first
+        self.pools_first, self.resolution = pools_first, architecture.resolution
         widths = architecture.channels[::-1]
         self.from_rgb = nn.Conv2d(3, widths[0], 1)
         self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths[:-1]))
@@ -190,11 +204,6 @@ class PGGANDiscriminator(nn.Module):
         discriminator.digest = weights.about.get("generator", "")
         return discriminator.requires_grad_(False).eval()
 
-    @property
-    def resolution(self) -> int:
-        """Side of the images in pixels."""
-        return 4 << (len(self.layers) // 2)
-
     def features(self, image: Tensor) -> list[Tensor]:
         """Images (n, 3, r, r) in [-1, 1] to maps (n, c, h, w): a block's for every resolution from r to 8, and 4×4."""
         x = F.leaky_relu(self.from_rgb(image), SLOPE)
@@ -216,6 +225,10 @@ class PGGANDiscriminator(nn.Module):
         x = F.leaky_relu(self.dense(x.flatten(1)), SLOPE)
         score: Tensor = self.score(x)
         return score[:, 0]
+
+    def head(self) -> Iterable[nn.Parameter]:
+        """Weights and bias of the score."""
+        return self.score.parameters()
 
 
 def minibatch_stddev(x: Tensor, *, group: int = 4) -> Tensor:

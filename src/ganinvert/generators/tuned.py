@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ganinvert.generators.activations import Activations
 from ganinvert.generators.base import Generator, LayerInfo
 
 LEFT, RIGHT = ".left", ".right"
@@ -31,9 +32,8 @@ class TunedGenerator(Generator):
 
     def __init__(self, generator: Generator, deltas: Mapping[str, Tensor]) -> None:
         super().__init__()
-        self.name, self.digest, self.latent_dim = generator.name, generator.digest, generator.latent_dim
+        self.spec, self.spaces, self.label = generator.spec, generator.spaces, generator.label
         self.resolution, self.num_layers = generator.resolution, generator.num_layers
-        self.knows_faces = generator.knows_faces
         self._calls = _Calls(generator)
         self._changed: dict[str, Tensor] = {}
         parameters = dict(generator.named_parameters())
@@ -54,25 +54,42 @@ class TunedGenerator(Generator):
         """Shape of the features at `layer`."""
         return self.generator.layer_info(layer)
 
-    def carry(self, h: Tensor, start: int, stop: int) -> Tensor:
-        """Features (n, c, h, w) at layer `start` to features at layer `stop`."""
-        return self._call("carry", h, start, stop)
+    @property
+    def edit_layer(self) -> int:
+        """Layer at which results are edited."""
+        return self.generator.edit_layer
 
-    def synthesize(self, h: Tensor, layer: int) -> Tensor:
-        """G2: features (n, c, h, w) at `layer` to images (n, 3, r, r), about [-1, 1]."""
-        return self._call("synthesize", h, layer)
+    def styles(self, code: Tensor, space: str = "") -> Tensor:
+        """Codes to styles, with the changed weights."""
+        return cast("Tensor", self._call("styles", code, space))
+
+    def begin(self, styles: Tensor) -> Activations:
+        """Styles to activations at layer 0, with the changed weights."""
+        return cast("Activations", self._call("begin", styles))
+
+    def carry(self, activations: Activations, start: int, stop: int) -> Activations:
+        """Activations from layer to layer, with the changed weights."""
+        return cast("Activations", self._call("carry", activations, start, stop))
+
+    def to_image(self, activations: Activations) -> Tensor:
+        """Activations at the last layer to images, with the changed weights."""
+        return cast("Tensor", self._call("to_image", activations))
+
+    def synthesize(self, activations: Activations, layer: int) -> Tensor:
+        """Activations at `layer` to images, with the changed weights."""
+        return cast("Tensor", self._call("synthesize", activations, layer))
 
     def weights_after(self, layer: int) -> dict[str, Tensor]:
-        """The shared generator's."""
+        """Parameters of the shared generator."""
         return self.generator.weights_after(layer)
 
-    def grouped_features(self, z: Tensor, layer: int, groups: Sequence[Tensor]) -> Tensor:
-        """What the shared generator does, with the changed weights."""
-        return self._call("grouped_features", z, layer, groups)
+    def grouped_features(self, codes: Tensor, layer: int, groups: Sequence[Tensor], space: str = "") -> Activations:
+        """Activations from several codes, with the changed weights."""
+        return cast("Activations", self._call("grouped_features", codes, layer, groups, space))
 
-    def _call(self, name: str, *arguments: object) -> Tensor:
+    def _call(self, name: str, *arguments: object) -> object:
         changed = {f"generator.{key}": weight for key, weight in self._changed.items()}
-        return cast("Tensor", functional_call(self._calls, changed, (name, *arguments)))
+        return functional_call(self._calls, changed, (name, *arguments))
 
 
 def blended(a: Mapping[str, Tensor], b: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
@@ -109,8 +126,8 @@ class _Calls(nn.Module):
         super().__init__()
         self.generator = generator
 
-    def forward(self, name: str, *arguments: object) -> Tensor:
-        return cast("Tensor", getattr(self.generator, name)(*arguments))
+    def forward(self, name: str, *arguments: object) -> object:
+        return getattr(self.generator, name)(*arguments)
 
 
 def _multiplied(deltas: Mapping[str, Tensor]) -> dict[str, Tensor]:

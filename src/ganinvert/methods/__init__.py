@@ -1,29 +1,30 @@
 """Inversion methods: what is optimised. They differ only in the code θ, never in the loop."""
 
-from ganinvert.methods.base import Code, Method, Refiner
-from ganinvert.methods.composition import ComposedCode, Composition
+from ganinvert.methods.base import Code, CodeRecord, Method, Refiner
+from ganinvert.methods.composition import ComposedCode, Composition, partition_for
 from ganinvert.methods.dgp import DeepGenerativePrior
-from ganinvert.methods.encoded import Encoding, FeatureCode
+from ganinvert.methods.encoded import ActivationCode, Encoding
 from ganinvert.methods.fine_tuning import FineTuning
 from ganinvert.methods.latent import Latent, LatentCode
 from ganinvert.methods.registry import (
+    CODES,
     adapt_to_generator,
     auxiliary_digests,
-    code_from_tensors,
     edit_layer,
     edit_partition,
     method_of,
-    partition_for,
 )
 from ganinvert.methods.residuals import ResidualCode, Residuals
 
 __all__ = [
+    "CODES",
+    "ActivationCode",
     "Code",
+    "CodeRecord",
     "ComposedCode",
     "Composition",
     "DeepGenerativePrior",
     "Encoding",
-    "FeatureCode",
     "FineTuning",
     "Latent",
     "LatentCode",
@@ -33,7 +34,6 @@ __all__ = [
     "Residuals",
     "adapt_to_generator",
     "auxiliary_digests",
-    "code_from_tensors",
     "edit_layer",
     "edit_partition",
     "method_of",

@@ -10,14 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganinvert.errors import WeightsError
-from ganinvert.generators import Generator, PGGANDiscriminator, load_discriminator
+from ganinvert.generators import Discriminator, Generator, load_discriminator
 from ganinvert.generators.tuned import TunedGenerator
 from ganinvert.settings import FineTuningSettings
 
-_FOUND: WeakKeyDictionary[Generator, PGGANDiscriminator] = WeakKeyDictionary()
+_FOUND: WeakKeyDictionary[Generator, Discriminator] = WeakKeyDictionary()
 
 
-def discriminator_of(generator: Generator, given: PGGANDiscriminator | None = None) -> PGGANDiscriminator:
+def discriminator_of(generator: Generator, given: Discriminator | None = None) -> Discriminator:
     """The discriminator that was trained with a generator, frozen, on the generator's device.
 
     Args:
@@ -29,7 +29,7 @@ def discriminator_of(generator: Generator, given: PGGANDiscriminator | None = No
     """
     if given is None:
         if generator not in _FOUND:
-            _FOUND[generator] = load_discriminator(generator.file or generator.name)
+            _FOUND[generator] = load_discriminator(generator.spec.file or generator.name)
         given = _FOUND[generator]
     if given.resolution != generator.resolution:
         raise WeightsError(
@@ -62,7 +62,7 @@ class AdversarialLoss:
     def __init__(
         self,
         generator: Generator,
-        discriminator: PGGANDiscriminator,
+        discriminator: Discriminator,
         settings: FineTuningSettings,
         *,
         target: Tensor,
@@ -72,9 +72,7 @@ class AdversarialLoss:
         self.critic = deepcopy(discriminator)
         # A trained D tells samples from photos before anything is tuned, and would drive all samples away from where
         # they are. With a last layer of 0 it starts impartial, and learns of what the tuning changes.
-        with torch.no_grad():
-            for value in self.critic.score.parameters():
-                value.zero_()
+        self.critic.reset_head()
         self.optimizer = torch.optim.Adam(self.critic.parameters(), lr=settings.critic_lr, betas=(0.0, 0.99))
         self.z = torch.empty(0)
 
@@ -109,7 +107,7 @@ class AdversarialLoss:
 
     def _codes(self, rng: torch.Generator) -> Tensor:
         count = self.settings.batch - 1
-        return torch.randn(count, self.generator.latent_dim, generator=rng).to(self.target.device)
+        return self.generator.space().sample(count, rng).to(self.target.device)
 
     def _real(self, rng: torch.Generator) -> Tensor:
         if self.reals is None:

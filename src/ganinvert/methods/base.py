@@ -4,12 +4,35 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
 
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
-from ganinvert.generators import Generator
+from ganinvert.generators import Activations, Generator
+from ganinvert.subspaces import SubspacePartition
+
+
+@dataclass(frozen=True)
+class CodeRecord:
+    """A code of one image as a bundle keeps it.
+
+    Attributes:
+        kind: Name of its class in `CODES`.
+        space: Name of its latent space; empty for the native one, or none.
+        tensors: Tensors of one image, as `Code.tensors` gives them.
+        settings: Fields of the method's settings.
+        partition: Subspaces of the editing layer.
+        layer: Editing layer.
+    """
+
+    kind: str
+    space: str
+    tensors: Mapping[str, Tensor]
+    settings: Mapping[str, Any]
+    partition: SubspacePartition
+    layer: int
 
 
 class Code(nn.Module, ABC):
@@ -18,72 +41,97 @@ class Code(nn.Module, ABC):
     Whatever else a later step depends on is a buffer, whose first dimension is b, too.
 
     Attributes:
-        layer: The image is what the rest of the generator makes of the features that are composed there.
-        single_image_only: Whether it can only be that of one image at a time, because images would share something.
+        kind: Name of the class in bundles, see `CODES`.
+        space: Name of the latent space of the codes; empty for the native one, or none.
+        layer: Layer at which the code composes activations.
+        single_image_only: True if the code can only be that of one image, because images would share something.
     """
 
+    kind: str = ""
+    space: str = ""
     layer: int
     single_image_only: bool = False
 
     @abstractmethod
-    def compose(self, generator: Generator) -> Tensor:
-        """The features (b, c, h, w) at `layer`, differentiable in the parameters."""
+    def compose(self, generator: Generator) -> Activations:
+        """Compose the activations of b images at `layer`, differentiable in the parameters."""
 
     def render(self, generator: Generator) -> Tensor:
-        """Images (b, 3, r, r), about [-1, 1], differentiable in the parameters."""
+        """Render images (b, 3, r, r), about [-1, 1], differentiable in the parameters."""
         return generator.synthesize(self.compose(generator), self.layer)
 
     def penalty(self, generator: Generator, x: Tensor) -> Tensor | None:  # noqa: ARG002  (for those that have one)
-        """What the method adds to the objective, (b,); x is what `render` has just given."""
+        """Terms that the method adds to the objective, (b,); x is the last result of `render`."""
         return None
 
     def rates(self) -> Mapping[str, float]:
         """Learning rate of each parameter, by name, as a multiple of the loop's."""
         return dict.fromkeys(dict(self.named_parameters()), 1.0)
 
-    def on_step_start(self, index: int, steps: int) -> bool:  # noqa: ARG002  (for those that change on the way)
-        """Called before step `index` of `steps`; True tells the loop to forget its moments and record anew."""
+    def on_step_start(self, generator: Generator, index: int, steps: int) -> bool:  # noqa: ARG002
+        """Prepare step `index` of `steps`; True tells the loop to forget its moments and record anew."""
         return False
 
-    def project_(self) -> None:
-        """Bring the parameters back to where they are allowed to be, in place; called after every step."""
+    def project_(self, generator: Generator) -> None:
+        """Bring the parameters back to where they are allowed to be, in place, after every step."""
 
     def on_end(self, losses: Tensor) -> None:
-        """Called after the last step with the objective before every step, (steps, b)."""
+        """Finish after the last step; `losses` is the objective before every step, (steps, b)."""
 
     @abstractmethod
     def tensors(self, image: int) -> dict[str, Tensor]:
-        """What a bundle keeps of one image to compose the features again, float32 on the CPU."""
+        """Tensors from which the activations of one image are composed again, float32 on the CPU."""
 
     def deltas(self, image: int) -> dict[str, Tensor]:  # noqa: ARG002  (for those that tune weights)
-        """What a bundle keeps of one image's own generator: changes of its weights by name, float16 on the CPU."""
+        """Changes of the weights of one image's generator by name, float16 on the CPU."""
         return {}
+
+    @classmethod
+    def restore(cls, record: CodeRecord) -> Self:
+        """Make the code of one image from a bundle again.
+
+        Raises:
+            NotImplementedError: Codes of this class are not kept in bundles.
+            TypeError, ValueError, UsageError: The parts of the record do not fit together.
+        """
+        raise NotImplementedError(f"{cls.__name__} is kept as another kind")
+
+
+def kept(value: Tensor) -> Tensor:
+    """A copy for a bundle, on the CPU."""
+    return value.detach().cpu().clone()
+
+
+def require(holds: bool) -> None:
+    """Refuse a record whose parts do not fit together."""
+    if not holds:
+        raise ValueError("its parts do not fit together")
 
 
 class Method(Protocol):
-    """A frozen dataclass of hyper-parameters that starts a code."""
+    """A frozen dataclass of hyper-parameters that makes the initial code."""
 
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> Code:
-        """The code to optimise from.
+        """Make the code to optimise.
 
         Args:
-            generator: On its device.
+            generator: Generator on its device.
             y: Measurements of b images.
-            degradation: What made them.
-            seed: The same for every image, so that its result does not depend on its place in the batch.
+            degradation: Degradation that made them.
+            seed: Random seed, the same for every image, so that no result depends on the place in the batch.
         """
 
 
 class Refiner(Protocol):
-    """A frozen dataclass of hyper-parameters that starts a code from another one, which is done."""
+    """A frozen dataclass of hyper-parameters that makes the code of a second loop from an optimised one."""
 
     def start(self, generator: Generator, pivot: Code, y: Tensor, degradation: Degradation, *, seed: int) -> Code:
-        """The code to optimise from.
+        """Make the code to optimise.
 
         Args:
-            generator: On its device.
-            pivot: The code that was found; it stays as it is.
+            generator: Generator on its device.
+            pivot: Optimised code, which stays as it is.
             y: Measurements of b images.
-            degradation: What made them.
-            seed: Of everything random.
+            degradation: Degradation that made them.
+            seed: Random seed.
         """

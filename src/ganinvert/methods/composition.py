@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
 from ganinvert.errors import UsageError
-from ganinvert.generators import Generator
-from ganinvert.methods.base import Code
+from ganinvert.generators import Activations, Generator
+from ganinvert.methods.base import Code, CodeRecord, kept, require
 from ganinvert.methods.initialization import initial_codes
-from ganinvert.settings import PmSFC
+from ganinvert.settings import MethodSettings, PmSFC, Weighting
 from ganinvert.subspaces import SubspacePartition
 
 WEIGHT_START = 0.5
@@ -28,11 +29,13 @@ class Composition:
 
     Attributes:
         settings: R (which must be that of the masks), K, layer, weighting, start and rates.
-        partition: The subspaces of the layer's channels.
+        partition: Subspaces of the layer's channels.
+        space: Latent space of the codes; the native one by default.
     """
 
     settings: PmSFC
     partition: SubspacePartition
+    space: str = ""
 
     @torch.no_grad()
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> ComposedCode:
@@ -55,6 +58,7 @@ class Composition:
             count=self.partition.subspaces * settings.codes,
             candidates=settings.candidates,
             seed=seed,
+            space=self.space,
         )
         if settings.init == "random":
             # The paper does not state its start. With its learning rate, σ decides everything: PixelNorm makes G
@@ -63,8 +67,8 @@ class Composition:
         z = z.unflatten(1, (settings.codes, self.partition.subspaces)).transpose(1, 2).contiguous()
         value = WEIGHT_START if settings.weighting == "tanh" else 1 / settings.codes
         w = torch.full((len(y), settings.codes, channels), value, device=y.device)
-        code = ComposedCode(z, w, self.partition, settings)
-        code.project_()
+        code = ComposedCode(z, w, self.partition, settings, space=self.space)
+        code.project_(generator)
         return code
 
 
@@ -74,24 +78,28 @@ class ComposedCode(Code):
     Because the masks are a partition, channel c needs the K weights of its own subspace only, so w is (b, K, c).
 
     Args:
-        z: Codes, (b, R, K, z).
+        z: Codes (b, R, K, *shape).
         w: Weights before the activation, (b, K, c).
-        partition: The subspaces.
-        settings: Layer, weighting, and how the variables move.
+        partition: Subspaces of the layer.
+        settings: Layer, weighting and rates.
+        space: Latent space of the codes.
     """
 
-    def __init__(self, z: Tensor, w: Tensor, partition: SubspacePartition, settings: PmSFC) -> None:
+    kind = "composition"
+
+    def __init__(self, z: Tensor, w: Tensor, partition: SubspacePartition, settings: PmSFC, *, space: str = "") -> None:
         super().__init__()
         self.z, self.w = nn.Parameter(z), nn.Parameter(w)
-        self.settings, self.layer = settings, settings.layer
+        self.settings, self.layer, self.space = settings, settings.layer, space
         self.groups = [group.to(z.device) for group in partition.groups]
 
-    def compose(self, generator: Generator) -> Tensor:
-        """Eqs. 6 and 7: the composed features (b, c, h, w) in the layer's channel order."""
-        b, subspaces, codes, _ = self.z.shape
-        z = self.z.transpose(0, 1).reshape(subspaces, b * codes, -1)
-        features = generator.grouped_features(z, self.settings.layer, self.groups).unflatten(0, (b, codes))
-        return torch.einsum("bkchw,bkc->bchw", features, self.shares())
+    def compose(self, generator: Generator) -> Activations:
+        """Eqs. 6 and 7: composed features (b, c, h, w) in the layer's channel order; styles are weighted means."""
+        b, subspaces, codes, *shape = self.z.shape
+        z = self.z.transpose(0, 1).reshape(subspaces, b * codes, *shape)
+        state, shares = generator.grouped_features(z, self.layer, self.groups, self.space), self.shares()
+        features = torch.einsum("bkchw,bkc->bchw", state.features.unflatten(0, (b, codes)), shares)
+        return state.pool(features, shares.mean(dim=2), 1)
 
     def shares(self) -> Tensor:
         """What each code gives to each channel, (b, K, c): σ(w) / Σ σ(w) of eq. 6, or w itself when linear."""
@@ -107,11 +115,28 @@ class ComposedCode(Code):
         return {"z": 1.0, "w": self.settings.weight_rate}
 
     @torch.no_grad()
-    def project_(self) -> None:
-        """Put every code back on the sphere of radius √z, in place."""
+    def project_(self, generator: Generator) -> None:
+        """Project every code to its space, in place."""
         if self.settings.sphere:
-            self.z.mul_(self.z.shape[-1] ** 0.5 / self.z.norm(dim=-1, keepdim=True))
+            generator.space(self.space).project_(self.z)
 
     def tensors(self, image: int) -> dict[str, Tensor]:
-        """Z (R, K, z) and w (K, c) of one image."""
-        return {"z": self.z[image].detach().cpu().clone(), "w": self.w[image].detach().cpu().clone()}
+        """Codes z (R, K, *shape) and weights w (K, c) of one image."""
+        return {"z": kept(self.z[image]), "w": kept(self.w[image])}
+
+    @classmethod
+    def restore(cls, record: CodeRecord) -> ComposedCode:
+        """Make the code again."""
+        settings, tensors, labels = PmSFC(**record.settings), record.tensors, record.partition.labels
+        require(tensors.keys() == {"z", "w"})
+        require(settings.weighting in get_args(Weighting) and settings.layer == record.layer)
+        require(tensors["z"].ndim >= 3 and tensors["z"].shape[:2] == (settings.subspaces, settings.codes))
+        require(tensors["w"].shape == (settings.codes, len(labels)))
+        require(settings.subspaces in (1, record.partition.subspaces))
+        partition = partition_for(settings, record.partition)
+        return cls(tensors["z"][None], tensors["w"][None], partition, settings, space=record.space)
+
+
+def partition_for(settings: MethodSettings, partition: SubspacePartition) -> SubspacePartition:
+    """Subspaces that a composition uses: with R = 1, all channels together."""
+    return partition if settings.discovery_layer is not None else SubspacePartition.whole(len(partition.labels))

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
 from ganinvert.errors import UsageError
-from ganinvert.generators import Generator, PGGANDiscriminator
+from ganinvert.generators import Activations, Discriminator, Generator
 from ganinvert.generators.tuned import TunedGenerator
 from ganinvert.methods.adversarial import discriminator_of
-from ganinvert.methods.base import Code
+from ganinvert.methods.base import Code, kept
 from ganinvert.methods.weight_deltas import WeightDeltas
 from ganinvert.settings import GenerativePrior
 
@@ -32,7 +32,7 @@ class DeepGenerativePrior:
     """
 
     settings: GenerativePrior
-    discriminator: PGGANDiscriminator | None = None
+    discriminator: Discriminator | None = None
 
     @torch.no_grad()
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> PriorCode:
@@ -48,7 +48,7 @@ class DeepGenerativePrior:
             )
         rng = torch.Generator().manual_seed(seed)
         distance = FeatureDistance(discriminator_of(generator, self.discriminator), degradation, y)
-        z = torch.randn(self.settings.candidates, generator.latent_dim, generator=rng).to(y.device)
+        z = generator.space().sample(self.settings.candidates, rng).to(y.device)
         distances = [distance(generator(part), last=_COARSE) for part in z.split(_CANDIDATES_AT_ONCE)]
         best = z[torch.cat(distances).argmin()][None].clone()
         changes = WeightDeltas(generator, after=0, rank=self.settings.rank, rng=rng)
@@ -64,7 +64,7 @@ class FeatureDistance:
         y: The measurement of one image.
     """
 
-    def __init__(self, discriminator: PGGANDiscriminator, degradation: Degradation, y: Tensor) -> None:
+    def __init__(self, discriminator: Discriminator, degradation: Degradation, y: Tensor) -> None:
         self.discriminator, self.degradation = discriminator, degradation
         with torch.no_grad():
             self.target = self._features(y)
@@ -90,6 +90,7 @@ class PriorCode(Code):
         layers: Convolutions of the generator.
     """
 
+    kind = "latent"
     layer = 0
     single_image_only = True
 
@@ -108,9 +109,9 @@ class PriorCode(Code):
         self._fixed: int | None = None
         """The weights after this layer are not tuned yet; None: all are."""
 
-    def compose(self, generator: Generator) -> Tensor:  # noqa: ARG002  (z is its own features)
-        """Z as features (1, z, 1, 1) of layer 0."""
-        return self.z[:, :, None, None]
+    def compose(self, generator: Generator) -> Activations:
+        """Activations of layer 0, before which nothing is tuned."""
+        return generator.begin(generator.styles(self.z, self.space))
 
     def render(self, generator: Generator) -> Tensor:
         """Images (1, 3, r, r) of the generator as far as it is tuned."""
@@ -125,7 +126,7 @@ class PriorCode(Code):
         """The weights move at their own rate."""
         return {name: 1.0 if name == "z" else self.settings.weight_rate for name, _ in self.named_parameters()}
 
-    def on_step_start(self, index: int, steps: int) -> bool:
+    def on_step_start(self, generator: Generator, index: int, steps: int) -> bool:  # noqa: ARG002
         """In stage s of S, the first s/S of the layers are tuned; in the last, all, and what makes the image."""
         stage = index * self.settings.stages // steps + 1
         fixed = None if stage >= self.settings.stages else self._layers * stage // self.settings.stages
@@ -139,8 +140,8 @@ class PriorCode(Code):
         self._fixed = None
 
     def tensors(self, image: int) -> dict[str, Tensor]:
-        """Z (z,)."""
-        return {"z": self.z[image].detach().cpu().clone()}
+        """The code z."""
+        return {"z": kept(self.z[image])}
 
     def deltas(self, image: int) -> dict[str, Tensor]:  # noqa: ARG002  (there is one)
         """The changes by name, float16; those of low rank as factors."""

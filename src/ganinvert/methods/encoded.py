@@ -1,15 +1,15 @@
-"""What an encoder makes of a photo, without optimisation; and features that are known."""
+"""The prediction of an encoder without optimisation, and fixed activations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
-from ganinvert.generators import Generator
-from ganinvert.methods.base import Code
+from ganinvert.generators import Activations, Generator
+from ganinvert.methods.base import Code, CodeRecord, kept, require
 from ganinvert.methods.initialization import encoder_of
 from ganinvert.methods.latent import LatentCode
 from ganinvert.settings import Encoded, SingleCode
@@ -27,37 +27,54 @@ class Encoding:
 
     @torch.no_grad()
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> Code:
-        """What the encoder sees in the measurement.
+        """Predict the code or the activations of the measurement.
 
         Raises:
             WeightsError: The generator has no encoder.
         """
         encoder = encoder_of(generator)
-        z, h = encoder(degradation.guess(y).expand(-1, 3, -1, -1))
+        z, state = encoder.predict(degradation.guess(y).expand(-1, 3, -1, -1))
         if self.settings.into == "code":
-            return LatentCode(z.float(), SingleCode(init="encoder"), seed=seed)
-        return FeatureCode(h.float(), encoder.layer)
+            return LatentCode(z.float(), SingleCode(init="encoder"), seed=seed, space=encoder.space)
+        return ActivationCode(state.map(Tensor.float), encoder.layer)
 
 
-class FeatureCode(Code):
-    """Features themselves, which nothing moves.
+class ActivationCode(Code):
+    """Activations themselves: fixed ones of an encoder or an edit, or variables such as those of F/W+.
 
     Args:
-        h: (b, c, h, w).
-        layer: Whose they are.
+        state: Activations of b images.
+        layer: Layer of the activations.
+        movable: True to make features and styles parameters.
     """
 
-    h: Tensor
+    kind = "activations"
 
-    def __init__(self, h: Tensor, layer: int) -> None:
+    def __init__(self, state: Activations, layer: int, *, movable: bool = False) -> None:
         super().__init__()
-        self.register_buffer("h", h)
-        self.layer = layer
+        self.layer, self._names = layer, tuple(state.tensors())
+        for name, value in state.tensors().items():
+            if movable and name != "image":
+                self.register_parameter(_FIELDS[name], nn.Parameter(value))
+            else:
+                self.register_buffer(_FIELDS[name], value)
 
-    def compose(self, generator: Generator) -> Tensor:  # noqa: ARG002  (they are composed already)
-        """The features."""
-        return self.h
+    def compose(self, generator: Generator) -> Activations:  # noqa: ARG002  (they are composed already)
+        """The activations."""
+        return Activations(**{name: getattr(self, _FIELDS[name]) for name in self._names})
 
     def tensors(self, image: int) -> dict[str, Tensor]:
-        """H (c, h, w) of one image."""
-        return {"h": self.h[image].detach().cpu().clone()}
+        """Features h (c, h, w), and styles and image if there are any, of one image."""
+        return {_FIELDS[name]: kept(getattr(self, _FIELDS[name])[image]) for name in self._names}
+
+    @classmethod
+    def restore(cls, record: CodeRecord) -> ActivationCode:
+        """Make the code again."""
+        require("h" in record.tensors and record.tensors.keys() <= set(_FIELDS.values()))
+        require(record.tensors["h"].ndim == 3 and len(record.tensors["h"]) == len(record.partition.labels))
+        fields = {name: record.tensors[key][None] for name, key in _FIELDS.items() if key in record.tensors}
+        return cls(Activations(**fields), record.layer)
+
+
+_FIELDS = {"features": "h", "styles": "styles", "image": "image"}
+"""Names of the activations' tensors in bundles."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganinvert.degradations import Degradation
 from ganinvert.errors import UsageError
-from ganinvert.generators import Generator, PGGANDiscriminator
+from ganinvert.generators import Activations, Discriminator, Generator
 from ganinvert.generators.tuned import TunedGenerator
 from ganinvert.losses import LpipsLoss, pixel_loss
 from ganinvert.methods.adversarial import AdversarialLoss, discriminator_of
@@ -33,7 +33,7 @@ class FineTuning:
     """
 
     settings: FineTuningSettings
-    discriminator: PGGANDiscriminator | None = None
+    discriminator: Discriminator | None = None
     reals: Tensor | None = None
 
     @property
@@ -75,7 +75,7 @@ class FineTuning:
         )
         stop = LpipsLoss(y) if settings.stop else None
         with torch.no_grad():
-            features = pivot.compose(generator).float()
+            features = pivot.compose(generator).map(Tensor.float)
         return FineTunedCode(pivot, features, changes, settings, adversary=adversary, stop=stop, seed=seed)
 
 
@@ -84,7 +84,7 @@ class FineTunedCode(Code):
 
     Args:
         pivot: The code.
-        features: What it composes, (1, c, h, w).
+        features: Activations that it composes, of one image.
         changes: The variables.
         settings: Terms and their weights.
         adversary: For the terms with a discriminator.
@@ -93,12 +93,11 @@ class FineTunedCode(Code):
     """
 
     single_image_only = True
-    features: Tensor
 
     def __init__(
         self,
         pivot: Code,
-        features: Tensor,
+        features: Activations,
         changes: WeightDeltas,
         settings: FineTuningSettings,
         *,
@@ -109,7 +108,7 @@ class FineTunedCode(Code):
         super().__init__()
         self.pivot, self.changes, self.layer = pivot.requires_grad_(False), changes, pivot.layer
         self.settings, self.adversary, self.seed = settings, adversary, seed
-        self.register_buffer("features", features, persistent=False)
+        self.kind, self.space, self.features = pivot.kind, pivot.space, features
         self._stop = stop
         self._rng = torch.Generator()
         self._local = True
@@ -120,8 +119,8 @@ class FineTunedCode(Code):
         """The generator as it is tuned now, differentiable in the changes."""
         return TunedGenerator(generator, self.changes.named())
 
-    def compose(self, generator: Generator) -> Tensor:  # noqa: ARG002  (the layers before are as they were)
-        """The pivot's features (1, c, h, w), which do not change."""
+    def compose(self, generator: Generator) -> Activations:  # noqa: ARG002  (the layers before are as they were)
+        """Activations of the pivot, which do not change."""
         return self.features
 
     def render(self, generator: Generator) -> Tensor:
@@ -131,7 +130,7 @@ class FineTunedCode(Code):
         image = self.tuned(generator).synthesize(self.features, self.layer)
         return image if self._local else image.detach()
 
-    def on_step_start(self, index: int, steps: int) -> bool:  # noqa: ARG002  (no step is special)
+    def on_step_start(self, generator: Generator, index: int, steps: int) -> bool:  # noqa: ARG002
         """Draw what the step draws, and let the discriminator learn from it."""
         # A generator's seed is 64 bits; steps of neighbouring seeds must not be the same ones.
         self._rng.manual_seed((self.seed * 1_000_003 + index) % 2**63)
@@ -161,7 +160,7 @@ class FineTunedCode(Code):
         return torch.stack(terms).sum(dim=0) if terms else None
 
     @torch.no_grad()
-    def project_(self) -> None:
+    def project_(self, generator: Generator) -> None:  # noqa: ARG002
         """After the end, changes stay what they were."""
         if self._ended is not None:
             for name, value in self.changes.named_parameters():
@@ -188,9 +187,10 @@ class FineTunedCode(Code):
 
     def _locality(self, generator: Generator) -> Tensor:
         """How far images near the pivot have moved, L2 + LPIPS (Roich et al. 2021, eq. 4), (1,)."""
-        z = torch.randn(1, generator.latent_dim, generator=self._rng).to(self.features.device)
+        z = generator.space().sample(1, self._rng).to(self.features.features.device)
         with torch.no_grad():
-            near = torch.lerp(self.features, generator.features(z, self.layer).float(), LOCALITY_SHARE)
+            other = generator.features(z, self.layer).map(Tensor.float)
+            near = self.features.lerp(other, LOCALITY_SHARE)
             before = generator.synthesize(near, self.layer).float()
         now = self.tuned(generator).synthesize(near, self.layer).float()
         perceptual: Tensor = LpipsLoss(before)(now)

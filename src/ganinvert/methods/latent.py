@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
-from ganinvert.generators import Generator
-from ganinvert.methods.base import Code
+from ganinvert.generators import Activations, Generator
+from ganinvert.methods.base import Code, CodeRecord, kept, require
 from ganinvert.methods.initialization import initial_codes
 from ganinvert.settings import SingleCode
 
@@ -20,22 +20,33 @@ class Latent:
 
     Attributes:
         settings: Start, prior, clipping and restart.
+        space: Latent space of the code; the native one by default.
     """
 
     settings: SingleCode
+    space: str = ""
 
     @torch.no_grad()
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> LatentCode:
         """One code per image."""
         settings = self.settings
         if settings.init == "random" and settings.distribution == "uniform":
-            z = _uniform(generator.latent_dim, seed).to(y.device).expand(len(y), -1).clone()
+            z = _uniform(generator.space(self.space).shape, seed).to(y.device)
+            z = z.expand(len(y), *z.shape).clone()
         else:
             z = initial_codes(
-                generator, y, degradation, init=settings.init, count=1, candidates=settings.candidates, seed=seed
+                generator,
+                y,
+                degradation,
+                init=settings.init,
+                count=1,
+                candidates=settings.candidates,
+                seed=seed,
+                space=self.space,
             )[:, 0]
-        code = LatentCode(z.contiguous(), settings, seed=seed)
-        code.project_()
+        code = LatentCode(z.contiguous(), settings, seed=seed, space=self.space)
+        code.draw(generator, -1)
+        code.project_(generator)
         return code
 
 
@@ -43,43 +54,42 @@ class LatentCode(Code):
     """One code z per image.
 
     Args:
-        z: (b, z).
-        settings: How z moves.
-        seed: Of what clipping draws.
+        z: Codes (b, *shape).
+        settings: Prior, clipping and restart.
+        seed: Random seed of clipping.
+        space: Latent space of the codes.
     """
 
+    kind = "latent"
     layer = 0
     drawn: Tensor
     kept: Tensor
 
-    def __init__(self, z: Tensor, settings: SingleCode, *, seed: int = 0) -> None:
+    def __init__(self, z: Tensor, settings: SingleCode, *, seed: int = 0, space: str = "") -> None:
         super().__init__()
         self.z = nn.Parameter(z)
-        self.settings, self.seed = settings, seed
-        # What clipping puts into the place of entries, and the end of the first descent of a restart.
+        self.settings, self.seed, self.space = settings, seed, space
+        # New values of clipped entries, and the end of the first descent of a restart.
         self.register_buffer("drawn", torch.zeros_like(z))
         self.register_buffer("kept", z.detach().clone())
-        if settings.clip:
-            self.drawn.copy_(self._draw(-1))
 
-    def compose(self, generator: Generator) -> Tensor:  # noqa: ARG002  (z is its own features)
-        """Z as features (b, z, 1, 1) of layer 0."""
-        return self.z[:, :, None, None]
+    def compose(self, generator: Generator) -> Activations:
+        """Activations of layer 0."""
+        return generator.begin(generator.styles(self.z, self.space))
 
     def penalty(self, generator: Generator, x: Tensor) -> Tensor | None:  # noqa: ARG002
-        """The negative log-likelihood of z under N(0, I) per entry, up to a constant, times its weight."""
+        """Negative log-likelihood of z in its space, times its weight."""
         if not self.settings.prior:
             return None
-        return self.settings.prior * self.z.square().mean(dim=1) / 2
+        return self.settings.prior * generator.space(self.space).prior(self.z)
 
-    def on_step_start(self, index: int, steps: int) -> bool:
-        """Half-way, a restart turns z to −ẑ: what descends to the wrong side from z may find the right one from there.
+    def on_step_start(self, generator: Generator, index: int, steps: int) -> bool:
+        """Half-way, a restart turns z to −ẑ: a descent to the wrong side from z may find the right one from there.
 
         G(−z) is far from G(z), and gradient descent on networks with ReLU has one spurious minimum near a negative
         multiple of the code that is sought (Ma et al. 2018).
         """
-        if self.settings.clip:
-            self.drawn.copy_(self._draw(index))
+        self.draw(generator, index)
         if not self.settings.restart or index != (steps + 1) // 2:
             return False
         with torch.no_grad():
@@ -88,33 +98,43 @@ class LatentCode(Code):
         return True
 
     @torch.no_grad()
-    def project_(self) -> None:
-        """Draw anew what stochastic clipping does not allow, and put z back on the sphere of radius √z, in place."""
+    def project_(self, generator: Generator) -> None:
+        """Draw entries anew that stochastic clipping does not allow, and project z to its space, in place."""
         settings, z = self.settings, self.z
         if settings.clip:
             z.copy_(torch.where(z.abs() > settings.clip, self.drawn, z))
         if settings.sphere:
-            z.mul_(z.shape[1] ** 0.5 / z.norm(dim=1, keepdim=True))
+            generator.space(self.space).project_(z)
 
-    def _draw(self, index: int) -> Tensor:
-        """What clipping draws in a step: the same for every image, (z,)."""
-        seed, size, bound = self.seed + 7919 * (index + 1), self.z.shape[1], self.settings.clip
+    def draw(self, generator: Generator, index: int) -> None:
+        """Draw the new values of entries that clipping replaces in a step, the same for every image."""
+        seed, bound = self.seed + 7919 * (index + 1), self.settings.clip
+        if not bound:
+            return
         if self.settings.distribution == "uniform":
-            return _uniform(size, seed)
-        return torch.randn(size, generator=torch.Generator().manual_seed(seed)).clamp(-bound, bound)
+            self.drawn.copy_(_uniform(self.z.shape[1:], seed))
+        else:
+            rng = torch.Generator().manual_seed(seed)
+            self.drawn.copy_(generator.space(self.space).sample(1, rng)[0].clamp(-bound, bound))
 
     @torch.no_grad()
     def on_end(self, losses: Tensor) -> None:
-        """Of the two ends of a restart, keep the better one of every image."""
+        """Keep the better one of the two ends of a restart, for every image."""
         half = (len(losses) + 1) // 2
         if self.settings.restart and half < len(losses):
             first = (losses[half - 1] <= losses[-1]).to(self.z.device)
-            self.z.copy_(torch.where(first[:, None], self.kept, self.z))
+            self.z.copy_(torch.where(first.view(-1, *[1] * (self.z.ndim - 1)), self.kept, self.z))
 
     def tensors(self, image: int) -> dict[str, Tensor]:
-        """Z (z,) of one image."""
-        return {"z": self.z[image].detach().cpu().clone()}
+        """The code z of one image."""
+        return {"z": kept(self.z[image])}
+
+    @classmethod
+    def restore(cls, record: CodeRecord) -> LatentCode:
+        """Make the code again; its settings are of no use any more."""
+        require(record.tensors.keys() == {"z"} and record.tensors["z"].ndim >= 1)
+        return cls(record.tensors["z"][None], SingleCode(), space=record.space)
 
 
-def _uniform(size: int, seed: int) -> Tensor:
-    return torch.rand(size, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+def _uniform(shape: tuple[int, ...], seed: int) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1

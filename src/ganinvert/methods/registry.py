@@ -5,28 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pkgutil import resolve_name
-from typing import Any, get_args
 
-from torch import Tensor, nn
+from torch import nn
 
 from ganinvert.errors import MissingNetworkError, UsageError, WeightsError
 from ganinvert.generators import Generator
 from ganinvert.methods.adversarial import discriminator_of
 from ganinvert.methods.base import Code, Method
-from ganinvert.methods.composition import ComposedCode
-from ganinvert.methods.encoded import FeatureCode
+from ganinvert.methods.composition import ComposedCode, partition_for
+from ganinvert.methods.encoded import ActivationCode
 from ganinvert.methods.initialization import encoder_of
 from ganinvert.methods.latent import LatentCode
 from ganinvert.methods.residuals import ResidualCode
 from ganinvert.settings import (
     InversionSettings,
-    LayerResiduals,
     MethodSettings,
-    PmSFC,
-    SingleCode,
-    Weighting,
 )
-from ganinvert.settings.methods.base import LAYER
 from ganinvert.subspaces import SubspacePartition, find_partition
 from ganinvert.weights import digest
 
@@ -77,49 +71,8 @@ def auxiliary_digests(settings: InversionSettings, generator: Generator) -> dict
     return {kind: digest(found[kind](generator).state_dict()) for kind in settings.networks}
 
 
-def partition_for(settings: MethodSettings, partition: SubspacePartition) -> SubspacePartition:
-    """The subspaces that a composition uses: with R = 1, all channels together."""
-    composed = settings.discovery_layer is not None
-    return partition if composed else SubspacePartition.whole(len(partition.labels))
-
-
-def code_from_tensors(
-    method: Mapping[str, Any], tensors: Mapping[str, Tensor], partition: SubspacePartition, *, layer: int
-) -> Code:
-    """The code of one image, from what a bundle keeps of it.
-
-    Args:
-        method: Fields of the method's settings.
-        tensors: As `Code.tensors` gives them.
-        partition: The subspaces of `layer`.
-        layer: Where results are edited, and where features without a code are.
-
-    Raises:
-        TypeError, ValueError, UsageError: They do not fit together.
-    """
-    parts = {name: tensor[None] for name, tensor in tensors.items()}
-    residuals = [f"d{n}" for n in range(1, len(parts))]
-    names = set(parts)
-    if names == {"h"}:
-        _require(parts["h"].ndim == 4)
-        return FeatureCode(parts["h"], layer)
-    if names == {"z", "w"}:
-        composed = PmSFC(**method)
-        _require(composed.weighting in get_args(Weighting) and composed.layer == layer)
-        _require(parts["z"].ndim == 4 and parts["z"].shape[1:3] == (composed.subspaces, composed.codes))
-        _require(parts["w"].shape[1:] == (composed.codes, len(partition.labels)))
-        _require(composed.subspaces in (1, partition.subspaces))
-        return ComposedCode(parts["z"], parts["w"], partition_for(composed, partition), composed)
-    _require(names == {"z", *residuals} and parts["z"].ndim == 2 and len(residuals) <= layer)
-    _require(all(parts[name].ndim == 4 for name in residuals))
-    if not residuals:
-        return LatentCode(parts["z"], SingleCode())
-    return ResidualCode(parts["z"], [parts[name] for name in residuals], LayerResiduals(layer=len(residuals)))
-
-
-def _require(holds: bool) -> None:
-    if not holds:
-        raise ValueError("its parts do not fit together")
+CODES: Mapping[str, type[Code]] = {code.kind: code for code in (ComposedCode, LatentCode, ResidualCode, ActivationCode)}
+"""Classes of codes, by their kinds in bundles."""
 
 
 def edit_layer(settings: MethodSettings, generator: Generator) -> int:
@@ -128,7 +81,7 @@ def edit_layer(settings: MethodSettings, generator: Generator) -> int:
     Raises:
         WeightsError: The method needs an encoder, and the generator has none.
     """
-    default = min(LAYER, generator.num_layers)
+    default = generator.edit_layer
     encoder = encoder_of(generator).layer if "encoder" in settings.networks else default
     return settings.edit_layer(default, encoder)
 

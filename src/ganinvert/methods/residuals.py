@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
-from ganinvert.generators import Generator
-from ganinvert.methods.base import Code
+from ganinvert.generators import Activations, Generator
+from ganinvert.methods.base import Code, CodeRecord, kept, require
 from ganinvert.methods.initialization import initial_codes
 from ganinvert.settings import LayerResiduals
 
@@ -20,9 +20,11 @@ class Residuals:
 
     Attributes:
         settings: L, start, and the weight of the residuals' size.
+        space: Latent space of the code; the native one by default.
     """
 
     settings: LayerResiduals
+    space: str = ""
 
     @torch.no_grad()
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> ResidualCode:
@@ -35,34 +37,45 @@ class Residuals:
         settings = self.settings
         generator.check_layer(settings.layer)
         z = initial_codes(
-            generator, y, degradation, init=settings.init, count=1, candidates=settings.candidates, seed=seed
+            generator,
+            y,
+            degradation,
+            init=settings.init,
+            count=1,
+            candidates=settings.candidates,
+            seed=seed,
+            space=self.space,
         )[:, 0]
         infos = [generator.layer_info(layer) for layer in range(1, settings.layer + 1)]
         residuals = [torch.zeros(len(y), info.channels, info.size, info.size, device=y.device) for info in infos]
-        return ResidualCode(z.contiguous(), residuals, settings)
+        return ResidualCode(z.contiguous(), residuals, settings, space=self.space)
 
 
 class ResidualCode(Code):
     """Codes and residuals of b images.
 
     Args:
-        z: (b, z).
-        residuals: (b, c, h, w) of layers 1, 2, …
-        settings: The weight of their size.
+        z: Codes (b, *shape).
+        residuals: Residuals (b, c, h, w) of layers 1, 2, …
+        settings: Weight of their size.
+        space: Latent space of the codes.
     """
 
-    def __init__(self, z: Tensor, residuals: list[Tensor], settings: LayerResiduals) -> None:
+    kind = "residuals"
+
+    def __init__(self, z: Tensor, residuals: list[Tensor], settings: LayerResiduals, *, space: str = "") -> None:
         super().__init__()
         self.z = nn.Parameter(z)
         self.residuals = nn.ParameterList(nn.Parameter(residual) for residual in residuals)
-        self.settings, self.layer = settings, len(residuals)
+        self.settings, self.layer, self.space = settings, len(residuals), space
 
-    def compose(self, generator: Generator) -> Tensor:
+    def compose(self, generator: Generator) -> Activations:
         """h₀ = z, hₗ = gₗ(hₗ₋₁) + dₗ."""
-        h = self.z[:, :, None, None]
+        state = generator.begin(generator.styles(self.z, self.space))
         for layer, residual in enumerate(self.residuals, 1):
-            h = generator.carry(h, layer - 1, layer) + residual
-        return h
+            state = generator.carry(state, layer - 1, layer)
+            state = state.replace(state.features + residual)
+        return state
 
     def penalty(self, generator: Generator, x: Tensor) -> Tensor:  # noqa: ARG002
         """Σₗ mean dₗ², times its weight."""
@@ -70,6 +83,16 @@ class ResidualCode(Code):
         return self.settings.penalty * torch.stack(sizes).sum(dim=0)
 
     def tensors(self, image: int) -> dict[str, Tensor]:
-        """Z (z,) and residuals d1, d2, … (c, h, w) of one image."""
+        """The code z and residuals d1, d2, … (c, h, w) of one image."""
         residuals = {f"d{layer}": residual for layer, residual in enumerate(self.residuals, 1)}
-        return {name: value[image].detach().cpu().clone() for name, value in {"z": self.z, **residuals}.items()}
+        return {name: kept(value[image]) for name, value in {"z": self.z, **residuals}.items()}
+
+    @classmethod
+    def restore(cls, record: CodeRecord) -> ResidualCode:
+        """Make the code again; the residuals' weight is of no use any more."""
+        parts = {name: tensor[None] for name, tensor in record.tensors.items()}
+        names = [f"d{layer}" for layer in range(1, len(parts))]
+        require(parts.keys() == {"z", *names} and 1 <= len(names) <= record.layer)
+        require(parts["z"].ndim >= 2 and all(parts[name].ndim == 4 for name in names))
+        settings = LayerResiduals(layer=len(names))
+        return cls(parts["z"], [parts[name] for name in names], settings, space=record.space)

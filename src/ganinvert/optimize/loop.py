@@ -129,7 +129,7 @@ class _Problem:
             )
 
         for index in range(resume.done if resume is not None else 0, optimization.steps):
-            if code.on_step_start(index, optimization.steps):
+            if code.on_step_start(self.generator, index, optimization.steps):
                 optimizer.reset_moments()
                 run = self._step_function(code, evaluate, optimizer)
             optimizer.set_rate(optimization.rate(index))
@@ -154,7 +154,7 @@ class _Problem:
                 return surrogate.sum()
 
             optimizer.step(objective)
-            code.project_()
+            code.project_(self.generator)
             return results[0]
 
         if uses_cuda_graph(optimizer.kind, code, self.y.device):

@@ -6,7 +6,6 @@ from ganinvert.settings.common import Align as Align
 from ganinvert.settings.common import Augmentation as Augmentation
 from ganinvert.settings.common import Box as Box
 from ganinvert.settings.common import DiscoveryPreset as DiscoveryPreset
-from ganinvert.settings.common import EvaluatedTask as EvaluatedTask
 from ganinvert.settings.common import FitMode as FitMode
 from ganinvert.settings.common import GanLoss as GanLoss
 from ganinvert.settings.common import GrayImages as GrayImages
@@ -48,6 +47,7 @@ from ganinvert.settings.presets import divergences as divergences
 from ganinvert.settings.presets import method_entry as method_entry
 from ganinvert.settings.presets import preset_of as preset_of
 from ganinvert.settings.request import Request as Request
+from ganinvert.settings.request import RequestOptions as RequestOptions
 from ganinvert.settings.tasks import TASKS as TASKS
 from ganinvert.settings.tasks import ColorizeTask as ColorizeTask
 from ganinvert.settings.tasks import InpaintTask as InpaintTask

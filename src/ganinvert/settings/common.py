@@ -15,7 +15,6 @@ Affinity = Literal["thresholded", "paper"]
 Augmentation = Literal["adaptive", "fixed", "none"]
 Box = tuple[int, int, int, int]
 """Left, top, width and height, in pixels."""
-EvaluatedTask = Literal["invert", "colorize", "upscale", "inpaint"]
 FitMode = Literal["crop", "pad", "squash"]
 GrayImages = Literal["keep", "skip"]
 Kernel = Literal["bicubic", "area", "bilinear", "lanczos"]

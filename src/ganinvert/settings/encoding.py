@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from ganinvert.errors import UsageError
 from ganinvert.settings.common import at_least, not_negative, positive, require_seed, scheduled_rate
+from ganinvert.settings.options import option
+
+_LEARNING = "Optimisation"
 
 
 @dataclass(frozen=True)
@@ -30,21 +33,31 @@ class EncoderTraining:
         seed: Random seed.
     """
 
-    layer: int = 3
-    base: int = 1536
-    cap: int = 128
-    images: int = 50_000
-    batch: int = 8
-    lr: float = 1e-3
+    layer: int = option(3, "--layer", help="Number of convolutions after which features are predicted.", metavar="L")
+    base: int = option(
+        1536, "--base", help="Base of the number of channels, min(max(base / r, 16), cap) at r pixels.", metavar="N"
+    )
+    cap: int = option(128, "--cap", help="Maximum of channels; see --base.", metavar="N")
+    images: int = option(50_000, "--images", help="Number of samples to train on.", metavar="N", panel=_LEARNING)
+    batch: int = option(
+        8,
+        "--batch-size",
+        help="Number of samples per step, to which half as many photos are added.",
+        metavar="N",
+        panel=_LEARNING,
+    )
+    lr: float = option(1e-3, "--lr", help="Learning rate of the Adam optimiser.", metavar="RATE", panel=_LEARNING)
     code: float = 1.0
     features: float = 1.0
     pixel: float = 5.0
     perceptual: float = 0.5
     noise: float = 0.02
-    flip: bool = True
+    flip: bool = option(
+        True, "--flip/--no-flip", help="Show mirrored photos too.", panel=_LEARNING, show_default="flip"
+    )
     evaluation_images: int = 64
     evaluations: int = 10
-    seed: int = 0
+    seed: int = option(0, "--seed", help="Random seed of the whole training.", metavar="N", panel=_LEARNING)
 
     def __post_init__(self) -> None:
         at_least("layer", self.layer, 0)

@@ -1,14 +1,28 @@
-"""What a task on photos is asked for, as plain data."""
+"""Requests: a task on photos with all its settings, as plain data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from ganinvert.errors import UsageError
 from ganinvert.settings.common import DEFAULT_GENERATOR, Align, FitMode, Precision, require_seed
 from ganinvert.settings.methods import InversionSettings
 from ganinvert.settings.tasks import InvertTask, TaskOptions
+
+
+class RequestOptions(TypedDict, total=False):
+    """Fields of `Request` as keywords, except the task, the settings and the generator."""
+
+    fit: FitMode
+    align: Align
+    face: int
+    paste_back: bool
+    reals: Path | None
+    device: str
+    dtype: Precision
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -19,13 +33,14 @@ class Request:
         task: Task and its options.
         settings: Method, optimiser, loss weights and fine-tuning.
         generator: Name of a generator, or path of its file.
-        fit: How photos that are not square become square.
-        align: Whether faces are moved to where a face generator expects them.
+        fit: Way of making photos square: "crop", "pad" or "squash".
+        align: "auto" moves a face to where a face generator expects it, unless it is there; "force" always; "off"
+            never, and warns if it should.
         face: Number of the face in the photo, counted from the largest, from 1.
-        paste_back: Put the result back into the photo, too.
+        paste_back: Also put the result back into the photo, at its own size: `Inversion.whole`.
         reals: Folder of real photos for near-perfect fine-tuning; None: the generator's own samples.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        dtype: Precision of convolutions.
+        dtype: Precision of convolutions: "auto", "float32" or "bfloat16".
         seed: Random seed of everything that is drawn.
     """
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from ganinvert.errors import UsageError
 from ganinvert.settings.common import Augmentation, GanLoss, GrayImages, at_least, not_negative, positive, require_seed
+from ganinvert.settings.options import option
+
+_LEARNING = "Optimisation"
 
 
 @dataclass(frozen=True)
@@ -34,24 +37,49 @@ class Training:
         seed: Random seed.
     """
 
-    resolution: int = 64
-    latent_dim: int = 128
-    base: int = 2048
-    cap: int = 128
-    images: int = 400_000
-    phase_images: int = 20_000
-    batch: int = 16
-    lr: float = 2e-3
-    loss: GanLoss = "non-saturating"
+    resolution: int = option(64, "--resolution", help="Resolution in pixels: 16, 32, … 1024.", metavar="N")
+    latent_dim: int = option(128, "--latent", help="Length of the latent code z.", metavar="N")
+    base: int = option(
+        2048, "--base", help="Base of the number of channels, min(base / r, cap) at r pixels.", metavar="N"
+    )
+    cap: int = option(
+        128, "--cap", help="Maximum of channels; the official networks have base 16384 and cap 512.", metavar="N"
+    )
+    images: int = option(
+        400_000, "--images", help="Number of images to train on, counting repetitions.", metavar="N", panel=_LEARNING
+    )
+    phase_images: int = option(
+        20_000,
+        "--phase",
+        help="Number of images to fade in each resolution, and to settle it; 0 trains without growing.",
+        metavar="N",
+        panel=_LEARNING,
+    )
+    batch: int = option(16, "--batch-size", help="Number of images per step.", metavar="N", panel=_LEARNING)
+    lr: float = option(2e-3, "--lr", help="Learning rate of the Adam optimiser.", metavar="RATE", panel=_LEARNING)
+    loss: GanLoss = option("non-saturating", "--loss", help="Adversarial loss.", panel=_LEARNING)
     r1: float = 1.0
-    augmentation: Augmentation = "adaptive"
-    features: float = 1.0
+    augmentation: Augmentation = option(
+        "adaptive",
+        "--augment",
+        help="Augmentation of the discriminator's images: as it overfits, always, or never.",
+        panel=_LEARNING,
+    )
+    features: float = option(
+        1.0,
+        "--features",
+        help="Weight of discriminators on AlexNet's features; 0 for none.",
+        metavar="WEIGHT",
+        panel=_LEARNING,
+    )
     ema_images: int = 10_000
-    flip: bool = True
-    gray: GrayImages = "keep"
+    flip: bool = option(
+        True, "--flip/--no-flip", help="Show mirrored images too.", panel=_LEARNING, show_default="flip"
+    )
+    gray: GrayImages = option("keep", "--gray", help="Keep or skip gray images.", panel="Input/Output")
     evaluation_images: int = 2000
     evaluations: int = 10
-    seed: int = 0
+    seed: int = option(0, "--seed", help="Random seed of the whole training.", metavar="N", panel=_LEARNING)
 
     def __post_init__(self) -> None:
         if self.resolution not in RESOLUTIONS:

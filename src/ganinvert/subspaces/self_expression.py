@@ -140,17 +140,19 @@ def learn_self_expression(
     optimizer = torch.optim.Adam([weight], lr=settings.lr, betas=(0.9, 0.999))
     losses = torch.empty(settings.steps, 3, device=device)
     for index in range(settings.steps):
-        z = torch.randn(settings.batch, generator.latent_dim, generator=rng).to(device)
+        z = generator.space().sample(settings.batch, rng).to(device)
         with torch.no_grad():
-            h = generator.features(z, settings.layer)
-            image = generator.synthesize(h, settings.layer)
+            state = generator.features(z, settings.layer)
+            image, h = generator.synthesize(state, settings.layer), state.features
         matrix = weight * (1 - identity)
         expressed = torch.einsum("nchw,cd->ndhw", h, matrix)
         if moments is None:
             feature_loss = (h - expressed).square().sum() / settings.batch
         else:
             feature_loss = _expected_feature_loss(moments, identity - matrix)
-        image_loss = (image - generator.synthesize(expressed, settings.layer)).square().sum() / settings.batch
+        image_loss = (
+            image - generator.synthesize(state.replace(expressed), settings.layer)
+        ).square().sum() / settings.batch
         sparsity = matrix.abs().sum()
         optimizer.param_groups[0]["lr"] = settings.rate(index)
         optimizer.zero_grad(set_to_none=True)
@@ -169,11 +171,11 @@ def _second_moments(generator: Generator, settings: Discovery, rng: torch.Genera
     if not settings.moment_codes:
         return None
     device = next(generator.parameters()).device
-    z = torch.randn(settings.moment_codes, generator.latent_dim, generator=rng).to(device)
+    z = generator.space().sample(settings.moment_codes, rng).to(device)
     channels = generator.layer_info(settings.layer).channels
     total = torch.zeros(channels, channels, device=device)
     for part in z.split(64):
-        maps = generator.features(part, settings.layer).transpose(0, 1).flatten(1)
+        maps = generator.features(part, settings.layer).features.transpose(0, 1).flatten(1)
         total = total + maps @ maps.T
     return total / settings.moment_codes
 

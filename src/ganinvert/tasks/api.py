@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Options(SessionOptions, total=False):
-    """Options that the functions for one photo share.
+    """Options that the functions for one photo share: these, `partition`, and the fields of `Request`.
 
     Attributes:
         settings: Method, optimiser, loss weights and fine-tuning; by default `preset_of("pmsfc", task)`.
@@ -81,7 +81,7 @@ def upscale(
 
     Args:
         picture: The small photo, a file or a Pillow image.
-        factor: How many times smaller it is than the generator's images; a photo of another size is resized to it.
+        factor: Factor by which it is smaller than the generator's images; a photo of another size is resized to that.
             None takes the photo's own size, whatever factor that is.
         kernel: Filter with which it was made smaller: see `degradations.Downsample`.
         options: See `Options`.

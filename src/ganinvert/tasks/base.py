@@ -33,8 +33,8 @@ class PreparedImage:
 
     Attributes:
         fit: The photo in the square that is measured.
-        measurement: What the optimisation has to explain.
-        notes: What was done to the photo, and what is doubtful about it ("warning: …").
+        measurement: Measurement of the wanted image, which the optimisation explains.
+        notes: Changes to the photo, and doubts about it ("warning: …").
         sha256: SHA-256 over everything in the photo that the result depends on.
         picture: The whole photo, if the result is to be put back into it.
     """
@@ -127,7 +127,7 @@ class Task(ABC, Generic[O]):
         """
 
     def degrade(self, levels: Tensor, trial: Any, rng: np.random.Generator) -> images.Picture:  # noqa: ARG002
-        """What a user would have instead of a photo whose truth is known.
+        """Degrade a photo whose truth is known to what a user would have.
 
         Args:
             levels: The photo in the generator's square, (3, r, r) uint8.
@@ -155,7 +155,7 @@ def picture_of(x: Tensor) -> images.Picture:
 
 
 def explained(degradation: Degradation, measured: Measurement, x: Tensor) -> dict[str, float]:
-    """How well the generator's image x (1, 3, r, r) explains the measurement: PSNR, SSIM and LPIPS.
+    """PSNR, SSIM and LPIPS between a measurement and the generator's image x (1, 3, r, r), degraded alike.
 
     Gray measurements are compared as images of three equal channels; the PSNR is that of the known pixels.
     """

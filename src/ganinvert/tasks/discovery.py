@@ -1,4 +1,4 @@
-"""Discovering a generator's subspaces and keeping them for every later inversion."""
+"""Discovery of a generator's subspaces, which are kept for every later inversion."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from ganinvert.subspaces import (
 
 @dataclass(frozen=True)
 class DiscoveredSubspaces:
-    """What `discover` found.
+    """Subspaces of a generator's layer.
 
     Attributes:
-        expression: The self-expression matrix with its loss history.
-        partition: Its channels in R subspaces.
-        path: Where the matrix is kept.
-        reused: True when the matrix had been learned before with the same settings.
+        expression: Self-expression matrix S with its loss history.
+        partition: Channels of the layer in R subspaces.
+        path: File that keeps S.
+        reused: True if S had been learned before with the same settings.
     """
 
     expression: SelfExpression
@@ -52,12 +52,12 @@ def discover(
     """Discover a generator's subspaces and keep them for `invert` (PmSFC, eqs. 3–5 and algorithm 1).
 
     Args:
-        generator: `portraits-64` or a generator file.
-        subspaces: R.
+        generator: Name of a generator, or path of its file.
+        subspaces: Number of subspaces, R.
         settings: Layer, steps, learning rate and weights; `settings.DISCOVERY["paper"]` is the paper's.
-        affinity: How S becomes an affinity, see `affinity_matrix`.
+        affinity: Comparison of channels by S, see `affinity_matrix`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        again: Learn S even when it has been learned with the same settings.
+        again: Learn S even if it has been learned with the same settings.
         callback: Called after every step.
 
     Raises:
@@ -73,12 +73,12 @@ def discover(
         raise UsageError(
             f"{subspaces} subspaces cannot be made of {channels} channels", hint=f"choose -R between 1 and {channels}"
         )
-    found = None if again else discovered(loaded, settings)
-    if found is None:
+    stored = None if again else discovered(loaded, settings)
+    if stored is None:
         expression = learn_self_expression(loaded.to(place), settings, callback=callback)
-        found = expression, store(expression)
-        reused = False
+        path = store(expression)
     else:
-        prefer(*found)
-        reused = True
-    return DiscoveredSubspaces(found[0], partition_of(*found, subspaces, affinity=affinity), found[1], reused)
+        expression, path = stored
+        prefer(expression, path)
+    partition = partition_of(expression, path, subspaces, affinity=affinity)
+    return DiscoveredSubspaces(expression, partition, path, reused=stored is not None)

@@ -1,13 +1,10 @@
-"""Editing results: exchanging subspaces between two, interpolating, scaling; everything on composed features."""
+"""Edits of results on composed features: exchanging subspaces, interpolating, scaling."""
 
 from __future__ import annotations
 
 import math
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,9 +13,11 @@ from torch import Tensor
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.errors import BundleError, UsageError
-from ganinvert.generators import Generator, blended
+from ganinvert.generators import Activations, Generator, blended
+from ganinvert.methods import ActivationCode
 from ganinvert.metrics import lpips, to_unit
 from ganinvert.settings import InterpolationPath
+from ganinvert.tasks.provenance import made_now
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,8 +28,8 @@ class Edit:
     """An image made from bundles.
 
     Attributes:
-        image: 8 bits.
-        bundle: Renders the image again.
+        image: Edited image, 8 bits.
+        bundle: Bundle that renders the image again.
     """
 
     image: Image
@@ -41,21 +40,21 @@ def render(bundle: LatentBundle, generator: Generator, *, subspaces: Sequence[in
     """Render a bundle again; bit-exact on the CPU without an edit.
 
     Args:
-        bundle: Of any task. What its file showed is kept in an edit, too.
-        generator: That which made it.
-        subspaces: Numbers 1 … R of those whose features are multiplied by `scale`.
-        scale: 1 changes nothing, 0 switches the subspaces off.
+        bundle: Bundle of any task; an edit agrees with its measurement, too.
+        generator: Generator that made the bundle.
+        subspaces: Numbers, 1 … R, of the subspaces whose features are multiplied by `scale`.
+        scale: Factor; 1 changes nothing, 0 switches the subspaces off.
 
     Raises:
         BundleError: The bundle was made with another generator.
-        UsageError: A subspace does not exist, or the scale is no number.
+        UsageError: A subspace does not exist, or the scale is not finite.
     """
     if not math.isfinite(scale):
         raise UsageError(f"features cannot be scaled by {scale:g}", hint="choose a number, for instance 1.3")
     features = bundle.features(generator)
     if subspaces and scale != 1:
-        chosen = bundle.partition.channels(subspaces)[:, None, None]
-        features = torch.where(chosen, scale * features, features)
+        channels = bundle.partition.channels(subspaces)[:, None, None]
+        features = features.replace(torch.where(channels, scale * features.features, features.features))
         bundle = _edited(bundle, features, "render", {"subspaces": _listed(subspaces), "scale": scale})
     return Edit(_image(bundle.render(generator, features=features)), bundle)
 
@@ -66,10 +65,10 @@ def swap(
     """Exchange the composed features of some subspaces between two images and decode them (PmSFC, figure 4).
 
     Args:
-        a: A bundle.
-        b: Another of the same generator, layer and subspaces.
-        generator: That which made both.
-        subspaces: Numbers 1 … R.
+        a: First bundle.
+        b: Second bundle, of the same generator, layer and subspaces.
+        generator: Generator that made both.
+        subspaces: Numbers, 1 … R, of the subspaces to exchange.
         strength: Share of the way to the other's features; 1 replaces them.
 
     Returns:
@@ -80,15 +79,14 @@ def swap(
         UsageError: A subspace does not exist.
     """
     require_alike(a, b)
-    chosen = a.partition.channels(subspaces)[:, None, None]
+    channels = a.partition.channels(subspaces)
     ours, theirs = a.features(generator), b.features(generator)
     plain = [to_unit(a.decode(generator, features)) for features in (ours, theirs)]
     settings = {"subspaces": _listed(subspaces), "strength": strength}
     edits = []
     for bundle, own, other in ((a, ours, theirs), (b, theirs, ours)):
         # Replaced to the bit at strength 1, so that exchanging twice gives the first image again.
-        mixed = other if strength == 1 else torch.lerp(own, other, strength)
-        features = torch.where(chosen, mixed, own)
+        features = own.where(other if strength == 1 else own.lerp(other, strength), channels)
         edited = _edited(bundle, features, "swap", settings)
         x = edited.decode(generator, features)
         distances = {f"lpips_{name}": float(lpips(to_unit(x), image)) for name, image in zip("ab", plain, strict=True)}
@@ -97,18 +95,9 @@ def swap(
 
 
 def swap_grid(a: LatentBundle, b: LatentBundle, generator: Generator, *, strength: float = 1.0) -> Image:
-    """Every subspace's exchange in one labelled picture (PmSFC, figure 4).
+    """Draw the exchange of every subspace in one labelled picture (PmSFC, figure 4); arguments as in `swap`.
 
     A row per subspace: the two inversions at the ends, between them a with b's subspace and b with a's.
-
-    Args:
-        a: A bundle.
-        b: Another of the same generator, layer and subspaces.
-        generator: That which made both.
-        strength: As in `swap`.
-
-    Raises:
-        BundleError: The bundles do not belong together.
     """
     ends = swap(a, b, generator, subspaces=[])
     pairs = [swap(a, b, generator, subspaces=[n], strength=strength) for n in range(1, a.partition.subspaces + 1)]
@@ -127,15 +116,15 @@ def interpolate(
     frames: int = 60,
     path: InterpolationPath = "features",
 ) -> list[Edit]:
-    """The images between two (PmSFC, figure 6).
+    """Interpolate between two results (PmSFC, figure 6).
 
     Args:
-        a: The first frame.
-        b: The last frame.
-        generator: That which made both.
-        frames: How many, with both ends, at least 2.
-        path: Linear in the composed "features", as the paper; or in the "codes" and weights, codes kept at their
-            length.
+        a: Bundle of the first frame.
+        b: Bundle of the last frame.
+        generator: Generator that made both.
+        frames: Number of frames with both ends, at least 2.
+        path: Space of the interpolation: linear in the composed "features", as the paper; or in the "codes" and
+            weights, codes kept at their length.
 
     Raises:
         BundleError: The bundles do not belong together, or an edited one has no codes.
@@ -151,7 +140,7 @@ def interpolate(
         if 0 < share < 1 and path == "codes":
             features = _between_codes(a, b, generator, share)
         else:
-            features = torch.lerp(first, last, share) if share < 1 else last
+            features = first.lerp(last, share) if share < 1 else last
         edited = _edited(a, features, "interpolate", {"path": path, "share": share})
         bundle = replace(edited, measurement=None, deltas=blended(a.deltas, b.deltas, share))
         edits.append(Edit(_image(bundle.decode(generator, features)), bundle))
@@ -159,11 +148,7 @@ def interpolate(
 
 
 def require_alike(a: LatentBundle, b: LatentBundle) -> None:
-    """Refuse bundles whose features cannot be exchanged.
-
-    Raises:
-        BundleError: Generators, layers or subspaces differ.
-    """
+    """Raise BundleError if the generators, layers or subspaces of two bundles differ."""
     for what, ours, theirs in (
         ("generators", a.digest, b.digest),
         ("layers", a.layer, b.layer),
@@ -176,32 +161,29 @@ def require_alike(a: LatentBundle, b: LatentBundle) -> None:
             )
 
 
-def _between_codes(a: LatentBundle, b: LatentBundle, generator: Generator, share: float) -> Tensor:
+def _between_codes(a: LatentBundle, b: LatentBundle, generator: Generator, share: float) -> Activations:
     shapes = [{name: tensor.shape for name, tensor in bundle.tensors.items()} for bundle in (a, b)]
-    if "z" not in shapes[0] or shapes[0] != shapes[1] or a.composition != b.composition:
+    if "z" not in shapes[0] or shapes[0] != shapes[1] or (a.code, a.composition) != (b.code, b.composition):
         raise BundleError(
             "these bundles have no codes that correspond", hint="interpolate their features: --path features"
         )
-    lengths = (bundle.tensors["z"].norm(dim=-1, keepdim=True) for bundle in (a, b))
     tensors = {name: torch.lerp(tensor, b.tensors[name], share) for name, tensor in a.tensors.items()}
-    z = tensors["z"]
-    tensors["z"] = z * (torch.lerp(next(lengths), next(lengths), share) / z.norm(dim=-1, keepdim=True).clamp(min=1e-8))
+    tensors["z"] = generator.space(a.code["space"]).lerp(a.tensors["z"], b.tensors["z"], share)
     return replace(a, tensors=tensors, deltas=blended(a.deltas, b.deltas, share)).features(generator)
 
 
-def _edited(bundle: LatentBundle, features: Tensor, task: str, settings: dict[str, Any]) -> LatentBundle:
-    """A bundle that holds the features themselves."""
+def _edited(bundle: LatentBundle, features: Activations, task: str, settings: dict[str, Any]) -> LatentBundle:
+    """Return a bundle that holds the edited features themselves."""
     provenance = {
         "from": bundle.provenance.get("input_sha256", ""),
         "licence": bundle.provenance.get("licence", ""),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        **{package: version(package) for package in ("ganinvert", "torch")},
+        **made_now(),
     }
     return replace(
         bundle,
         task=task,
-        tensors={"h": features[0].cpu().clone()},
+        code={"kind": ActivationCode.kind, "space": ""},
+        tensors=ActivationCode(features, bundle.layer).tensors(0),
         losses=torch.zeros(0),
         metrics={},
         settings=settings,

@@ -1,4 +1,4 @@
-"""What a result depends on, and where its bundle says that it comes from."""
+"""Identity and provenance of results: the hash of all settings, and the origin that bundles keep."""
 
 from __future__ import annotations
 
@@ -51,6 +51,13 @@ def provenance(
         **_framing(request),
         **request.task.identity,
         "licence": resolved.licence,
+        **made_now(),
+    }
+
+
+def made_now() -> dict[str, str]:
+    """Time and versions of the software for a bundle's provenance."""
+    return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         **{package: version(package) for package in ("ganinvert", "torch")},

@@ -1,4 +1,4 @@
-"""Resolving what a request asks for against the generator: done once, before there is any work to lose."""
+"""Resolution of a request against its generator: done once, before there is any work to lose."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ganinvert.generators import PGGANGenerator
+from ganinvert.generators import Generator
+from ganinvert.images.folder import ImageFolder
 from ganinvert.methods import adapt_to_generator, auxiliary_digests, edit_layer, edit_partition
 from ganinvert.settings import InversionSettings, Request
 from ganinvert.subspaces import SubspacePartition
-from ganinvert.training import ImageFolder
 
 
 @dataclass(frozen=True)
 class ResolvedSettings:
-    """What a request means for one generator on one device.
+    """Settings of a request, resolved for one generator and device.
 
     Attributes:
         settings: Method, optimiser, loss weights and fine-tuning, as far as the generator allows them.
@@ -45,7 +45,7 @@ class ResolvedSettings:
 
 def resolve(
     request: Request,
-    generator: PGGANGenerator,
+    generator: Generator,
     *,
     device: torch.device,
     dtype: torch.dtype,
@@ -76,7 +76,7 @@ def resolve(
     source = ""
     if settings.tuning is not None and settings.tuning.cohesion:
         source = "samples" if reals is None else reals.sha256
-    licence = generator.about.get("licence", "")
+    licence = generator.spec.licence
     return ResolvedSettings(
         settings, layer, partition, generator.digest, licence, networks, source, device, dtype, remark
     )

@@ -31,7 +31,7 @@ class Inversion:
             alike; for tasks other than `invert` also "deviation", the largest difference between the measurement and
             that of the image, in 8-bit steps.
         outcome: End of the optimisation.
-        notes: What was done to the photo.
+        notes: Changes to the photo, and doubts about it.
         bundle: Everything needed to render the image again.
         whole: The photo at its own size with the image in its place, if `paste_back` asked for it.
     """

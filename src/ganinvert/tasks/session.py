@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 
@@ -17,17 +17,16 @@ from ganinvert.degradations import stack
 from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import InsufficientMemoryError
 from ganinvert.faces import Alignment
-from ganinvert.generators import PGGANGenerator, load_generator
+from ganinvert.generators import Generator, load_generator
+from ganinvert.images.folder import ImageFolder
 from ganinvert.methods import FineTuning, method_of
 from ganinvert.optimize import Snapshot, Solution, Stage, Step, solve
 from ganinvert.settings import (
     DEFAULT_GENERATOR,
-    Align,
-    FitMode,
     InversionSettings,
     InvertTask,
-    Precision,
     Request,
+    RequestOptions,
     TaskOptions,
     preset_of,
 )
@@ -36,7 +35,6 @@ from ganinvert.tasks.base import PreparedImage, Task
 from ganinvert.tasks.provenance import provenance, settings_hash
 from ganinvert.tasks.resolution import ResolvedSettings, resolve
 from ganinvert.tasks.results import Inversion
-from ganinvert.training import ImageFolder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -45,35 +43,8 @@ OUT_OF_MEMORY = ("DefaultCPUAllocator", "MPS backend out of memory", "CUDA error
 """Messages of the errors of a full memory that have no type of their own."""
 
 
-class RequestOptions(TypedDict, total=False):
-    """Fields of `Request` that are given by keyword."""
-
-    fit: FitMode
-    align: Align
-    face: int
-    paste_back: bool
-    reals: Path | None
-    device: str
-    dtype: Precision
-    seed: int
-
-
 class SessionOptions(RequestOptions, total=False):
-    """Keywords of `Inverter.load`.
-
-    Attributes:
-        generator: Name of a generator, by default "portraits-64", or path of its file.
-        partition: Subspaces to use instead of the discovered ones.
-        fit: Way of making a photo square: "crop" (default), "pad" or "squash".
-        align: "auto" (default) moves a face to where a face generator expects it, unless it is there; "force" always;
-            "off" never, and warns if it should.
-        face: Number of the face in the photo, counted from the largest, from 1.
-        paste_back: Also put the result back into the photo, at its own size: `Inversion.whole`.
-        reals: Folder of photos that near-perfect fine-tuning takes for real, instead of the generator's samples.
-        device: "auto" (default), "cpu", "cuda", "cuda:N" or "mps".
-        dtype: Precision of convolutions: "auto" (default), "float32" or "bfloat16".
-        seed: Random seed, 0 by default.
-    """
+    """Keywords of `Inverter.load`: fields of `Request`, and `partition`, subspaces instead of discovered ones."""
 
     generator: str | Path
     partition: SubspacePartition | None
@@ -84,8 +55,8 @@ class Inverter:
     """A session: a loaded generator and the task that it does, for any number of photos.
 
     Attributes:
-        request: What was asked for.
-        resolved: What that means for this generator and device.
+        request: Task, settings and everything else that results depend on.
+        resolved: Settings as resolved for this generator and device.
         generator: The generator, on the device.
         task: The task.
         reals: Real images for near-perfect fine-tuning; None: the generator's own samples.
@@ -93,13 +64,13 @@ class Inverter:
 
     request: Request
     resolved: ResolvedSettings
-    generator: PGGANGenerator
+    generator: Generator
     task: Task[Any]
     reals: ImageFolder | None = None
 
     @classmethod
     def open(
-        cls, request: Request, partition: SubspacePartition | None = None, *, generator: PGGANGenerator | None = None
+        cls, request: Request, partition: SubspacePartition | None = None, *, generator: Generator | None = None
     ) -> Inverter:
         """Load the generator of a request, and resolve its settings.
 
@@ -132,7 +103,7 @@ class Inverter:
         partition: SubspacePartition | None = None,
         **options: Unpack[RequestOptions],
     ) -> Inverter:
-        """Open a session by keywords: see `SessionOptions` for what they mean, and `open` for errors.
+        """Open a session by keywords: see `Request` for what they mean, and `open` for errors.
 
         By default the task is `InvertTask()`, with the default settings of PmSFC for the task.
         """
@@ -175,7 +146,7 @@ class Inverter:
             picture = self.task.open(images.from_pil(picture), None)
         side = self.task.side(picture, self.generator.resolution)
         fitted, remarks = Alignment(self.request.align, self.request.face).fit(
-            picture, side, mode=self.request.fit, knows_faces=self.generator.knows_faces
+            picture, side, mode=self.request.fit, knows_faces=self.generator.spec.knows_faces
         )
         prepared = self.task.prepare(picture, fitted, remarks=(*remarks, self.resolved.remark))
         if not self.request.paste_back:
@@ -212,10 +183,10 @@ class Inverter:
             batches.setdefault(together, []).append((n, snapshot))
         results: dict[int, Inversion] = {}
         for batch in batches.values():
-            chosen = [prepared[n] for n, _ in batch]
+            photos = [prepared[n] for n, _ in batch]
             snapshots = [snapshot for _, snapshot in batch if snapshot is not None]
-            solution = self._solve(chosen, snapshots, callback, checkpoints)
-            results |= zip((n for n, _ in batch), self._results(chosen, solution), strict=True)
+            solution = self._solve(photos, snapshots, callback, checkpoints)
+            results |= zip((n for n, _ in batch), self._results(photos, solution), strict=True)
         return [results[n] for n in range(len(prepared))]
 
     def recall(self, prepared: PreparedImage, bundle: LatentBundle) -> Inversion:
@@ -287,6 +258,7 @@ class Inverter:
             digest=self.generator.digest,
             composition=asdict(self.settings.method),
             layer=self.resolved.layer,
+            code={"kind": solution.code.kind, "space": solution.code.space},
             tensors=solution.code.tensors(n),
             deltas=solution.code.deltas(n),
             partition=self.partition,

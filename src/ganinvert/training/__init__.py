@@ -1,44 +1,36 @@
-"""Growing PGGANs on images, and teaching encoders to invert them."""
+"""Growing PGGANs on images, and training encoders that invert them."""
 
-from ganinvert.training.checkpoint import Checkpoint, EncoderCheckpoint, History
-from ganinvert.training.course import CHECKPOINT
-from ganinvert.training.data import ImageFolder
-from ganinvert.training.delivery import (
-    TrainedEncoder,
-    TrainedGenerator,
-    deliver,
-    deliver_encoder,
-    discriminator_path,
-    run_folder,
-)
-from ganinvert.training.encoder_run import EncoderEvaluation, EncoderRun, EncoderStep
-from ganinvert.training.encoding import EncoderLosses, EncoderTrainer
-from ganinvert.training.evaluation import Evaluation, Memorisation, memorisation
-from ganinvert.training.run import Run, TrainingStep
-from ganinvert.training.trainer import Losses, Trainer
+from ganinvert.training.checkpoint import FILE_NAME, Checkpoint, History
+from ganinvert.training.encoder import EncoderJob, encoder_path, train_encoder
+from ganinvert.training.encoder_trainer import EncoderTrainer
+from ganinvert.training.evaluation import EncoderEvaluation, GeneratorEvaluation, Memorisation, memorisation
+from ganinvert.training.generator import GeneratorJob, discriminator_path, train
+from ganinvert.training.generator_trainer import GeneratorTrainer
+from ganinvert.training.job import TrainedNetwork, TrainingJob, run_folder, saved
+from ganinvert.training.loop import Evaluation, Trainer, TrainingLoop, TrainingStep
 
 __all__ = [
-    "CHECKPOINT",
+    "FILE_NAME",
     "Checkpoint",
-    "EncoderCheckpoint",
     "EncoderEvaluation",
-    "EncoderLosses",
-    "EncoderRun",
-    "EncoderStep",
+    "EncoderJob",
     "EncoderTrainer",
     "Evaluation",
+    "GeneratorEvaluation",
+    "GeneratorJob",
+    "GeneratorTrainer",
     "History",
-    "ImageFolder",
-    "Losses",
     "Memorisation",
-    "Run",
-    "TrainedEncoder",
-    "TrainedGenerator",
+    "TrainedNetwork",
     "Trainer",
+    "TrainingJob",
+    "TrainingLoop",
     "TrainingStep",
-    "deliver",
-    "deliver_encoder",
     "discriminator_path",
+    "encoder_path",
     "memorisation",
     "run_folder",
+    "saved",
+    "train",
+    "train_encoder",
 ]

@@ -13,13 +13,13 @@ from torch import Tensor
 from ganinvert.settings import Augmentation
 
 TARGET = 0.6
-"""Wanted E[sign D(x)] over training images: above it the discriminator overfits."""
+"""Target of E[sign D(x)] over training images: above it the discriminator overfits."""
 
 LARGEST = 0.8
-"""Probability up to which the generator does not learn to draw the augmentations themselves."""
+"""Largest probability, up to which the generator does not learn to draw the augmentations themselves."""
 
 ADAPTATION_IMAGES = 200_000
-"""Images in which the probability could rise from 0 to 1."""
+"""Number of images in which the probability could rise from 0 to 1."""
 
 
 def augment(images: Tensor, probability: Tensor, rng: torch.Generator) -> Tensor:
@@ -27,11 +27,11 @@ def augment(images: Tensor, probability: Tensor, rng: torch.Generator) -> Tensor
 
     Args:
         images: (n, 3, r, r) in [-1, 1].
-        probability: Of each operation for each image, a scalar on their device.
-        rng: On the same device.
+        probability: Probability of each operation for each image, a scalar on their device.
+        rng: Random generator on the same device.
 
     Returns:
-        The same shape; differentiable once.
+        Augmented images of the same shape; differentiable once.
     """
     # In half precision the places of a large image's pixels could not be told apart.
     with torch.autocast(images.device.type, enabled=False):
@@ -45,7 +45,7 @@ class Strength:
 
     Args:
         kind: "adaptive" follows the heuristic, "fixed" is 1, "none" is 0.
-        device: Where to compute.
+        device: Device to compute on.
     """
 
     EVERY = 4  # steps between adjustments, as in the original
@@ -67,12 +67,12 @@ class Strength:
             self.probability.add_(step).clamp_(0, LARGEST)
             self.signs.zero_()
 
-    def state(self) -> dict[str, object]:
-        """For a checkpoint."""
+    def state_dict(self) -> dict[str, object]:
+        """The state for a checkpoint."""
         return {"probability": self.probability.cpu(), "signs": self.signs.cpu(), "steps": self.steps}
 
-    def restore(self, state: dict[str, object]) -> None:
-        """Take what `state` gave."""
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Take a result of `state_dict`."""
         assert isinstance(state["probability"], Tensor)
         assert isinstance(state["signs"], Tensor)
         assert isinstance(state["steps"], int)

@@ -1,32 +1,41 @@
-"""How good a generator is, and whether it repeats its training images."""
+"""Measures of generators and encoders, and the search for repeated training images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from ganinvert.metrics import FEATURE_SIDE, Moments, frechet_distance, lpips_features, to_unit
+from ganinvert.generators import Encoder, Generator
+from ganinvert.metrics import FEATURE_SIDE, Moments, frechet_distance, lpips, lpips_features, psnr, to_unit
 from ganinvert.training.features import AlexNetFeatures
+from ganinvert.training.loop import COLUMNS, Evaluation
 
 BATCH = 50
+ENCODER_BATCH = 16
+ROWS = 6
+"""Rows of samples in the picture of a generator."""
 
 Sampler = Callable[[Tensor], Tensor]
-"""Codes (n, z) to images (n, 3, r, r), about [-1, 1], on the CPU."""
+"""Function from codes (n, z) to images (n, 3, r, r), about [-1, 1], on the CPU."""
 
 
-class Evaluation:
-    """Measures samples against training and held-out images, whose features are those of `metrics.alexnet_moments`.
+class GeneratorEvaluation(Evaluation):
+    """Measures samples by their Fréchet distances to training and held-out images, as `metrics.alexnet_moments` does.
 
     Args:
-        training: (n, 3, r, r) uint8.
-        held_out: (m, 3, r, r) uint8.
+        training: Training images (n, 3, r, r), uint8.
+        held_out: Held-out images (m, 3, r, r), uint8.
         latent_dim: Length of the codes.
-        samples: How many are drawn, from codes that are always the same.
-        device: Where to compute features.
+        samples: Number of samples, of codes that are always the same.
+        device: Device to compute features on.
     """
+
+    title = "Fréchet distance (AlexNet)"
+    labels: Mapping[str, str] = {"frechet_training": "to training images", "frechet_held_out": "to held-out images"}
 
     def __init__(
         self, training: Tensor, held_out: Tensor, *, latent_dim: int, samples: int, device: torch.device
@@ -38,14 +47,18 @@ class Evaluation:
             "frechet_held_out": self._moments(held_out, from_pixels),
         }
 
-    def __call__(self, sampler: Sampler) -> dict[str, float]:
-        """Fréchet distances of samples to the training images and to the held-out ones, whose number biases it."""
-        found = self._moments(self.codes, sampler)
-        return {name: frechet_distance(found, reference) for name, reference in self.references.items()}
+    def __call__(self, network: Sampler) -> dict[str, float]:
+        """Measure Fréchet distances of samples to training and to held-out images; few images bias them."""
+        moments = self._moments(self.codes, network)
+        return {name: frechet_distance(moments, reference) for name, reference in self.references.items()}
+
+    def pictures(self, network: Sampler) -> dict[str, Tensor]:
+        """Samples of the first codes."""
+        return {"samples": network(self.codes[: ROWS * COLUMNS])}
 
     @torch.no_grad()
     def _moments(self, items: Tensor, images: Callable[[Tensor], Tensor]) -> Moments:
-        """Of the last layer's features, averaged over positions."""
+        """Moments of the last layer's features, averaged over positions."""
         features = torch.cat(
             [
                 self.network(images(part).to(self.device).clamp(-1, 1), FEATURE_SIDE)[-1].mean(dim=(2, 3)).cpu()
@@ -56,15 +69,78 @@ class Evaluation:
         return Moments(features.mean(dim=0), covariance, len(features))
 
 
+class EncoderEvaluation(Evaluation):
+    """Measures an encoder with samples of codes that are always the same, and with held-out real images.
+
+    Args:
+        generator: Generator, on the device to compute on.
+        held_out: Real images (n, 3, r, r), uint8, or None.
+        count: Number of samples, and largest number of real images.
+        device: Device of the generator.
+    """
+
+    title = "LPIPS (AlexNet) of reconstructions"
+
+    def __init__(self, generator: Generator, held_out: Tensor | None, *, count: int, device: torch.device) -> None:
+        self.generator, self.device = generator, device
+        self.codes = generator.space().sample(count, torch.Generator().manual_seed(2019))
+        with torch.no_grad():
+            parts = [generator(part.to(device)).clamp(-1, 1).cpu() for part in self.codes.split(ENCODER_BATCH)]
+        self.images = {"samples": torch.cat(parts)}
+        if held_out is not None and len(held_out):
+            self.images["real"] = from_pixels(held_out[:count])
+        names = {"samples": "samples", "real": "real images"}
+        self.labels = {
+            f"lpips_{kind}_{route}": f"{names[kind]}, through {word}"
+            for kind in self.images
+            for route, word in (("features", "features"), ("code", "z"))
+        }
+
+    def __call__(self, network: Encoder) -> dict[str, float]:
+        """Measure PSNR and LPIPS of reconstructions through features and through z, and the mean cosine of z and ẑ.
+
+        Returns:
+            "cosine", whose mean by chance is 0, and "psnr_samples_features", "lpips_real_code" and so on.
+        """
+        metrics = {}
+        for kind, images in self.images.items():
+            z, by_features, by_code = self.reconstruct(network, images)
+            if kind == "samples":
+                metrics["cosine"] = float(F.cosine_similarity(z, self.codes).mean())
+            for route, rendering in (("features", by_features), ("code", by_code)):
+                metrics[f"psnr_{kind}_{route}"] = float(psnr(to_unit(rendering), to_unit(images)).mean())
+                metrics[f"lpips_{kind}_{route}"] = float(lpips(to_unit(rendering), to_unit(images)).mean())
+        return metrics
+
+    def pictures(self, network: Encoder) -> dict[str, Tensor]:
+        """Images above their reconstructions through features and through z."""
+        grids = {}
+        for kind, images in self.images.items():
+            chosen = images[:COLUMNS]
+            _z, by_features, by_code = self.reconstruct(network, chosen)
+            grids[kind] = torch.cat([chosen, by_features, by_code])
+        return grids
+
+    @torch.no_grad()
+    def reconstruct(self, encoder: Encoder, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Find z (n, latent) and the reconstructions (n, 3, r, r) through features and through z; on the CPU."""
+        parts = []
+        for part in images.split(ENCODER_BATCH):
+            z, features = encoder.predict(part.to(self.device))
+            parts.append((z.cpu(), self.generator.synthesize(features, encoder.layer).cpu(), self.generator(z).cpu()))
+        z, by_features, by_code = (torch.cat(each) for each in zip(*parts, strict=True))
+        return z, by_features, by_code
+
+
 @dataclass(frozen=True)
 class Memorisation:
-    """Nearest training images of samples, by LPIPS, and how near held-out images are to compare with.
+    """Nearest training images of samples, by LPIPS, and those distances of held-out images for comparison.
 
     Attributes:
-        samples: (k, 3, r, r) in [0, 1], the nearest to a training image first.
-        nearest: (k, 3, r, r), the training image that is nearest to each.
-        distances: (k,) LPIPS between them.
-        held_out: (m,) LPIPS of held-out images to their nearest training image.
+        samples: Samples (k, 3, r, r) in [0, 1], the nearest to a training image first.
+        nearest: Nearest training image of each sample, (k, 3, r, r).
+        distances: LPIPS between the two, (k,).
+        held_out: LPIPS of each held-out image to its nearest training image, (m,).
     """
 
     samples: Tensor
@@ -74,7 +150,7 @@ class Memorisation:
 
     @property
     def ratio(self) -> float:
-        """Median distance of samples over that of held-out images; far below 1 training images are repeated."""
+        """Median distance of samples over that of held-out images; far below 1, the samples repeat training images."""
         return float(self.distances.median() / self.held_out.median())
 
 
@@ -82,9 +158,9 @@ def memorisation(samples: Tensor, training: Tensor, held_out: Tensor) -> Memoris
     """Find the training image, or its mirror image, that is nearest to each sample and each held-out image.
 
     Args:
-        samples: (k, 3, r, r), about [-1, 1].
-        training: (n, 3, r, r) uint8.
-        held_out: (m, 3, r, r) uint8.
+        samples: Samples (k, 3, r, r), about [-1, 1].
+        training: Training images (n, 3, r, r), uint8.
+        held_out: Held-out images (m, 3, r, r), uint8.
     """
     unseen = from_pixels(held_out)
     asked = torch.cat([lpips_features(to_unit(part)) for part in torch.cat([samples, unseen]).split(BATCH)])
@@ -92,11 +168,11 @@ def memorisation(samples: Tensor, training: Tensor, held_out: Tensor) -> Memoris
     which = torch.zeros(len(asked), dtype=torch.int64)
     for start in range(0, len(training), BATCH):
         pixels = to_unit(from_pixels(training[start : start + BATCH]))
-        for shown in (pixels, pixels.flip(3)):
+        for candidates in (pixels, pixels.flip(3)):
             # A squared distance, because that is what LPIPS is.
-            distances, found = torch.cdist(asked, lpips_features(shown)).square().min(dim=1)
+            distances, index = torch.cdist(asked, lpips_features(candidates)).square().min(dim=1)
             nearer = distances < best
-            best, which = torch.where(nearer, distances, best), torch.where(nearer, found + start, which)
+            best, which = torch.where(nearer, distances, best), torch.where(nearer, index + start, which)
     order = best[: len(samples)].argsort()
     return Memorisation(
         to_unit(samples[order]),
@@ -107,5 +183,5 @@ def memorisation(samples: Tensor, training: Tensor, held_out: Tensor) -> Memoris
 
 
 def from_pixels(pixels: Tensor) -> Tensor:
-    """Images (n, 3, r, r) uint8 to [-1, 1]."""
+    """Scale images (n, 3, r, r), uint8, to [-1, 1]."""
     return pixels.float() / 127.5 - 1

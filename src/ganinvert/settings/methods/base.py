@@ -1,4 +1,4 @@
-"""What a method says of itself, beside its hyper-parameters."""
+"""Base of the settings of methods: facts about the method beside its hyper-parameters."""
 
 from __future__ import annotations
 

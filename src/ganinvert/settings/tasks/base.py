@@ -1,4 +1,4 @@
-"""The data of a task: its name, its options, and how `evaluate` degrades photos for it."""
+"""Tasks as data: name, options, and the degradation with which `evaluate` tests them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Trial:
-    """How `evaluate` degrades a photo whose truth is known; the fields of subclasses are options of `evaluate`."""
+    """Degradation of photos whose truth is known; the fields of subclasses are options of `evaluate`."""
 
     def task(self) -> TaskOptions:
         """The task that undoes the degradation."""
@@ -31,7 +31,7 @@ class TaskOptions:
         help: Help text of the command.
         done: Past participle for the summary, for instance "inverted".
         implementation: Module and class of the task's code, a subclass of `ganinvert.tasks.base.Task`.
-        trial: How `evaluate` degrades photos for the task.
+        trial: Degradation with which `evaluate` tests the task.
         degrades: True if the photo shows less than the wanted image.
         fits_back: True if a result has its place in the photo it was made of.
         refinable: True if the task's command offers fine-tuning.

@@ -29,7 +29,7 @@ class UpscaleTask(TaskOptions):
     """The photo is the wanted image, made smaller.
 
     Attributes:
-        factor: How many times smaller; None takes the photo's own size, whatever factor that is.
+        factor: Factor by which the photo is smaller; None takes the photo's own size, whatever factor that is.
         kernel: Filter with which it was made smaller; see `degradations.Downsample`.
     """
 

@@ -1,10 +1,9 @@
-"""The two networks, their optimisers and everything random, one step at a time."""
+"""Generator against discriminator, one step at a time."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,8 +12,10 @@ from torch import Tensor, nn
 from ganinvert.devices import autocast
 from ganinvert.settings import Training
 from ganinvert.training.augmentation import Strength, augment
-from ganinvert.training.data import Batches
+from ganinvert.training.batches import Batches
 from ganinvert.training.features import FeatureHeads
+from ganinvert.training.growing import GrowingDiscriminator, GrowingGenerator, Stage, shrink
+from ganinvert.training.loop import Trainer
 from ganinvert.training.losses import (
     discriminator_loss,
     generator_loss,
@@ -22,7 +23,6 @@ from ganinvert.training.losses import (
     hinge_loss,
     r1_penalty,
 )
-from ganinvert.training.networks import GrowingDiscriminator, GrowingGenerator, Stage, shrink
 from ganinvert.weights import PGGANArchitecture
 
 logger = logging.getLogger(__name__)
@@ -31,35 +31,28 @@ R1_EVERY = 8
 """Steps between R1 penalties, which weigh as much more (lazy regularisation, Karras et al. 2019)."""
 
 FEATURES_FROM = 32
-"""Pixels from which the feature heads judge too: AlexNet sees little in smaller images, and costs as much."""
+"""Least resolution at which the feature heads judge: AlexNet sees little in smaller images, at the same cost."""
 
 EMA_RAMP = 0.05
-"""The averaged generator's half-life is no longer than this share of the images shown so far."""
+"""Longest half-life of the averaged generator, as a share of the images seen so far."""
 
 
-@dataclass(frozen=True)
-class Losses:
-    """Of one step. The tensors stay on the device: reading a value is what costs a wait.
-
-    Attributes:
-        generator: Scalar.
-        discriminator: Scalar, with the penalty in the steps that have one.
-    """
-
-    generator: Tensor
-    discriminator: Tensor
-
-
-class Trainer:
-    """Generator, averaged generator, discriminator and feature heads at the state after `shown` images.
+class GeneratorTrainer(Trainer):
+    """Generator, averaged generator, discriminator and feature heads.
 
     Args:
-        settings: Of the training.
-        architecture: Of the generator; the discriminator mirrors it.
-        pixels: (n, 3, r, r) uint8 training images.
-        device: Where to compute.
-        dtype: What convolutions compute in; parameters are float32.
+        settings: Settings of the training.
+        architecture: Architecture of the generator, which the discriminator mirrors.
+        pixels: Training images (n, 3, r, r), uint8.
+        device: Device to compute on.
+        dtype: Precision of the convolutions; parameters are float32.
+
+    Attributes:
+        head_start: Images that a new discriminator sees before a generator that is trained already learns too.
     """
+
+    curves = ("generator", "discriminator", "augmentation probability")
+    settings: Training
 
     def __init__(
         self,
@@ -71,7 +64,7 @@ class Trainer:
         dtype: torch.dtype,
     ) -> None:
         self.settings, self.architecture, self.device, self.dtype = settings, architecture, device, dtype
-        self.shown = self.steps = 0
+        self.head_start = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             self.generator = GrowingGenerator(architecture).to(device).to(memory_format=torch.channels_last)
@@ -90,9 +83,19 @@ class Trainer:
         self._compiled: tuple[Callable[..., Tensor], Callable[..., Tensor]] | None = None
 
     @property
-    def stage(self) -> Stage:
-        """How far the networks have grown."""
-        return Stage.after(self.shown, self.settings, self.architecture.resolution)
+    def stage(self) -> str:
+        """Resolution of the networks, and how much of the newest block is faded in."""
+        return str(self._stage)
+
+    @property
+    def network(self) -> Callable[[Tensor], Tensor]:
+        """`samples`, by which the averaged generator is measured."""
+        return self.samples
+
+    @property
+    def learning(self) -> Sequence[nn.Module]:
+        """Generator and discriminator."""
+        return self.generator, self.discriminator
 
     def compile(self) -> None:
         """Compile both networks once they are grown, as far as no gradient of a gradient is needed.
@@ -101,27 +104,24 @@ class Trainer:
         """
         self._compiled = _guarded(self.generator), _guarded(self.discriminator)
 
-    def step(self, *, generator_learns: bool = True) -> Losses:
-        """Show both networks one batch.
-
-        Args:
-            generator_learns: False while a new discriminator catches up with a generator that is trained already.
-        """
-        stage = self.stage
+    def step(self) -> dict[str, Tensor]:
+        """Show both networks one batch; returns both losses and the probability of augmentation."""
+        generator_learns = self.images_seen >= self.head_start
+        stage = self._stage
         fade = None if stage.fade == 1 else torch.full((), stage.fade, device=self.device)
-        real = shrink(self.batches.at(self.shown), stage).contiguous(memory_format=torch.channels_last)
+        real = shrink(self.batches.at(self.images_seen), stage).contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.dtype):
             with torch.set_grad_enabled(generator_learns):
                 fake = self._make(self._codes(), stage, fade)
-            judged = self._discriminator_step(real, fake.detach(), fade)
+            loss_d = self._discriminator_step(real, fake.detach(), fade)
             if generator_learns:
-                made = self._generator_step(fake, fade)
+                loss_g = self._generator_step(fake, fade)
                 self._average()
             else:
-                made = torch.zeros_like(judged)
+                loss_g = torch.zeros_like(loss_d)
         self.steps += 1
-        self.shown += len(real)
-        return Losses(made, judged)
+        self.images_seen += len(real)
+        return dict(zip(self.curves, (loss_g, loss_d, self.strength.probability), strict=True))
 
     @torch.no_grad()
     def samples(self, z: Tensor) -> Tensor:
@@ -130,40 +130,38 @@ class Trainer:
         Returns:
             (n, 3, r, r) float32 on the CPU, about [-1, 1].
         """
-        stage = self.stage
+        stage = self._stage
         fade = None if stage.fade == 1 else torch.full((), stage.fade, device=self.device)
         with autocast(self.device, self.dtype):
             images: Tensor = self.average(z.to(self.device), stage.resolution, fade)
         factor = self.architecture.resolution // stage.resolution
         return images.float().repeat_interleave(factor, 2).repeat_interleave(factor, 3).cpu()
 
-    def is_finite(self) -> bool:
-        """Whether all parameters are finite numbers; waits for the device."""
-        parameters = [*self.generator.parameters(), *self.discriminator.parameters()]
-        return bool(torch.stack([parameter.detach().sum() for parameter in parameters]).isfinite().all())
-
-    def state(self) -> dict[str, Any]:
-        """Everything that the following steps depend on, as plain tensors, strings and numbers."""
-        modules = self._modules()
+    def parts(self) -> Mapping[str, Any]:
+        """Networks, optimisers and the strength of augmentation; AlexNet itself never changes."""
+        heads = {} if self.heads is None else {"heads": self.heads.heads, "mixers": self.heads.mixers}
         return {
-            "shown": self.shown,
-            "steps": self.steps,
-            "rng": self.rng.get_state(),
-            "strength": self.strength.state(),
-            **{name: module.state_dict() for name, module in modules.items()},
-            "generator_optimizer": self.generator_optimizer.state_dict(),
-            "discriminator_optimizer": self.discriminator_optimizer.state_dict(),
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average,
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+            "strength": self.strength,
+            **heads,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take what `state` gave; the same steps follow, bit for bit on the CPU with as many threads."""
-        for name, module in self._modules().items():
-            module.load_state_dict(state[name])
-        self.generator_optimizer.load_state_dict(state["generator_optimizer"])
-        self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
-        self.strength.restore(state["strength"])
-        self.rng.set_state(state["rng"])
-        self.shown, self.steps = state["shown"], state["steps"]
+    def state(self) -> dict[str, Any]:
+        """The state of every trainer, and the architecture and head start of this one."""
+        return {**super().state(), "channels": list(self.architecture.channels), "head_start": self.head_start}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take a result of `state`."""
+        super().restore(state)
+        self.head_start = state["head_start"]
+
+    @property
+    def _stage(self) -> Stage:
+        return Stage.after(self.images_seen, self.settings, self.architecture.resolution)
 
     def _discriminator_step(self, real: Tensor, fake: Tensor, fade: Tensor | None) -> Tensor:
         settings = self.settings
@@ -183,11 +181,11 @@ class Trainer:
         return loss.detach()
 
     def _generator_step(self, fake: Tensor, fade: Tensor | None) -> Tensor:
-        shown = self._augmented(fake)
+        images = self._augmented(fake)
         self._judges_learn(False)
-        loss = generator_loss(self._judge(shown, fade), self.settings.loss)
-        if self.heads is not None and shown.shape[-1] >= FEATURES_FROM:
-            loss = loss - self.settings.features * self.heads(shown).mean()
+        loss = generator_loss(self._judge(images, fade), self.settings.loss)
+        if self.heads is not None and images.shape[-1] >= FEATURES_FROM:
+            loss = loss - self.settings.features * self.heads(images).mean()
         self.generator_optimizer.zero_grad()
         loss.backward()
         self.generator_optimizer.step()
@@ -212,14 +210,14 @@ class Trainer:
         return augment(images, self.strength.probability, self.rng)
 
     def _judges_learn(self, learn: bool) -> None:
-        """Spare the gradients of parameters that a step does not change."""
+        """Switch gradients of the discriminators, which a generator step need not compute."""
         self.discriminator.requires_grad_(learn)
         if self.heads is not None:
             self.heads.heads.requires_grad_(learn)
 
     @torch.no_grad()
     def _average(self) -> None:
-        half_life = min(self.settings.ema_images, EMA_RAMP * self.shown)
+        half_life = min(self.settings.ema_images, EMA_RAMP * self.images_seen)
         keep = 0.5 ** (self.settings.batch / max(half_life, 1e-8))
         pairs = zip(self.average.parameters(), self.generator.parameters(), strict=True)
         for averaged, parameter in pairs:
@@ -234,16 +232,6 @@ class Trainer:
             parameters, lr=self.settings.lr, betas=(0.0, 0.99), eps=1e-8, fused=self.device.type == "cuda"
         )
 
-    def _modules(self) -> dict[str, nn.Module]:
-        modules: dict[str, nn.Module] = {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "average": self.average,
-        }
-        # AlexNet itself never changes.
-        heads = {} if self.heads is None else {"heads": self.heads.heads, "mixers": self.heads.mixers}
-        return modules | heads
-
 
 def _guarded(module: nn.Module) -> Callable[..., Tensor]:
     """The module compiled, or as it is once that turns out to be impossible."""
@@ -252,11 +240,11 @@ def _guarded(module: nn.Module) -> Callable[..., Tensor]:
     def call(*arguments: Any) -> Tensor:
         nonlocal compiled
         try:
-            found: Tensor = compiled(*arguments)
+            images: Tensor = compiled(*arguments)
         except Exception as error:  # of any compiler behind it; a real error comes again from the module itself
             logger.warning("runs without torch.compile, which failed: %s", error)
             compiled = module
-            found = module(*arguments)
-        return found
+            images = module(*arguments)
+        return images
 
     return call

@@ -1,4 +1,4 @@
-"""A folder of images, decoded once and kept in memory."""
+"""Reading a folder of images into memory."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganinvert import images
 from ganinvert.errors import ImageError, InputError
+from ganinvert.images.picture import read
+from ganinvert.images.placement import fit
 from ganinvert.settings import GrayImages
 
 MIN_IMAGES = 10
-"""So that a tenth can be held out."""
+"""Least number of images in a folder: a tenth of them is held out."""
 
 _GRAY = 3.0  # mean difference of the colour channels, of 255, that JPEG's rounding may leave in a gray image
 
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """Images of one size, and those that are kept from training.
+    """Images of one size, a tenth of which is held out from training.
 
     Attributes:
         training: (n, 3, r, r) uint8.
         held_out: (m, 3, r, r) uint8, a tenth of all, never trained on.
-        skipped: What could not be used, with the reason.
-        notes: What was done to the images that the user should know.
+        skipped: Paths that could not be used, each with the reason.
+        notes: Sentences about cropped, enlarged and gray images.
     """
 
     training: Tensor
@@ -41,7 +42,7 @@ class ImageFolder:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the pixels, in order: a training can only go on with the same images."""
+        """SHA-256 of the training pixels, by which a resumed training recognises its images."""
         return hashlib.sha256(self.training.numpy().data).hexdigest()
 
     @classmethod
@@ -49,10 +50,10 @@ class ImageFolder:
         """Read all images in a folder and its subfolders, centre-cropped to squares and resized.
 
         Args:
-            folder: Files that are no images, or damaged, are skipped; hidden ones are not looked at.
-            resolution: Side in pixels.
-            gray: Whether to keep images without colour.
-            seed: Chooses the held-out tenth.
+            folder: Folder of images; hidden files are ignored, and files that are damaged or no images are skipped.
+            resolution: Side of the result in pixels.
+            gray: "keep" or "skip" images without colour.
+            seed: Random seed of the choice of the held-out tenth.
 
         Raises:
             InputError: There is no such folder, or fewer than `MIN_IMAGES` images in it can be used.
@@ -82,49 +83,6 @@ class ImageFolder:
         return cls(pixels[training], pixels[held_out], tuple(skipped), tuple(notes))
 
 
-class Batches:
-    """Endless batches in an order that is known from the seed and the number of images shown before.
-
-    Args:
-        pixels: (n, 3, r, r) uint8. Copied to the device when it takes less than a quarter of the free memory there.
-        batch: Images per batch; more than n repeat images within one.
-        flip: Mirror every second image on average.
-        seed: Of the order and the flips.
-        device: Where batches are wanted.
-    """
-
-    def __init__(self, pixels: Tensor, batch: int, *, flip: bool, seed: int, device: torch.device) -> None:
-        self.count, self.batch, self.flip, self.seed, self.device = len(pixels), batch, flip, seed, device
-        if device.type == "cuda":
-            free, _total = torch.cuda.mem_get_info(device)
-            pixels = pixels.to(device) if pixels.nbytes < free // 4 else pixels.pin_memory()
-        self.pixels = pixels
-        self._epoch, self._order = -1, torch.empty(0)
-
-    def at(self, shown: int) -> Tensor:
-        """The batch that follows after `shown` images: (batch, 3, r, r) in [-1, 1] on the device."""
-        indices, flips = self._draw(shown)
-        chosen = self.pixels[indices.to(self.pixels.device, non_blocking=True)]
-        chosen = chosen.to(self.device, non_blocking=True).float() / 127.5 - 1
-        if not self.flip:
-            return chosen
-        mirrored = flips.bool().to(self.device, non_blocking=True)[:, None, None, None]
-        return torch.where(mirrored, chosen.flip(3), chosen)
-
-    def _draw(self, position: int) -> Tensor:
-        """Rows of indices and flips: every image once per epoch."""
-        drawn, missing = [], self.batch
-        while missing:
-            epoch, place = divmod(position, self.count)
-            if epoch != self._epoch:
-                rng = torch.Generator().manual_seed((self.seed + (epoch << 20)) % 2**63)
-                flips = torch.randint(0, 2, (self.count,), generator=rng)
-                self._epoch, self._order = epoch, torch.stack([torch.randperm(self.count, generator=rng), flips])
-            drawn.append(self._order[:, place : place + missing])
-            position, missing = position + drawn[-1].shape[1], missing - drawn[-1].shape[1]
-        return torch.cat(drawn, dim=1)
-
-
 @dataclass(frozen=True)
 class _Image:
     path: Path
@@ -134,12 +92,12 @@ class _Image:
 
 
 def _load(path: Path, resolution: int) -> _Image | str:
-    """One image, or why it cannot be used."""
+    """Read one image, or say why it cannot be used."""
     try:
-        picture = images.read(path)
+        picture = read(path)
     except ImageError as error:
         return error.message
-    fitted = images.fit(picture, resolution).pixels
+    fitted = fit(picture, resolution).pixels
     pixels = np.rint((fitted + 1) * 127.5).clip(0, 255).astype(np.uint8)
     difference = np.abs(pixels.astype(np.int16) - pixels.astype(np.int16).mean(axis=0)).mean()
     return _Image(path, pixels, bool(difference < _GRAY), picture.rgb.size)

@@ -1,4 +1,4 @@
-"""How smooth interpolations are."""
+"""Smoothness of interpolations between inversions, in LPIPS."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from ganinvert.tasks.editing import interpolate
 
 
 @dataclass(frozen=True)
-class Walk:
-    """How smooth the way between two inversions is (PmSFC, figure 6).
+class Smoothness:
+    """Perceptual steps of the interpolation between two inversions (PmSFC, figure 6).
+
+    The sum of the steps is a perceptual path length as that of Karras et al. 2019, between two given codes.
 
     Attributes:
         neighbours: LPIPS between each frame and the next.
@@ -30,10 +32,10 @@ class Walk:
 
     @property
     def summary(self) -> dict[str, float]:
-        """LPIPS between neighbours, mean and maximum, and between the ends; and their ratios.
+        """Mean and maximum of the steps, the distance of the ends, and two ratios.
 
-        "detour" is the length of the way as a multiple of the distance of its ends; "jump" the longest step as a
-        multiple of the mean one, at least 1.
+        "detour" is the length of the path over the distance of its ends; "jump" is the longest step over the mean one,
+        at least 1. Both are NaN where they would divide by 0.
         """
         mean, longest = sum(self.neighbours) / len(self.neighbours), max(self.neighbours)
         return {
@@ -45,21 +47,22 @@ class Walk:
         }
 
 
-def walks(bundles: Sequence[LatentBundle], generator: Generator, *, frames: int) -> list[Walk]:
+def measure_smoothness(bundles: Sequence[LatentBundle], generator: Generator, *, frames: int) -> list[Smoothness]:
     """Interpolate from each inversion to the next and measure the steps, on 8-bit frames.
 
     Args:
-        bundles: At least 2.
-        generator: That which made them, on the CPU.
-        frames: With both ends, at least 2.
+        bundles: At least 2 inversions.
+        generator: Generator of the bundles, on the CPU.
+        frames: Number of frames, both ends included, at least 2.
 
     Raises:
         BundleError: The bundles do not belong together.
         UsageError: Fewer than 2 frames.
     """
-    found = []
+    paths = []
     for a, b in pairwise(bundles):
         edits = interpolate(a, b, generator, frames=frames)
-        shown = torch.stack([torch.from_numpy(images.to_array(edit.image)) for edit in edits]).float() / 255
-        found.append(Walk(lpips(shown[:-1], shown[1:]).tolist(), float(lpips(shown[:1], shown[-1:]))))
-    return found
+        levels = torch.stack([torch.from_numpy(images.to_array(edit.image)) for edit in edits])
+        x = levels.float() / 255
+        paths.append(Smoothness(lpips(x[:-1], x[1:]).tolist(), float(lpips(x[:1], x[-1:]))))
+    return paths

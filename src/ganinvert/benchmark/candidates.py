@@ -1,0 +1,102 @@
+"""Candidates of a benchmark: methods with their settings at the points of a sweep, loaded for the task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from typing import Any
+
+from ganinvert.benchmark.protocol import SWEPT, Adjustment, variants
+from ganinvert.errors import UsageError
+from ganinvert.methods import partition_for
+from ganinvert.settings import InversionSettings
+from ganinvert.subspaces import SubspacePartition
+from ganinvert.tasks.session import Inverter
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A method, loaded for the task.
+
+    Attributes:
+        name: Name of the method variant, as `protocol.variants` has it.
+        inverter: Session with the settings and subspaces of the variant.
+        point: Point of the sweep, name to value; empty without a sweep.
+    """
+
+    name: str
+    inverter: Inverter
+    point: Mapping[str, int]
+
+    @property
+    def label(self) -> str:
+        """Name of the method, and the point of the sweep."""
+        return " ".join([self.name, *(f"{key}={value}" for key, value in self.point.items())])
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Settings that tell the candidates of a table apart."""
+        settings, partition = self.inverter.settings, self.inverter.partition
+        if settings.method.composes:
+            partition = partition_for(settings.method, partition)
+        return {
+            **{name: getattr(settings.method, name, "") for name in ("subspaces", "codes", "layer", "weighting")},
+            "masks": partition.source,
+            "steps": settings.optimization.steps,
+            "lr": settings.optimization.lr,
+            "settings_hash": self.inverter.settings_hash,
+        }
+
+
+def load_candidates(
+    base: Inverter,
+    names: Sequence[str],
+    *,
+    adjust: Adjustment = lambda settings: settings,
+    sweep: Mapping[str, Sequence[int]],
+) -> list[Candidate]:
+    """Load every method at every point of the sweep, on one generator.
+
+    All swept layers get random subspaces of equal sizes: most layers were never discovered, and discovered subspaces
+    would not compare with random ones.
+
+    Args:
+        base: Session of the task; its settings are replaced.
+        names: Names of method variants, as `variants` has them.
+        adjust: Makes the user's changes in the settings of a method.
+        sweep: Keys of `protocol.SWEPT` to values; empty for no sweep.
+
+    Raises:
+        UsageError: The layer does not exist or has fewer channels than subspaces, or a method lacks the swept setting
+            or cannot do the task.
+        WeightsError: No subspaces were discovered for this generator and layer, or it lacks another network.
+    """
+    candidates = []
+    for name, values in product(names, product(*sweep.values())):
+        point = dict(zip(sweep, values, strict=True))
+        variant = variants()[name]
+        settings = variant.settings(base.task.name, partial(_at_point, adjust, name, point))
+        partition = None
+        if "layer" in point and settings.discovery_layer is not None:
+            channels = base.generator.layer_info(settings.discovery_layer).channels
+            partition = SubspacePartition.random(channels, settings.method.partition[0])
+        inverter = Inverter.open(replace(base.request, settings=settings), partition, generator=base.generator)
+        if variant.random_partition and inverter.partition.subspaces > 1:
+            resolved = replace(inverter.resolved, partition=inverter.partition.shuffled())
+            inverter = replace(inverter, resolved=resolved)
+        candidates.append(Candidate(name, inverter, point))
+    return candidates
+
+
+def _at_point(
+    adjust: Adjustment, name: str, point: Mapping[str, int], settings: InversionSettings
+) -> InversionSettings:
+    settings = adjust(settings)
+    changes = {SWEPT[key]: value for key, value in point.items()}
+    if (steps := changes.pop("steps", None)) is not None and settings.optimization.steps:
+        settings = replace(settings, optimization=replace(settings.optimization, steps=steps))
+    if lacking := [key for key in point if key != "steps" and SWEPT[key] not in vars(settings.method)]:
+        raise UsageError(f"{name} has no {lacking[0]} that could be swept", hint="leave the method or the sweep out")
+    return replace(settings, method=replace(settings.method, **changes))

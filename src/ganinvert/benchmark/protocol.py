@@ -1,0 +1,104 @@
+"""Methods that `evaluate` compares, and how it degrades photos. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ganinvert.errors import UsageError
+from ganinvert.settings import (
+    METHODS,
+    REFINEMENTS,
+    InversionSettings,
+    MethodName,
+    Preset,
+    Refinement,
+    TaskOptions,
+    Trial,
+    preset_of,
+    require_seed,
+)
+
+Adjustment = Callable[[InversionSettings], InversionSettings]
+"""Makes the user's changes in the settings of a method."""
+
+
+@dataclass(frozen=True)
+class MethodVariant:
+    """A method with its settings, compared under a name of its own.
+
+    Attributes:
+        about: Description in a few words.
+        method: Name of the method, a key of `settings.METHODS`.
+        preset: Preset of the method.
+        random_partition: Replace the discovered subspaces by random ones of the same sizes.
+        refinement: Fine-tuning that follows.
+    """
+
+    about: str
+    method: MethodName = "pmsfc"
+    preset: Preset = "default"
+    random_partition: bool = False
+    refinement: Refinement | None = None
+
+    def settings(self, task: str, adjust: Adjustment = lambda settings: settings) -> InversionSettings:
+        """Return the settings for a task, adjusted by the user.
+
+        Raises:
+            UsageError: The method cannot do the task.
+        """
+        if self.preset == "default" and (derive := METHODS[self.method].derive) is not None:
+            return derive(adjust(preset_of("pmsfc", task)))
+        settings = adjust(preset_of(self.method, task, self.preset))
+        if self.refinement is None:
+            return settings
+        if task != "invert":
+            raise UsageError(f"{self.refinement} cannot {task}", hint="leave that method out")
+        return replace(settings, tuning=REFINEMENTS[self.refinement])
+
+
+def variants() -> dict[str, MethodVariant]:
+    """Method variants by the name that `evaluate --method` takes: every method, and more of PmSFC."""
+    return {
+        "pmsfc": MethodVariant("the default preset"),
+        "pmsfc-paper": MethodVariant("the paper's preset", preset="paper"),
+        "pmsfc-random": MethodVariant("the default preset on random subspaces", random_partition=True),
+        **{name: MethodVariant(entry.about, name) for name, entry in METHODS.items() if name != "pmsfc"},
+        "pmsfc+pti": MethodVariant("the default preset, then fine-tuning", refinement="pti"),
+    }
+
+
+SWEPT: Mapping[str, str] = {"R": "subspaces", "K": "codes", "layer": "layer", "steps": "steps"}
+"""Names that `evaluate --sweep` takes, and the settings that they change."""
+
+
+@dataclass(frozen=True)
+class EvaluationProtocol:
+    """Degradation of the photos of a benchmark.
+
+    Attributes:
+        trial: Degradation and its options; its type decides the task.
+        seed: Random seed of degradations that are drawn.
+    """
+
+    trial: Trial
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Validate the seed.
+
+        Raises:
+            UsageError: The seed is out of range.
+        """
+        require_seed(self.seed)
+
+    @property
+    def task(self) -> TaskOptions:
+        """Task that undoes the degradation, with its options."""
+        return self.trial.task()
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Name of the task, and options of the degradation."""
+        return {"task": self.task.name, **self.trial.described}

@@ -1,0 +1,166 @@
+"""Files about the results of a benchmark: tables, and figures with their data."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganinvert.benchmark import figures, tables
+from ganinvert.benchmark.comparison import BOOTSTRAP_SEED, LEVEL, METRICS, RESAMPLES, Comparison
+from ganinvert.benchmark.cost import mean_curve
+from ganinvert.benchmark.published import published_figures
+from ganinvert.benchmark.smoothness import Smoothness, measure_smoothness
+from ganinvert.benchmark.study import StudyResult, compare
+from ganinvert.bundle import LatentBundle
+from ganinvert.files import write_atomically
+from ganinvert.losses import has_lpips
+
+PACKAGES = ("ganinvert", "torch", "torchvision", "lpips", "numpy")
+"""Packages whose versions the files state."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Report of a benchmark. Its methods write files and return their paths.
+
+    Attributes:
+        study: Results of the benchmark.
+    """
+
+    study: StudyResult
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """Metrics of all results, measured now."""
+        study, benchmark = self.study, self.study.benchmark
+        generator = benchmark.inverter.generator
+        values, sets = compare(study.results, study.truths, benchmark.protocol)
+        paper, note = published_figures(
+            benchmark.protocol, generator=generator.name, resolution=generator.resolution, photos=len(study.truths)
+        )
+        settings = {candidate.label: candidate.described for candidate in benchmark.candidates}
+        return Comparison(self._about(), settings, values, sets, paper, [*self._notes(), note])
+
+    @property
+    def main_metrics(self) -> Sequence[str]:
+        """Names of the two metrics that matter most for the task."""
+        return self.study.benchmark.protocol.task.main_metrics
+
+    def write_tables(self) -> list[Path]:
+        """Write the tables, and for a sweep its figure, whose data the table is."""
+        paths = [
+            self._write(".csv", tables.metrics_csv(self.comparison)),
+            self._write(".photos.csv", tables.photos_csv(self.comparison)),
+            self._write(".json", tables.to_json(self.comparison)),
+            self._write(".md", tables.to_markdown(self.comparison)),
+        ]
+        candidates = self.study.benchmark.candidates
+        if not candidates[0].point:
+            return paths
+        means = {(summary.method, summary.metric): summary.mean for summary in self.comparison.summaries}
+        rows = [(each.name, each.point, [means[each.label, name] for name in self.main_metrics]) for each in candidates]
+        figures.draw_sweep(rows, [METRICS[name].title for name in self.main_metrics], self._path(".png"))
+        return [*paths, self._path(".png")]
+
+    def write_curves(self) -> list[Path]:
+        """Write and draw quality over time."""
+        curves = {
+            label: mean_curve([result.cost for result in results.values()])
+            for label, results in self.study.results.items()
+        }
+        about = self._about()
+        rows = [
+            {"method": label, "steps": steps, "seconds": seconds, "psnr": psnr, **about}
+            for label, curve in curves.items()
+            for steps, seconds, psnr in curve
+        ]
+        table = self._write(".curve.csv", tables.encode_csv(rows))
+        figures.draw_curves(curves, self._path(".curve.png"))
+        return [table, self._path(".curve.png")]
+
+    def measure_smoothness(self, frames: int) -> dict[str, list[Smoothness]]:
+        """Interpolate from each photo's inversion to the next: label to smoothness of the interpolations.
+
+        Args:
+            frames: Number of frames of an interpolation, at least 2.
+        """
+        generator = self.study.benchmark.inverter.generator.cpu()
+        return {
+            label: measure_smoothness(
+                [LatentBundle.load(result.bundle) for result in results.values()], generator, frames=frames
+            )
+            for label, results in self.study.results.items()
+        }
+
+    def write_smoothness(self, smoothness: Mapping[str, Sequence[Smoothness]], frames: int) -> list[Path]:
+        """Write and draw what `measure_smoothness` returned."""
+        about = {"frames": frames, **self._about()}
+        rows = [
+            {"method": label, "way": n, **path.summary, **about}
+            for label, paths in smoothness.items()
+            for n, path in enumerate(paths, 1)
+        ]
+        table = self._write(".interpolation.csv", tables.encode_csv(rows))
+        steps = {label: [path.neighbours for path in paths] for label, paths in smoothness.items()}
+        figures.draw_smoothness(steps, self._path(".interpolation.png"))
+        return [table, self._path(".interpolation.png")]
+
+    def _about(self) -> dict[str, Any]:
+        benchmark, inverter = self.study.benchmark, self.study.benchmark.inverter
+        return {
+            **benchmark.protocol.described,
+            "generator": inverter.generator.name,
+            "digest": inverter.generator.digest,
+            "resolution": inverter.generator.resolution,
+            "photos_asked": self.study.photos_asked,
+            "photos_left_out": self.study.photos_asked - len(self.study.truths),
+            "fit": inverter.request.fit,
+            "align": inverter.request.align,
+            "seed": inverter.request.seed,
+            "sample_seed": benchmark.sample_seed,
+            "intervals": f"bootstrap of the mean difference: {LEVEL:.0%}, {RESAMPLES} resamples, seed {BOOTSTRAP_SEED}",
+            "device": str(inverter.device),
+            "threads": torch.get_num_threads(),
+            "dtype": str(inverter.resolved.dtype).removeprefix("torch."),
+            "python": platform.python_version(),
+            **{package: version(package) for package in PACKAGES},
+            "command": shlex.join(["ganinvert", *sys.argv[1:]]),
+        }
+
+    def _notes(self) -> list[str]:
+        candidates = self.study.benchmark.candidates
+        notes = [
+            f"Means ± standard deviations over {len(self.study.truths)} photos, and mean differences to"
+            f" {candidates[0].label}, photo by photo, with their 95 % intervals.",
+            "All photos are resized to the generator's square, and metrics are those of 8-bit images of that size.",
+        ]
+        remarks = [candidate.inverter.resolved.remark for candidate in candidates]
+        notes += dict.fromkeys(remark for remark in remarks if remark)
+        if "layer" in candidates[0].point:
+            notes.append("Subspaces are random ones of equal sizes: most layers were never discovered.")
+        if not has_lpips("vgg"):
+            notes.append(
+                "LPIPS with VGG is missing: its weights are not in the cache (`ganinvert fetch-weights vgg16`)."
+            )
+        if caveat := self.study.benchmark.protocol.task.caveat:
+            notes.append(caveat)
+        return notes
+
+    def _path(self, suffix: str) -> Path:
+        """Path of a file; tables of sweeps do not replace those of methods."""
+        benchmark = self.study.benchmark
+        sweep = ".sweep" if benchmark.candidates[0].point else ""
+        return benchmark.folder / f"{benchmark.protocol.task.name}{sweep}{suffix}"
+
+    def _write(self, suffix: str, text: str) -> Path:
+        write_atomically(self._path(suffix), text.encode())
+        return self._path(suffix)

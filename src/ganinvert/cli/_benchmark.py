@@ -1,0 +1,201 @@
+"""Running a benchmark with the runner of the other commands, and showing its table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+from rich.table import Table
+
+from ganinvert.benchmark.candidates import Candidate
+from ganinvert.benchmark.comparison import METRICS, Comparison
+from ganinvert.benchmark.cost import CostRecord, CostRecorder
+from ganinvert.benchmark.protocol import variants
+from ganinvert.benchmark.report import Report
+from ganinvert.benchmark.study import Benchmark, MethodResult, StudyResult
+from ganinvert.benchmark.tables import cell
+from ganinvert.benchmark.truth import GroundTruth, degrade, read_truth
+from ganinvert.cli._batch import treat
+from ganinvert.cli._console import Show, output
+from ganinvert.cli._inputs import Input
+from ganinvert.cli._photos import photo_work
+from ganinvert.cli._results import Item, plan
+from ganinvert.cli._work import Conduct, Done, Work
+from ganinvert.errors import InputError, OutputError
+from ganinvert.optimize import Step
+from ganinvert.tasks import Inverter, PreparedImage
+
+SUFFIXES = {"image": ".png", "record": ".json", "bundle": ".pt"}
+"""Suffixes of the files of a result; the record holds the cost of the optimisation."""
+MOST_IN_FULL = 8
+"""Number of methods up to which the terminal shows every metric."""
+
+
+def run_benchmark(
+    benchmark: Benchmark, inputs: Sequence[Input], *, overwrite: bool, batch_size: int | None
+) -> StudyResult:
+    """Make the results of every candidate.
+
+    Args:
+        benchmark: Candidates and protocol.
+        inputs: Photos.
+        overwrite: Make existing results again.
+        batch_size: Photos optimised together on an accelerator; None for as many as fit.
+
+    Raises:
+        InputError: No photo has a result of every candidate.
+        typer.Exit: The run was stopped.
+    """
+    truths = _read_truths(benchmark, inputs)
+    results = {
+        each.label: _results(benchmark, each, truths, overwrite=overwrite, batch_size=batch_size)
+        for each in benchmark.candidates
+    }
+    common = [photo.label for photo in truths if all(photo.label in of_photo for of_photo in results.values())]
+    if not common:
+        raise InputError("no photo has a result of every method", hint="the errors above say why")
+    if missing := len(inputs) - len(common):
+        output.say(f"{missing} of {len(inputs)} photos are left out of every mean", style="yellow")
+    by_label = {photo.label: truth for photo, truth in truths.items()}
+    return StudyResult(
+        benchmark,
+        {label: by_label[label] for label in common},
+        {method: {label: of_photo[label] for label in common} for method, of_photo in results.items()},
+        len(inputs),
+    )
+
+
+def show_report(report: Report, *, curve: bool, frames: int) -> None:
+    """Show the table of a report, write its files, and print their paths.
+
+    Args:
+        report: Report of the benchmark.
+        curve: Also draw quality over time.
+        frames: Number of frames of the interpolations from each photo to the next; 0 for none.
+    """
+    _show_table(report.comparison, [*report.main_metrics, "seconds"])
+    _print_paths(report.write_tables())
+    if curve:
+        _print_paths(report.write_curves())
+    if frames and len(report.study.truths) < 2:
+        output.say("warning: an interpolation needs two photos", style="yellow")
+    elif frames:
+        smoothness = report.measure_smoothness(frames)
+        _print_paths(report.write_smoothness(smoothness, frames))
+        for label, paths in smoothness.items():
+            means = {key: sum(path.summary[key] for path in paths) / len(paths) for key in paths[0].summary}
+            output.say(f"{label}: " + "  ".join(f"{name} {number:.4f}" for name, number in means.items()))
+
+
+def _print_paths(paths: Sequence[Path]) -> None:
+    for path in paths:
+        output.data(str(path))
+
+
+def _read_truths(benchmark: Benchmark, inputs: Sequence[Input]) -> dict[Input, GroundTruth]:
+    """Read the photos; those that cannot be used are reported once, here."""
+    truths: dict[Input, GroundTruth] = {}
+    with output.progress("reading photos") as show:
+        for n, photo in enumerate(inputs, 1):
+            try:
+                if photo.problem is not None:
+                    raise photo.problem
+                truths[photo] = read_truth(photo.path, benchmark.inverter, benchmark.protocol)
+            except InputError as error:
+                output.error(error)
+            show(n, len(inputs), lambda: "")
+    return truths
+
+
+def _results(
+    benchmark: Benchmark,
+    candidate: Candidate,
+    truths: Mapping[Input, GroundTruth],
+    *,
+    overwrite: bool,
+    batch_size: int | None,
+) -> dict[str, MethodResult]:
+    """Make the results of one candidate, by photo; photos that failed are missing."""
+    prepared = {photo: degrade(truth, benchmark.protocol) for photo, truth in truths.items()}
+    items = plan(
+        [[photo] for photo in truths],
+        benchmark.folder / "results" / candidate.label.replace(" ", "-").replace("=", ""),
+        task=benchmark.protocol.task.name,
+        suffixes=SUFFIXES,
+        name="{stem}-{suffix}.{task}",  # photos may differ in their suffix only
+    )
+    output.say(f"{candidate.label}: {variants()[candidate.name].about}", style="bold")
+    work = _RecordedRuns(candidate.inverter, prepared, batch_size).work
+    try:
+        treat(items, work, Conduct(overwrite=overwrite), command="evaluate")
+    except typer.Exit as stop:
+        if stop.exit_code != 1:
+            raise
+    settings_hash = candidate.inverter.settings_hash
+    return {
+        item.label: MethodResult(item.paths["image"], item.paths["bundle"], CostRecord.load(item.paths["record"]))
+        for item in items
+        if _is_up_to_date(item, settings_hash, prepared[item.inputs[0]].sha256)
+    }
+
+
+class _RecordedRuns:
+    """Runs of a candidate, which also record their costs."""
+
+    def __init__(self, inverter: Inverter, prepared: Mapping[Input, PreparedImage], batch_size: int | None) -> None:
+        self.inverter = inverter
+        self.recorder: CostRecorder | None = None
+        self.plain = photo_work(
+            inverter,
+            prepare=lambda item: prepared[item.inputs[0]],
+            batch_size=batch_size,
+            done="done",
+            callback=self._record,
+        )
+        self.work: Work[PreparedImage] = replace(self.plain, run=self._run)
+
+    def _record(self, step: Step) -> None:
+        if self.recorder is not None:
+            self.recorder(step)
+
+    def _run(self, batch: Sequence[tuple[Item, PreparedImage]], show: Show) -> list[Done]:
+        if self.recorder is None:  # loading and rendering once for all photos is not a cost of the first photo
+            shortest = replace(self.inverter.resolved, settings=self.inverter.settings.shortest)
+            replace(self.inverter, resolved=shortest).run([batch[0][1]])
+        self.recorder = CostRecorder(self.inverter.device)
+        results = self.plain.run(batch, show)
+        records = self.recorder.records(len(batch))
+        # Notes on a photo would be repeated for every method.
+        return [
+            replace(result, files={**result.files, "record": record.encode}, notes=(), warning="")
+            if result.files
+            else result
+            for result, record in zip(results, records, strict=True)
+        ]
+
+
+def _is_up_to_date(item: Item, settings_hash: str, sha256: str) -> bool:
+    try:
+        return item.is_up_to_date(settings_hash, sha256, overwrite=False)
+    except OutputError:
+        return False
+
+
+def _show_table(comparison: Comparison, main: Sequence[str]) -> None:
+    """Print the table on stderr; of many methods only the main metrics."""
+    metrics = comparison.metrics if len(comparison.values) <= MOST_IN_FULL else main
+    summaries = {(summary.method, summary.metric): summary for summary in comparison.summaries}
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "mean", "difference [95 %]", *(["paper"] if comparison.published else [])):
+        table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
+    for metric in metrics:
+        table.add_row(METRICS[metric].title, style="bold")
+        for method in comparison.values:
+            if (summary := summaries.get((method, metric))) is not None:
+                table.add_row(f"  {method}", *cell(summary)[: len(table.columns) - 1])
+    if output.verbosity >= 0:
+        output.console.print(table, soft_wrap=False, highlight=False)
+    for note in comparison.notes:
+        output.say(note)

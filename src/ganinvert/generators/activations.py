@@ -1,0 +1,68 @@
+"""The state of a generator between two layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Activations:
+    """Everything that the layers after a cut need.
+
+    Attributes:
+        features: Feature maps (n, c, h, w): subspaces group, swaps exchange and residuals change these.
+        styles: Styles of the modulated layers (n, S, d); None for generators without styles.
+        image: RGB image so far (n, 3, h, w) of generators with skip connections; None for others.
+    """
+
+    features: Tensor
+    styles: Tensor | None = None
+    image: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __repr__(self) -> str:
+        return f"<Activations: {', '.join(f'{name} {tuple(x.shape)}' for name, x in self.tensors().items())}>"
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors that there are, by field name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def replace(self, features: Tensor) -> Activations:
+        """The same state with other features."""
+        return replace(self, features=features)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Activations:
+        """Apply a function to every tensor."""
+        return Activations(**{name: function(value) for name, value in self.tensors().items()})
+
+    def lerp(self, other: Activations, share: float) -> Activations:
+        """Interpolate linearly: `share` 0 gives this state, 1 the other."""
+        theirs = other.tensors()
+        return Activations(**{name: torch.lerp(x, theirs[name], share) for name, x in self.tensors().items()})
+
+    def where(self, other: Activations, channels: Tensor) -> Activations:
+        """Take the features of some channels, (c,) bool, from the other state."""
+        return self.replace(torch.where(channels[:, None, None], other.features, self.features))
+
+    def pool(self, features: Tensor, weights: Tensor, dim: int) -> Activations:
+        """Replace the features by a combination of several states, and average the rest.
+
+        Args:
+            features: The combined features.
+            weights: Weights (p, q) of the p·q states of this batch, which add up to 1 along `dim`.
+            dim: 0 to sum over p, 1 to sum over q.
+        """
+
+        def average(x: Tensor) -> Tensor:
+            parts = x.unflatten(0, weights.shape)
+            total: Tensor = (parts * weights.to(x).reshape(*weights.shape, *[1] * (x.ndim - 1))).sum(dim)
+            return total
+
+        rest: Mapping[str, Tensor] = {name: x for name, x in self.tensors().items() if name != "features"}
+        return Activations(features, **{name: average(x) for name, x in rest.items()})

@@ -1,0 +1,49 @@
+"""Batches of training images in an order that only the seed decides."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class Batches:
+    """Endless batches in an order that is known from the seed and the number of images shown before.
+
+    Args:
+        pixels: (n, 3, r, r) uint8. Copied to the device when it takes less than a quarter of the free memory there.
+        batch: Images per batch; more than n repeat images within one.
+        flip: Mirror every second image on average.
+        seed: Of the order and the flips.
+        device: Where batches are wanted.
+    """
+
+    def __init__(self, pixels: Tensor, batch: int, *, flip: bool, seed: int, device: torch.device) -> None:
+        self.count, self.batch, self.flip, self.seed, self.device = len(pixels), batch, flip, seed, device
+        if device.type == "cuda":
+            free, _total = torch.cuda.mem_get_info(device)
+            pixels = pixels.to(device) if pixels.nbytes < free // 4 else pixels.pin_memory()
+        self.pixels = pixels
+        self._epoch, self._order = -1, torch.empty(0)
+
+    def at(self, shown: int) -> Tensor:
+        """The batch that follows after `shown` images: (batch, 3, r, r) in [-1, 1] on the device."""
+        indices, flips = self._draw(shown)
+        chosen = self.pixels[indices.to(self.pixels.device, non_blocking=True)]
+        chosen = chosen.to(self.device, non_blocking=True).float() / 127.5 - 1
+        if not self.flip:
+            return chosen
+        mirrored = flips.bool().to(self.device, non_blocking=True)[:, None, None, None]
+        return torch.where(mirrored, chosen.flip(3), chosen)
+
+    def _draw(self, position: int) -> Tensor:
+        """Rows of indices and flips: every image once per epoch."""
+        drawn, missing = [], self.batch
+        while missing:
+            epoch, place = divmod(position, self.count)
+            if epoch != self._epoch:
+                rng = torch.Generator().manual_seed((self.seed + (epoch << 20)) % 2**63)
+                flips = torch.randint(0, 2, (self.count,), generator=rng)
+                self._epoch, self._order = epoch, torch.stack([torch.randperm(self.count, generator=rng), flips])
+            drawn.append(self._order[:, place : place + missing])
+            position, missing = position + drawn[-1].shape[1], missing - drawn[-1].shape[1]
+        return torch.cat(drawn, dim=1)

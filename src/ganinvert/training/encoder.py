@@ -1,0 +1,163 @@
+"""Training the encoder of a generator, which methods then find by the generator's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ganinvert.devices import resolve_device, resolve_precision
+from ganinvert.errors import UsageError
+from ganinvert.generators import load_generator
+from ganinvert.images.folder import ImageFolder
+from ganinvert.settings import DEFAULT_GENERATOR, EncoderTraining, Precision, StoredPrecision
+from ganinvert.training.checkpoint import History
+from ganinvert.training.encoder_trainer import EncoderTrainer
+from ganinvert.training.evaluation import EncoderEvaluation
+from ganinvert.training.job import (
+    TrainedNetwork,
+    TrainingJob,
+    require_free,
+    require_weights_name,
+    resumed_settings,
+    run_folder,
+    saved,
+)
+from ganinvert.training.loop import TrainingLoop, TrainingStep
+from ganinvert.weights import EncoderWeights, registry
+
+
+class EncoderJob(TrainingJob[EncoderTrainer, EncoderEvaluation]):
+    """The training of an encoder."""
+
+    @classmethod
+    def open(
+        cls,
+        generator: str | Path,
+        output: Path | None = None,
+        *,
+        settings: EncoderTraining | None = None,
+        reals: Path | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        device: str = "auto",
+        dtype: Precision = "auto",
+    ) -> EncoderJob:
+        """Load the generator and make the encoder, or resume it; the arguments are those of `train_encoder`.
+
+        Raises:
+            InputError: The folder or its images cannot be used, or there is nothing to resume.
+            UsageError: A setting is invalid, or differs from that of the training to resume.
+            OutputError: Something exists already and neither `resume` nor `overwrite` is set.
+            WeightsError: The generator is unknown or damaged.
+        """
+        place = resolve_device(device)
+        precision = resolve_precision(dtype, place)
+        output = encoder_path(generator) if output is None else output
+        require_weights_name(output)
+        network = load_generator(generator)
+        registry.require_encodable(network.name)
+        if not (resume or overwrite):
+            registered = registry.find(f"{network.name}.encoder") if network.name != DEFAULT_GENERATOR else None
+            require_free(output, registered, hint="replace it with --overwrite")
+        before = saved(output, EncoderTraining) if resume else None
+        if before is not None:
+            settings = resumed_settings(settings, before.settings)
+            if network.digest != before.source:
+                raise UsageError(
+                    f"the training began with another generator than {network.name}",
+                    hint="name the same one with -g, or start anew with --overwrite",
+                )
+        settings = settings or EncoderTraining()
+        network.check_layer(settings.layer)
+        folder = ImageFolder.load(reals, network.resolution, seed=settings.seed) if reals is not None else None
+        data = folder.sha256 if folder is not None else ""
+        if before is not None and data != before.data:
+            raise UsageError(
+                f"the training began with {'other' if before.data else 'no'} real images",
+                hint=f"name the same folder with --reals{'' if before.data else ', that is none'}, or start anew with"
+                " --overwrite",
+            )
+        training, held_out = (folder.training, folder.held_out) if folder is not None else (None, None)
+        trainer = EncoderTrainer(settings, network, training, device=place, dtype=precision)
+        history = History()
+        if before is not None:
+            trainer.restore(before.trainer)
+            history = before.history
+        evaluation = EncoderEvaluation(trainer.generator, held_out, count=settings.evaluation_images, device=place)
+        loop = TrainingLoop(trainer, evaluation, run_folder(output), data, network.digest, history)
+        return cls(loop, folder, output, network.name, reals.resolve().name if reals is not None else "")
+
+    def finish(self, *, licence: str = "", credit: str = "", stored: StoredPrecision | None = None) -> TrainedNetwork:
+        """Write the encoder, and register it unless its generator is the embedded one; see `TrainingJob.finish`."""
+        trainer, metrics = self.loop.trainer, dict(self.loop.history.evaluations[-1])
+        del metrics["images"]
+        origin = f"trained by `ganinvert train-encoder` on {trainer.images_seen} samples of {self.name}"
+        if self.images is not None:
+            origin += f", and {len(self.images.training)} images of {self.folder}"
+        about = {"name": self.name, **self.card(origin, metrics, licence, credit)}
+        encoder = trainer.encoder
+        state = {key: tensor.cpu() for key, tensor in encoder.state_dict().items()}
+        weights = EncoderWeights(state, encoder.architecture, trainer.generator.digest, about)
+        weights.save(self.output, stored=stored or "float16")
+        name = "" if self.name == DEFAULT_GENERATOR else self.name
+        if name:
+            registry.register_encoder(name, self.output)
+        return self.result(name, metrics)
+
+
+def train_encoder(
+    generator: str | Path = DEFAULT_GENERATOR,
+    output: str | Path | None = None,
+    *,
+    settings: EncoderTraining | None = None,
+    reals: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    licence: str = "",
+    credit: str = "",
+    stored: StoredPrecision = "float16",
+    device: str = "auto",
+    dtype: Precision = "auto",
+    callback: Callable[[TrainingStep], None] | None = None,
+) -> TrainedNetwork:
+    """Train the encoder of a generator, on its samples and on real images.
+
+    Args:
+        generator: Name or file of the generator.
+        output: File of the encoder, `NAME.encoder.safetensors` in the current folder by default. The folder
+            `NAME.encoder.training` beside it receives the checkpoint, pictures, plots and log.
+        settings: Settings of the training; None takes the defaults or, with `resume`, those of the beginning.
+        reals: Folder of images like those to encode; a tenth of them is held out.
+        resume: Go on from the checkpoint.
+        overwrite: Replace existing files.
+        licence: Licence of the weights for their header.
+        credit: Credit of the real images for the header.
+        stored: Precision of the file.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        dtype: Precision of the convolutions: "auto", "float32" or "bfloat16".
+        callback: Function to call after every step. Its exceptions end the training, after a checkpoint.
+
+    Raises:
+        InputError: The folder or its images cannot be used, or there is nothing to resume.
+        UsageError: A setting is invalid, or differs from that of the training to resume.
+        OutputError: Something exists already and neither `resume` nor `overwrite` is set, or cannot be written.
+        WeightsError: The generator is unknown or damaged.
+        TrainingError: The training ran into values that are not finite.
+    """
+    job = EncoderJob.open(
+        generator,
+        Path(output) if output is not None else None,
+        settings=settings,
+        reals=Path(reals) if reals is not None else None,
+        resume=resume,
+        overwrite=overwrite,
+        device=device,
+        dtype=dtype,
+    )
+    job.loop.run(callback)
+    return job.finish(licence=licence, credit=credit, stored=stored)
+
+
+def encoder_path(generator: str | Path) -> Path:
+    """Default file of a generator's encoder."""
+    return Path(f"{Path(generator).stem}.encoder.safetensors")

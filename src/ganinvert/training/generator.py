@@ -1,0 +1,240 @@
+"""Training a generator on a folder of images, which `invert` then finds by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from ganinvert.devices import resolve_device, resolve_precision
+from ganinvert.errors import TrainingError, UsageError, WeightsError
+from ganinvert.figures import draw_memorisation
+from ganinvert.generators import PGGANGenerator, load_discriminator, load_generator
+from ganinvert.generators.checks import check_render
+from ganinvert.images.folder import ImageFolder
+from ganinvert.settings import Precision, StoredPrecision, Training
+from ganinvert.training.checkpoint import Checkpoint, History
+from ganinvert.training.evaluation import GeneratorEvaluation, memorisation
+from ganinvert.training.generator_trainer import GeneratorTrainer
+from ganinvert.training.job import (
+    TrainedNetwork,
+    TrainingJob,
+    require_free,
+    require_weights_name,
+    resumed_settings,
+    run_folder,
+    saved,
+)
+from ganinvert.training.loop import TrainingLoop, TrainingStep
+from ganinvert.weights import DiscriminatorWeights, GeneratorWeights, PGGANArchitecture, digest, registry, rounded
+
+MEMORISATION_SAMPLES = 24
+HEAD_START = 5000
+"""Images that a new discriminator sees before a generator that is trained already learns too."""
+
+
+class GeneratorJob(TrainingJob[GeneratorTrainer, GeneratorEvaluation]):
+    """The training of a generator."""
+
+    images: ImageFolder
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        output: Path,
+        settings: Training | None = None,
+        *,
+        init: str | Path | None = None,
+        name: str | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        device: str = "auto",
+        dtype: Precision = "auto",
+    ) -> GeneratorJob:
+        """Read the images and make the networks, or resume them; the arguments are those of `train`.
+
+        Raises:
+            InputError: The folder or its images cannot be used, or there is nothing to resume.
+            UsageError: A setting is invalid, or differs from that of the training to resume.
+            OutputError: Something exists already and neither `resume` nor `overwrite` is set.
+            WeightsError: `init` is unknown or damaged.
+        """
+        place = resolve_device(device)
+        precision = resolve_precision(dtype, place)
+        name = output.stem if name is None else name
+        require_weights_name(output)
+        registry.require_name(name)
+        if not (resume or overwrite):
+            hint = "choose another -o or --name, or replace it with --overwrite"
+            require_free(output, registry.find(name), hint=hint)
+        before = saved(output, Training) if resume else None
+        start = load_generator(init) if init is not None and before is None else None
+        if start is not None and not isinstance(start, PGGANGenerator):
+            raise UsageError(f"{init} is not a PGGAN", hint="continue the training of a PGGAN, or start anew")
+        if before is not None:
+            settings = _resumed(settings, before, init)
+        elif start is not None:
+            settings = replace(
+                settings or Training(),
+                resolution=start.resolution,
+                latent_dim=start.architecture.latent_dim,
+                phase_images=0,
+            )
+        settings = settings or Training()
+        images = ImageFolder.load(folder, settings.resolution, gray=settings.gray, seed=settings.seed)
+        if before is not None and images.sha256 != before.data:
+            raise UsageError(
+                f"{folder} does not hold the images that the training began with",
+                hint="bring them back, or start anew with --overwrite",
+            )
+        if before is not None:
+            architecture = PGGANArchitecture(settings.latent_dim, tuple(before.trainer["channels"]))
+        else:
+            architecture = start.architecture if start is not None else _architecture(settings)
+        trainer = GeneratorTrainer(settings, architecture, images.training, device=place, dtype=precision)
+        if before is not None:
+            trainer.restore(before.trainer)
+            init = before.source
+        elif start is not None:
+            trainer.head_start = 0 if _adopt(trainer, start, str(init)) else HEAD_START
+        evaluation = GeneratorEvaluation(
+            images.training,
+            images.held_out,
+            latent_dim=architecture.latent_dim,
+            samples=settings.evaluation_images,
+            device=place,
+        )
+        history = before.history if before is not None else History()
+        loop = TrainingLoop(trainer, evaluation, run_folder(output), images.sha256, str(init or ""), history)
+        return cls(loop, images, output, name, folder.resolve().name)
+
+    def finish(self, *, licence: str = "", credit: str = "", stored: StoredPrecision | None = None) -> TrainedNetwork:
+        """Write the averaged generator and the discriminator, and register them; see `TrainingJob.finish`."""
+        stored = stored or "float32"
+        trainer, history, start = self.loop.trainer, self.loop.history, self.loop.source
+        state = rounded(trainer.average.export(), stored)
+        weights = GeneratorWeights(state, trainer.architecture, self.name, digest(state), {})
+        generator = PGGANGenerator(weights)
+        try:
+            check_render(generator)
+        except WeightsError as error:
+            raise TrainingError(error.message, hint="train on more images, or with a lower --lr") from error
+        metrics = {**history.evaluations[-1], "memorisation_ratio": self._repetition(generator)}
+        origin = f"trained by `ganinvert train` on {len(self.images.training)} images of {self.folder}"
+        about = self.card(f"{origin}, from {start}" if start else origin, metrics, licence, credit)
+        discriminator = discriminator_path(self.output)
+        DiscriminatorWeights(
+            rounded(trainer.discriminator.export(), stored),
+            trainer.architecture,
+            {**about, "generator": weights.digest},
+        ).save(discriminator, stored=stored)
+        replace(weights, about=about).save(self.output, stored=stored)
+        registry.register(self.name, self.output, discriminator)
+        del metrics["images"]
+        return self.result(self.name, metrics, discriminator)
+
+    def _repetition(self, generator: PGGANGenerator) -> float:
+        with torch.no_grad():
+            samples = generator(self.loop.evaluation.codes[:MEMORISATION_SAMPLES])
+        pairs = memorisation(samples, self.images.training, self.images.held_out)
+        draw_memorisation(
+            pairs.samples.numpy(),
+            pairs.nearest.numpy(),
+            pairs.distances.tolist(),
+            float(pairs.held_out.median()),
+            self.loop.folder / "memorisation.png",
+        )
+        return pairs.ratio
+
+
+def train(
+    folder: str | Path,
+    output: str | Path,
+    *,
+    settings: Training | None = None,
+    init: str | Path | None = None,
+    name: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    licence: str = "",
+    credit: str = "",
+    stored: StoredPrecision = "float32",
+    device: str = "auto",
+    dtype: Precision = "auto",
+    callback: Callable[[TrainingStep], None] | None = None,
+) -> TrainedNetwork:
+    """Grow a PGGAN on a folder of images (Karras et al. 2018).
+
+    Args:
+        folder: Folder of images of any size and format, searched with its subfolders.
+        output: File of the generator, `NAME.safetensors`. `NAME.discriminator.safetensors` is written beside it, and
+            the folder `NAME.training` with the checkpoint, samples, plots and log.
+        settings: Settings of the training; None takes the defaults or, with `resume`, those of the beginning.
+        init: Name or file of a generator to start from instead of noise; it brings its architecture.
+        name: Name by which `invert -g` will find the generator; the output's stem by default.
+        resume: Go on from the checkpoint.
+        overwrite: Replace existing files.
+        licence: Licence of the weights for their header.
+        credit: Credit of the images for the header.
+        stored: Precision of the files.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        dtype: Precision of the convolutions: "auto", "float32" or "bfloat16".
+        callback: Function to call after every step. Its exceptions end the training, after a checkpoint.
+
+    Raises:
+        InputError: The folder or its images cannot be used, or there is nothing to resume.
+        UsageError: A setting is invalid, or differs from that of the training to resume.
+        OutputError: Something exists already and neither `resume` nor `overwrite` is set, or cannot be written.
+        WeightsError: `init` is unknown or damaged.
+        TrainingError: The training ran into values that are not finite.
+    """
+    job = GeneratorJob.open(
+        Path(folder),
+        Path(output),
+        settings,
+        init=init,
+        name=name,
+        resume=resume,
+        overwrite=overwrite,
+        device=device,
+        dtype=dtype,
+    )
+    job.loop.run(callback)
+    return job.finish(licence=licence, credit=credit, stored=stored)
+
+
+def discriminator_path(output: Path) -> Path:
+    """File of a generator's discriminator."""
+    return output.with_suffix(".discriminator.safetensors")
+
+
+def _resumed(settings: Training | None, before: Checkpoint[Training], init: str | Path | None) -> Training:
+    if init is not None and str(init) != before.source:
+        raise UsageError(
+            f"the training began from {before.source or 'noise'}, not from {init}",
+            hint="leave out --init, or start anew with --overwrite",
+        )
+    return resumed_settings(settings, before.settings)
+
+
+def _architecture(settings: Training) -> PGGANArchitecture:
+    return PGGANArchitecture.official(
+        settings.resolution, latent_dim=settings.latent_dim, base=settings.base, cap=settings.cap
+    )
+
+
+def _adopt(trainer: GeneratorTrainer, start: PGGANGenerator, name: str) -> bool:
+    """Start from a trained generator; return True if its discriminator, too, is one to start from."""
+    for network in (trainer.generator, trainer.average):
+        network.adopt(start.state_dict())
+    try:
+        discriminator = load_discriminator(name)
+        if discriminator.pools_first:
+            return False
+        trainer.discriminator.adopt(discriminator.state_dict())
+    except (WeightsError, KeyError, RuntimeError):
+        return False
+    return True

@@ -1,0 +1,176 @@
+"""Parts that both trainings share: the job, what it may replace, how it goes on, and its model card."""
+
+from __future__ import annotations
+
+import json
+import platform
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Generic
+
+import torch
+
+from ganinvert.errors import OutputError, UsageError
+from ganinvert.images.folder import ImageFolder
+from ganinvert.settings import StoredPrecision
+from ganinvert.training.checkpoint import FILE_NAME, Checkpoint, Settings
+from ganinvert.training.loop import E, T, TrainingLoop
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """Result of `train` and `train_encoder`.
+
+    Attributes:
+        name: Name of the generator, by which `invert -g` finds it and its encoder; empty for an encoder of the embedded
+            generator, whose own encoder is embedded too.
+        path: File of the generator or encoder.
+        discriminator: File of the generator's discriminator, None for an encoder.
+        folder: Folder of the checkpoint, pictures, plots and log.
+        metrics: Of a generator "frechet_training", "frechet_held_out" and "memorisation_ratio", see
+            `Memorisation.ratio`; of an encoder those of `EncoderEvaluation`.
+        images: Number of images or samples seen.
+        seconds: Training time of all sessions.
+    """
+
+    name: str
+    path: Path
+    discriminator: Path | None
+    folder: Path
+    metrics: Mapping[str, float]
+    images: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrainingJob(ABC, Generic[T, E]):
+    """A training that is ready to start or to go on.
+
+    Attributes:
+        loop: Loop over the steps.
+        images: Images to learn from; None for an encoder that learns from samples alone.
+        output: File to write.
+        name: Name of the generator.
+        folder: Name of the folder of images, empty without one.
+    """
+
+    loop: TrainingLoop[T, E]
+    images: ImageFolder | None
+    output: Path
+    name: str
+    folder: str
+
+    @abstractmethod
+    def finish(self, *, licence: str = "", credit: str = "", stored: StoredPrecision | None = None) -> TrainedNetwork:
+        """Write and register the trained networks.
+
+        Args:
+            licence: Licence of the weights for their header.
+            credit: Credit of the images for the header.
+            stored: Precision of the files: None is float32 for generators and float16 for encoders.
+
+        Raises:
+            TrainingError: The generator gives no usable images.
+            OutputError: A file cannot be written.
+        """
+
+    def card(self, origin: str, metrics: Mapping[str, float], licence: str, credit: str) -> dict[str, str]:
+        """Header of the trained weights."""
+        loop, trainer, images = self.loop, self.loop.trainer, self.images
+        data = {} if images is None else {"folder": self.folder, **_counts(images), "sha256": loop.data}
+        made = {
+            "device": torch.cuda.get_device_name(trainer.device) if trainer.device.type == "cuda" else "CPU",
+            "dtype": str(trainer.dtype).removeprefix("torch."),
+            "seconds": round(loop.history.seconds),
+            "python": platform.python_version(),
+            **{package: version(package) for package in ("ganinvert", "torch")},
+        }
+        return {
+            "origin": origin,
+            "data": json.dumps(data),
+            "training": json.dumps(asdict(trainer.settings)),
+            "metrics": json.dumps(dict(metrics)),
+            "made": json.dumps(made),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "licence": licence or "not stated by who trained it",
+            "credit": credit,
+        }
+
+    def result(self, name: str, metrics: Mapping[str, float], discriminator: Path | None = None) -> TrainedNetwork:
+        """Summary of the finished training."""
+        loop = self.loop
+        images, seconds = loop.trainer.images_seen, loop.history.seconds
+        return TrainedNetwork(name, self.output, discriminator, loop.folder, metrics, images, seconds)
+
+
+def run_folder(output: Path) -> Path:
+    """Folder of everything about a training but its results."""
+    return output.with_suffix(".training")
+
+
+def saved(output: Path, settings: type[Settings]) -> Checkpoint[Settings]:
+    """Read the checkpoint of the training that was begun for an output.
+
+    Raises:
+        InputError: There is none, or it is damaged.
+    """
+    return Checkpoint.load(run_folder(output) / FILE_NAME, settings)
+
+
+def require_weights_name(output: Path) -> None:
+    """Refuse an output with another suffix than that of weights.
+
+    Raises:
+        UsageError: The suffix is not .safetensors.
+    """
+    if output.suffix != ".safetensors":
+        raise UsageError(f"{output} is not the name of a .safetensors file", hint=f"try -o {output.stem}.safetensors")
+
+
+def require_free(output: Path, registered: Path | None, *, hint: str) -> None:
+    """Refuse to replace results, or the checkpoint of a training that was begun.
+
+    Args:
+        output: File to write.
+        registered: File that is registered under the same name.
+        hint: Advice for a file that exists.
+
+    Raises:
+        OutputError: One of them exists.
+    """
+    checkpoint = run_folder(output) / FILE_NAME
+    if checkpoint.exists():
+        raise OutputError(
+            f"{checkpoint}: a training for {output} was begun already",
+            hint="continue it with --resume, or start anew with --overwrite",
+        )
+    for path in (output, registered):
+        if path is not None and path.exists():
+            raise OutputError(f"{path} exists already", hint=hint)
+
+
+def resumed_settings(settings: Settings | None, before: Settings) -> Settings:
+    """The settings to go on with: those of the beginning, except for the number of images.
+
+    Raises:
+        UsageError: Another setting differs.
+    """
+    if settings is None:
+        return before
+    now, then = asdict(settings), asdict(before)
+    # More images may be shown than was planned; anything else would be another training.
+    changed = [f"{key} was {then[key]}, now {now[key]}" for key in then if key != "images" and now[key] != then[key]]
+    if changed:
+        raise UsageError(
+            f"the training began with other settings: {'; '.join(changed)}",
+            hint="leave them out to go on as it began, or start anew with --overwrite",
+        )
+    return settings
+
+
+def _counts(images: ImageFolder) -> dict[str, int]:
+    return {name: len(getattr(images, name)) for name in ("training", "held_out", "skipped")}
