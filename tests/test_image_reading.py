@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ganinvert.cli._inputs import PICTURES
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, features
 
 from ganinvert.errors import ImageError
 from ganinvert.images import from_pil, read, to_pil
 from ganinvert.images.picture import FORMATS as FORMATS_READ
+from ganinvert.settings.common import PICTURE_SUFFIXES as PICTURES
 
 from .pictures import (
     DISPLAY_P3,

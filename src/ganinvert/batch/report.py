@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from ganinvert import paths
 from ganinvert.batch.events import BatchEnded, Event, JobFinished
@@ -130,7 +131,7 @@ def _badness(result: JobResult) -> tuple[bool, float]:
     return result.status != "failed", -math.inf if math.isnan(psnr) else psnr
 
 
-def _row(result: JobResult) -> dict[str, object]:
+def _row(result: JobResult) -> dict[str, Any]:
     product, error, label = result.product, result.error, result.job.label
     warning = product.warning if product else ""
     if error is not None:

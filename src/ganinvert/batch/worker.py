@@ -153,7 +153,9 @@ class Worker(Generic[P]):
         self.emit(WorkStarted(self.number, " + ".join(names) if len(batch) == 1 else f"{len(batch)} photos"))
         products: Sequence[Product] | None = None
         try:
-            products = self.session.run([(each.job, each.prepared) for each in batch], self._watch())
+            products = self.session.run(
+                [(each.job, each.prepared) for each in batch], StepWatch(self.emit, self.number)
+            )
         except Exception as error:
             if len(batch) == 1 or not isinstance(error, InsufficientMemoryError):
                 yield from [self._failure(each.job, error, each.hashes) for each in batch]
@@ -201,11 +203,8 @@ class Worker(Generic[P]):
             error.message = f"{job.label}: {error.message}"
         return JobResult(job, "failed", hashes, error=error)
 
-    def _watch(self) -> _Watch:
-        return _Watch(self.emit, self.number)
 
-
-class _Watch:
+class StepWatch:
     """Callback of the loop that makes events of its steps, at most one in 0.2 s and one for the last."""
 
     def __init__(self, emit: Listener, worker: int) -> None:
@@ -213,6 +212,7 @@ class _Watch:
         self.last = -PROGRESS_SECONDS
 
     def __call__(self, step: Step) -> None:
+        """Make an event of a step, if it is time."""
         now, done = time.monotonic(), step.index + 1
         if done == step.steps or now - self.last >= PROGRESS_SECONDS:
             self.last = now

@@ -14,6 +14,7 @@ from ganinvert.batch.events import (
     BatchStarted,
     JobFinished,
     JsonLines,
+    Listener,
     Message,
     Progress,
     WorkEnded,
@@ -110,7 +111,9 @@ def run_command(
     """
     if as_json and any(job.is_piped for job in jobs):
         raise UsageError("stdout cannot take both the picture and --json", hint="give a folder with -o")
-    listeners = [ConsoleReporter(quiet_stdout=as_json), *([JsonLines(output.data)] if as_json else [])]
+    listeners: list[Listener] = [ConsoleReporter(quiet_stdout=as_json)]
+    if as_json:
+        listeners.append(JsonLines(output.data))
     _, end = run_batch(request, jobs, executor=executor, options=options, listeners=listeners)
     if end.exit_code:
         raise typer.Exit(end.exit_code)
