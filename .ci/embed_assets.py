@@ -16,10 +16,10 @@ from pathlib import Path
 import torch
 
 from ganinvert import paths
-from ganinvert.generators import load_generator
+from ganinvert.generators import load_generator, read_generator
 from ganinvert.settings import DEFAULT_GENERATOR, DISCOVERY, PmSFC
 from ganinvert.subspaces import SubspacePartition, learn_self_expression
-from ganinvert.weights import TensorFile, read_generator
+from ganinvert.weights import TensorFile
 
 VGG_CONVOLUTIONS = (0, 2, 5, 7, 10, 12, 14)
 

@@ -18,10 +18,10 @@ import torch
 from ganinvert import paths
 from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.generators import load_generator
+from ganinvert.generators.pggan import DiscriminatorWeights, rounded
 from ganinvert.images.folder import ImageFolder
 from ganinvert.settings import DEFAULT_GENERATOR, Training
 from ganinvert.training import GeneratorTrainer
-from ganinvert.weights import DiscriminatorWeights, rounded
 
 
 def main() -> None:

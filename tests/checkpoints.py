@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ganinvert.generators import PGGANGenerator
-from ganinvert.weights import PGGANArchitecture
+from ganinvert.generators.pggan import PGGANArchitecture
 
 FORMATS = ("nvidia-pkl", "genforce", "genforce-fused", "gandissect", "gan-zoo", "gan-zoo-legacy", "mmgen", "canonical")
 

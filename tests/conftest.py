@@ -8,9 +8,10 @@ import torch
 
 from ganinvert.cli._console import output
 from ganinvert.generators import PGGANGenerator, load_generator
+from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.settings import Discovery
 from ganinvert.subspaces import SelfExpression, learn_self_expression, store
-from ganinvert.weights import PGGANArchitecture, TensorFile
+from ganinvert.weights import TensorFile
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 EXAMPLE = Path(__file__).resolve().parents[1] / "docs" / "examples" / "face.jpg"

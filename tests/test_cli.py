@@ -12,8 +12,9 @@ from PIL import Image
 
 from ganinvert.cli._console import output
 from ganinvert.generators import PGGANGenerator
+from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.optimize import Outcome
-from ganinvert.weights import PGGANArchitecture, TensorFile
+from ganinvert.weights import TensorFile
 
 from .commandline import QUICK, names, photo, program, run
 

@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 from ganinvert.cli import app
 from ganinvert.cli._console import output
 from ganinvert.generators import fetch as generators_fetch
-from ganinvert.generators import load_generator
-from ganinvert.weights import catalog, read_discriminator
+from ganinvert.generators import load_generator, read_discriminator
+from ganinvert.weights import catalog
 from ganinvert.weights.catalog import CATALOG, Entry, Source
 from ganinvert.weights.store import Store
 from ganinvert.weights.transfer import RetryPolicy

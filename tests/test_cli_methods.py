@@ -14,9 +14,10 @@ from PIL import Image
 from ganinvert import LatentBundle, load_generator
 from ganinvert.cli._bundles import as_made
 from ganinvert.generators import Encoder, PGGANDiscriminator, PGGANEncoder, PGGANGenerator
+from ganinvert.generators.pggan import DiscriminatorWeights, EncoderArchitecture, EncoderWeights
 from ganinvert.metrics import to_unit
 from ganinvert.settings import METHODS, preset_of
-from ganinvert.weights import DiscriminatorWeights, EncoderArchitecture, EncoderWeights, registry
+from ganinvert.weights import registry
 
 from .commandline import names, photo, run
 

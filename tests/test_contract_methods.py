@@ -20,7 +20,7 @@ from ganinvert.errors import MissingNetworkError, UsageError
 from ganinvert.metrics import to_unit
 from ganinvert.optimize import Step
 from ganinvert.settings import METHODS, TASKS, InversionSettings, TaskOptions, preset_of
-from ganinvert.tasks.base import Task
+from ganinvert.tasks.base import PreparedImage, Task
 
 from . import toys
 from .commandline import photo
@@ -172,3 +172,19 @@ def test_the_documented_table_of_methods_is_that_of_the_entries() -> None:
         rows.append(f"| [`{name}`]({name}.md) | {entry.about} | {', '.join(tasks)} | {cells[0]} | {cells[1] or '–'} |")
     page = (Path(__file__).parents[1] / "docs/methods/index.md").read_text()
     assert page.partition("<!-- methods -->\n")[2].partition("\n<!-- end -->")[0] == "\n".join(rows)
+
+
+def test_an_accelerator_takes_photos_of_one_size_together(small_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = _session("single", "upscale", small_file)
+    session = replace(session, resolved=replace(session.resolved, device=torch.device("cuda")))
+    prepared = [session.prepare(Image.new("RGB", (side, side), colour)) for side, colour in ((8, 1), (4, 2), (8, 3))]
+    batches: list[list[str]] = []
+
+    def solve(photos: list[PreparedImage], *_: object) -> list[str]:
+        batches.append([each.sha256 for each in photos])
+        return batches[-1]
+
+    monkeypatch.setattr(session.__class__, "_solve", lambda _self, photos, *rest: solve(photos, *rest))
+    monkeypatch.setattr(session.__class__, "_results", lambda _self, _photos, solution: solution)
+    assert session.run(prepared) == [each.sha256 for each in prepared]
+    assert [len(batch) for batch in batches] == [2, 1]

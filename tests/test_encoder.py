@@ -15,8 +15,9 @@ from safetensors.torch import save_file
 from ganinvert import paths
 from ganinvert.errors import UsageError, WeightsError
 from ganinvert.generators import Encoder, PGGANEncoder, PGGANGenerator, load_encoder
+from ganinvert.generators.pggan import EncoderArchitecture, EncoderWeights, PGGANArchitecture
 from ganinvert.metrics import psnr, to_unit
-from ganinvert.weights import EncoderArchitecture, EncoderWeights, PGGANArchitecture, registry
+from ganinvert.weights import registry
 
 TINY = PGGANArchitecture.official(16, latent_dim=8, base=64, cap=8)
 

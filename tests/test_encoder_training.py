@@ -19,9 +19,10 @@ from ganinvert import EncoderTraining, TrainedNetwork, TrainingStep, images
 from ganinvert.errors import InputError, OutputError, TrainingError, UsageError, WeightsError
 from ganinvert.figures import draw_course
 from ganinvert.generators import PGGANGenerator, load_encoder, load_generator
+from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.metrics import to_unit
 from ganinvert.training import FILE_NAME, Checkpoint, EncoderJob, EncoderTrainer, loop, run_folder
-from ganinvert.weights import PGGANArchitecture, TensorFile
+from ganinvert.weights import TensorFile
 
 from .commandline import run
 

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from ganinvert.errors import UsageError
 from ganinvert.generators import Activations, PGGANDiscriminator, PGGANGenerator
 from ganinvert.generators.base import Generator
-from ganinvert.generators.pggan import minibatch_stddev, pixel_norm
+from ganinvert.generators.pggan import PGGANArchitecture, minibatch_stddev, pixel_norm
 from ganinvert.images import fit, read
-from ganinvert.weights import PGGANArchitecture
 
 architectures = st.integers(1, 4).flatmap(
     lambda blocks: st.builds(

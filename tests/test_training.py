@@ -20,6 +20,7 @@ from ganinvert.cli import app
 from ganinvert.cli._console import output
 from ganinvert.errors import InputError, OutputError, TrainingError, UsageError, WeightsError
 from ganinvert.generators import PGGANDiscriminator, PGGANGenerator, load_discriminator, load_generator
+from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.images.folder import ImageFolder
 from ganinvert.metrics import Moments, alexnet_moments, frechet_distance, lpips, lpips_features
 from ganinvert.settings import Training, preset_of
@@ -38,7 +39,7 @@ from ganinvert.training.augmentation import Strength, augment
 from ganinvert.training.batches import Batches
 from ganinvert.training.growing import GrowingDiscriminator, GrowingGenerator, Stage, shrink
 from ganinvert.training.losses import gradient_penalty, r1_penalty
-from ganinvert.weights import PGGANArchitecture, TensorFile
+from ganinvert.weights import TensorFile
 
 TINY = Training(
     resolution=16,

@@ -13,15 +13,15 @@ from ganinvert import metrics
 from ganinvert.degradations import Grayscale, Identity
 from ganinvert.errors import UsageError, WeightsError
 from ganinvert.generators import PGGANDiscriminator, PGGANGenerator, TunedGenerator, blended
+from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.losses import LaplacianLoss, LpipsLoss
 from ganinvert.methods import Composition
 from ganinvert.methods.adversarial import AdversarialLoss
 from ganinvert.methods.dgp import DeepGenerativePrior, FeatureDistance
 from ganinvert.methods.fine_tuning import FineTunedCode, FineTuning
-from ganinvert.optimize import Solution, Stage, solve
+from ganinvert.optimize import FineTuningStage, Solution, solve
 from ganinvert.settings import FineTuningSettings, GenerativePrior, Objective, Optimization, PmSFC
 from ganinvert.subspaces import SubspacePartition
-from ganinvert.weights import PGGANArchitecture
 
 METHOD = Composition(PmSFC(subspaces=2, codes=2, candidates=16), SubspacePartition(torch.tensor([0, 1] * 4), "given"))
 ALONE = FineTuningSettings(
@@ -55,7 +55,7 @@ def tune(
     def run(
         settings: FineTuningSettings, *, seed: int = 0, reals: torch.Tensor | None = None
     ) -> tuple[FineTunedCode, Solution]:
-        stage = Stage(FineTuning(settings, critic, reals), settings.optimization, settings.objective)
+        stage = FineTuningStage(FineTuning(settings, critic, reals), settings.optimization, settings.objective)
         first = Optimization(steps=4)
         solution = solve(
             small,
@@ -63,7 +63,7 @@ def tune(
             method=METHOD,
             optimization=first,
             objective=Objective(perceptual=0.0),
-            refinement=stage,
+            fine_tuning=stage,
             seed=seed,
         )
         assert isinstance(solution.code, FineTunedCode)

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from ganinvert.errors import WeightsError
-from ganinvert.generators import PGGANGenerator, load_generator
-from ganinvert.weights import PGGANArchitecture, TensorFile, digest, read_generator
+from ganinvert.generators import PGGANGenerator, load_generator, read_generator
+from ganinvert.generators.pggan import PGGANArchitecture
+from ganinvert.weights import TensorFile, digest
 
 
 def genforce(generator: PGGANGenerator) -> dict[str, torch.Tensor]:

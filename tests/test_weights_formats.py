@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganinvert.errors import MissingNetworkError, WeightsError
-from ganinvert.generators import PGGANGenerator, load_discriminator, load_generator
+from ganinvert.generators import PGGANGenerator, load_discriminator, load_generator, read_discriminator, read_generator
 from ganinvert.generators.pggan import pixel_norm
-from ganinvert.weights import TensorFile, read_discriminator, read_generator
-from ganinvert.weights.layouts import from_gan_zoo, from_mmgen, from_nvidia
+from ganinvert.generators.pggan.layouts import from_gan_zoo, from_mmgen, from_nvidia
+from ganinvert.weights import TensorFile
 
 from . import checkpoints
 
@@ -56,7 +56,7 @@ def test_nvidia_pickles_of_every_protocol(protocol: int, numpy: str, tmp_path: P
 
 
 def _canonical_images(state: dict[str, Tensor], z: Tensor) -> Tensor:
-    from ganinvert.weights import GeneratorWeights, PGGANArchitecture
+    from ganinvert.generators.pggan import GeneratorWeights, PGGANArchitecture
 
     weights = GeneratorWeights(state, PGGANArchitecture.of(state), "", "", {})
     return PGGANGenerator(weights)(z)

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganinvert.errors import WeightsError
-from ganinvert.weights import read_generator
+from ganinvert.generators import read_generator
 from ganinvert.weights.nvidia import _STUBS
 
 from . import checkpoints

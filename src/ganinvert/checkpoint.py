@@ -1,4 +1,4 @@
-"""Keeping unfinished optimisations in files, so that the same one goes on after a stop."""
+"""Save unfinished optimisations in files, from which they resume after a stop."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The files of some inputs.
+    """Checkpoint files of some inputs.
 
     Attributes:
-        settings_hash: A checkpoint of other settings is not used.
-        paths: Input hash to file.
-        every: Steps between writing; 0 only goes on from files that are there.
+        settings_hash: Settings hash; checkpoints of other settings are ignored.
+        paths: Checkpoint files by input hash.
+        every: Number of steps between two checkpoints; 0 only resumes from existing files.
     """
 
     settings_hash: str
@@ -34,21 +34,21 @@ class Checkpoints:
     every: int = 0
 
     def load(self, input_sha256: str) -> Snapshot | None:
-        """Where the optimisation of this input stood; None when no file tells, or it tells of something else."""
+        """Load the snapshot of an input; None if there is no file, or it belongs to another input or settings."""
         try:
             content = torch.load(self.paths[input_sha256], map_location="cpu", weights_only=True)
             if self._identity(input_sha256).items() <= content.items():
                 return Snapshot(content["done"], content["losses"], content["tensors"])
-        except Exception as error:  # what damage does to it is without number; it saves time, and no more
-            logger.info("a checkpoint cannot be used: %s", error)
+        except Exception as error:  # a damaged checkpoint can raise anything, and only saves time
+            logger.info("a checkpoint is ignored: %s", error)
         return None
 
     def after(self, step: Step, inputs: Sequence[str]) -> None:
-        """Write the files when it is time; not after the last step, when the result itself is next.
+        """Save checkpoints after every `every` steps, except the last, which the result follows.
 
         Args:
-            step: Of the loop.
-            inputs: Hashes of its images, in their order.
+            step: Step of the loop.
+            inputs: Input hashes of its images, in order.
 
         Raises:
             OutputError: A file cannot be written.

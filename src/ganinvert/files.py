@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever sees half of one, and claiming their names against other processes."""
+"""Write files atomically, and claim their names against other processes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ganinvert.errors import OutputError
 _PREFIX = ".ganinvert-"
 _UNFINISHED = "unfinished"
 CHECKPOINT = "checkpoint"
-"""Suffix of the companion in which an unfinished optimisation is kept; it goes when the result is there."""
+"""Suffix of the companion file of an unfinished optimisation, which is removed with the complete result."""
 
 
 def beside(path: Path, suffix: str) -> Path:
-    """A hidden companion of `path` in its folder, the same in every process; short, whatever the length of the name.
+    """Name a hidden companion of `path` in its folder, short and the same in every process.
 
-    Companions of a companion belong to the same file, so that whoever claims that can clear them away.
+    A companion of a companion belongs to the same file, so that the process that claims the file can remove both.
     """
     if path.name.startswith(_PREFIX):
         mark = path.name.removeprefix(_PREFIX).split(".")[0]
@@ -38,14 +38,14 @@ def write_atomically(path: Path, content: bytes) -> None:
 def write_together(contents: Mapping[Path, bytes]) -> None:
     """Write all files under temporary names, flush them to disk, then rename them in order.
 
-    A kill at any moment leaves no half file. The last file is the sign that the others are complete: an old one is
-    removed before the first is replaced. While that lasts, a marker says so to `was_interrupted`.
+    A kill at any moment leaves no partial file. The last file marks the others as complete: an old one is removed
+    before the first is replaced, and a marker file tells `was_interrupted` about it until all are renamed.
 
     Args:
-        contents: Final name to whole content; folders are created.
+        contents: Contents by final path; folders are created.
 
     Raises:
-        OutputError: One cannot be written (no space, no permission, …). Then the old files are as they were.
+        OutputError: A file cannot be written (no space, no permission, …), and the old files are unchanged.
     """
     path = last = list(contents)[-1]
     staged = {path: path.parent / beside(last, f"{os.getpid()}.{n}.part").name for n, path in enumerate(contents)}
@@ -71,19 +71,19 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
 
 
 def was_interrupted(last: Path) -> bool:
-    """Whether a process was killed while it renamed the files that end with `last`: those there are ours, and no whole.
+    """Return True if a process died while publishing this result, so that existing files are an incomplete set of ours.
 
     Raises:
-        OutputError: The folder cannot be looked into.
+        OutputError: The folder cannot be read.
     """
     return exists(_marker(last))
 
 
 def exists(path: Path) -> bool:
-    """Whether there is a file, a folder or a link of that name.
+    """Return True if there is a file, folder or link of that name.
 
     Raises:
-        OutputError: The system cannot tell, because the name is too long or the folder is closed to the user.
+        OutputError: The name is too long, or the folder may not be read.
     """
     try:
         path.lstat()
@@ -96,16 +96,16 @@ def exists(path: Path) -> bool:
 
 @contextmanager
 def claim(last: Path, *, wait: bool = False) -> Iterator[bool]:
-    """Hold the right to make the files that end with `last`; it ends with the process, however that ends.
+    """Claim the files that end with `last` for this process, until it releases the claim or dies.
 
-    Folders are created, and half-written parts that a killed process left are removed.
+    Folders are created, and partial files of a killed process are removed.
 
     Args:
-        last: The file that is written last.
-        wait: For the process that holds it now, instead of yielding False.
+        last: File of the result that is written last.
+        wait: Wait for another process that holds the claim, instead of yielding False.
 
     Yields:
-        Whether it is ours.
+        True if this process holds the claim.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -125,18 +125,18 @@ def claim(last: Path, *, wait: bool = False) -> Iterator[bool]:
     finally:
         if lock.is_locked:
             with suppress(OSError):
-                # Whoever waits for it sees that the name is gone, and makes a new one.
+                # A waiting process sees that the name is gone, and creates a new lock.
                 path.unlink()
             lock.release()
 
 
 def has_companions(last: Path) -> bool:
-    """Whether a process is at the files that end with `last`, or was killed while it was."""
+    """Return True if another process is writing this result, or died while writing it."""
     return any(exists(beside(last, suffix)) for suffix in ("lock", _UNFINISHED))
 
 
 def tidy(last: Path) -> None:
-    """Remove what told of the way to the files that end with `last`, now that they are there."""
+    """Remove the marker and the checkpoint of a complete result."""
     with suppress(OSError):
         for suffix in (_UNFINISHED, CHECKPOINT):
             beside(last, suffix).unlink(missing_ok=True)

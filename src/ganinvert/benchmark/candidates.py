@@ -24,11 +24,13 @@ class Candidate:
         name: Name of the method variant, as `protocol.variants` has it.
         inverter: Session with the settings and subspaces of the variant.
         point: Point of the sweep, name to value; empty without a sweep.
+        partition: Subspaces that replace the discovered ones; None for the discovered ones.
     """
 
     name: str
     inverter: Inverter
     point: Mapping[str, int]
+    partition: SubspacePartition | None = None
 
     @property
     def label(self) -> str:
@@ -82,11 +84,12 @@ def load_candidates(
         if "layer" in point and settings.discovery_layer is not None:
             channels = base.generator.layer_info(settings.discovery_layer).channels
             partition = SubspacePartition.random(channels, settings.method.partition[0])
-        inverter = Inverter.open(replace(base.request, settings=settings), partition, generator=base.generator)
+        request = replace(base.request, settings=settings)
+        inverter = Inverter.open(request, partition, generator=base.generator)
         if variant.random_partition and inverter.partition.subspaces > 1:
-            resolved = replace(inverter.resolved, partition=inverter.partition.shuffled())
-            inverter = replace(inverter, resolved=resolved)
-        candidates.append(Candidate(name, inverter, point))
+            partition = inverter.partition.shuffled()
+            inverter = Inverter.open(request, partition, generator=base.generator)
+        candidates.append(Candidate(name, inverter, point, partition))
     return candidates
 
 

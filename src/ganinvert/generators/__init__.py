@@ -6,29 +6,31 @@ import difflib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ganinvert import paths
 from ganinvert.errors import MissingNetworkError, WeightsError
 from ganinvert.generators.activations import Activations
 from ganinvert.generators.base import Discriminator, Encoder, Generator, GeneratorSpec, LayerInfo
 from ganinvert.generators.checks import check_render
-from ganinvert.generators.encoder import PGGANEncoder
+from ganinvert.generators.families import FAMILIES, Family, family, read_discriminator, read_encoder, read_generator
 from ganinvert.generators.fetch import load_cached, obtain
 from ganinvert.generators.latents import LatentSpace, NormalSpace
-from ganinvert.generators.pggan import PGGANDiscriminator, PGGANGenerator
+from ganinvert.generators.pggan import PGGANDiscriminator, PGGANEncoder, PGGANGenerator
 from ganinvert.generators.tuned import TunedGenerator, blended
 from ganinvert.settings import DEFAULT_GENERATOR
-from ganinvert.weights import GeneratorWeights, read_discriminator, read_encoder, read_generator, registry
+from ganinvert.weights import registry
 from ganinvert.weights.catalog import ALIGNED_FACES, CATALOG, CONVOLUTIONS
 from ganinvert.weights.store import Store
 
 T = TypeVar("T")
 
 __all__ = [
+    "FAMILIES",
     "Activations",
     "Discriminator",
     "Encoder",
+    "Family",
     "Generator",
     "GeneratorSpec",
     "LatentSpace",
@@ -42,6 +44,9 @@ __all__ = [
     "load_discriminator",
     "load_encoder",
     "load_generator",
+    "read_discriminator",
+    "read_encoder",
+    "read_generator",
 ]
 
 
@@ -101,7 +106,7 @@ def load_discriminator(name: str | Path = DEFAULT_GENERATOR) -> Discriminator:
             hint=f"{anew if str(name) in CATALOG else ''}`ganinvert train` makes one with its generators, and"
             f" {DEFAULT_GENERATOR} has one",
         )
-    return PGGANDiscriminator.of(weights)
+    return family(weights.family).build_discriminator(weights)
 
 
 def load_encoder(name: str | Path = DEFAULT_GENERATOR, *, generator: Generator | None = None) -> Encoder:
@@ -122,7 +127,7 @@ def load_encoder(name: str | Path = DEFAULT_GENERATOR, *, generator: Generator |
             f"{Path(name).name} has no encoder",
             hint=f"`ganinvert train-encoder -g {name}` makes one, and {DEFAULT_GENERATOR} has one",
         )
-    encoder = PGGANEncoder(weights)
+    encoder = family(weights.family).build_encoder(weights)
     if generator is not None and encoder.digest != generator.digest:
         raise WeightsError(
             f"the encoder found for {Path(name).name} belongs to another generator than {generator.name}",
@@ -161,8 +166,8 @@ def _first(read: Callable[[Path], T], places: Sequence[Path]) -> T | None:
     return None
 
 
-def _checked(weights: GeneratorWeights, *, domain: str = "") -> PGGANGenerator:
-    generator = PGGANGenerator(weights)
+def _checked(weights: Any, *, domain: str = "") -> Generator:
+    generator = family(weights.family).build(weights)
     generator.spec.domain = domain
     check_render(generator)
     return generator

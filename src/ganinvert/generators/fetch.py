@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from ganinvert.errors import WeightsError
 from ganinvert.generators.checks import check_fingerprints, check_render
-from ganinvert.generators.pggan import PGGANDiscriminator, PGGANGenerator
-from ganinvert.weights import GeneratorWeights, TensorFile, digest, read_discriminator, read_generator, read_perceptual
+from ganinvert.generators.families import family, read_discriminator, read_generator
+from ganinvert.weights import TensorFile, digest, read_perceptual
 from ganinvert.weights.catalog import CONVOLUTIONS, Entry, Source
 from ganinvert.weights.store import Store, etag_path, is_offline
 from ganinvert.weights.transfer import Note, Progress, ProgressCallback, RetryPolicy, file_sha256
 
 _log = logging.getLogger(__name__)
+_WITH_DISCRIMINATOR = ("gan-zoo", "nvidia-pkl")
 _FIRST_LOOK = 2  # known images that are compared when a network is fetched; `verify` compares all
 
 
@@ -113,16 +115,17 @@ def verify(entry: Entry, store: Store) -> int:
             _require_pinned(entry, store, TensorFile.load(store.path(entry)).digest)
             return 0
         weights = load_cached(entry, store)
-        generator = PGGANGenerator(weights)
+        generator = family(weights.family).build(weights)
         check_render(generator)
         if (companion := store.companion(entry, "discriminator")).exists():
-            PGGANDiscriminator.of(read_discriminator(companion))
+            discriminator = read_discriminator(companion)
+            family(discriminator.family).build_discriminator(discriminator)
         return check_fingerprints(generator, entry.fingerprints) if entry.fingerprints else 0
     except WeightsError as error:
         raise _deleted(entry, store, error) from error
 
 
-def load_cached(entry: Entry, store: Store) -> GeneratorWeights:
+def load_cached(entry: Entry, store: Store) -> Any:
     """Read the canonical copy and compare its digest with the pinned one.
 
     Raises:
@@ -194,14 +197,14 @@ def _adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) 
             f"holds a network for {weights.architecture.resolution} pixels, not {entry.resolution}",
             hint="it is another network",
         )
-    generator = PGGANGenerator(weights)
+    generator = family(weights.family).build(weights)
     check_render(generator)
     if entry.fingerprints:
         check_fingerprints(generator, entry.fingerprints, limit=_FIRST_LOOK)
     # The pins come first: a copy without pins would be trusted as it is.
     store.pin(entry, source.file, sha256, weights.digest)
     store.companion(entry, "discriminator").unlink(missing_ok=True)  # that of another file
-    if source.format in ("gan-zoo", "nvidia-pkl"):
+    if source.format in _WITH_DISCRIMINATOR:
         _adopt_discriminator(file, entry, about | {"generator": weights.digest}, store)
     replace(weights, about={"format": weights.about["format"], **about}).save(store.path(entry))
 
@@ -210,7 +213,7 @@ def _adopt_discriminator(file: Path, entry: Entry, about: Mapping[str, str], sto
     """Store the discriminator of the file, if it has a usable one."""
     try:
         discriminator = read_discriminator(file)
-        PGGANDiscriminator.of(discriminator)
+        family(discriminator.family).build_discriminator(discriminator)
     except WeightsError as error:
         _log.warning("%s: its discriminator is left out: %s", entry.name, error.message)
     else:

@@ -45,18 +45,18 @@ def discriminator_of(generator: Generator, given: Discriminator | None = None) -
 
 
 class AdversarialLoss:
-    """The terms of near-perfect inversion that need a discriminator D.
+    """Terms of near-perfect inversion that need a discriminator D.
 
     Local: log D(x) + log(1 - D(x̂)), for the photo x and its image x̂; global: E log D(x) + E log(1 - D(G(z))). The
     generator minimises -log D instead of log(1 - D), which has a gradient where D is sure (Goodfellow et al. 2014).
     All images of a step share a batch, so that D's statistics of the minibatch are those it was trained with.
 
     Args:
-        generator: The shared one.
-        discriminator: D's start; it is copied.
-        settings: Weights of the terms, rate and batch.
-        target: The photo, (1, 3, r, r) in [-1, 1].
-        reals: Real images (n, 3, r, r) uint8; None: samples of the shared generator stand in for them.
+        generator: Shared generator, without deltas.
+        discriminator: Initial D, which is copied.
+        settings: Weights of the terms, learning rate and batch size.
+        target: Photo (1, 3, r, r) in [-1, 1].
+        reals: Real images (n, 3, r, r) uint8; None for samples of the shared generator instead.
     """
 
     def __init__(
@@ -70,25 +70,25 @@ class AdversarialLoss:
     ) -> None:
         self.generator, self.settings, self.target, self.reals = generator, settings, target, reals
         self.critic = deepcopy(discriminator)
-        # A trained D tells samples from photos before anything is tuned, and would drive all samples away from where
-        # they are. With a last layer of 0 it starts impartial, and learns of what the tuning changes.
+        # A trained D tells samples from photos before anything is tuned, and would drive all samples away. With a last
+        # layer of 0 it starts impartial, and learns only the changes of the tuning.
         self.critic.reset_head()
         self.optimizer = torch.optim.Adam(self.critic.parameters(), lr=settings.critic_lr, betas=(0.0, 0.99))
         self.z = torch.empty(0)
 
     def learn(self, tuned: TunedGenerator, image: Tensor, *, local: bool, rng: torch.Generator) -> None:
-        """Draw a batch, and move D up the terms.
+        """Draw a batch, and take one step of D.
 
         Args:
-            tuned: The generator as it is.
-            image: Of the photo, (1, 3, r, r).
-            local: Whether the local term is on.
-            rng: On the CPU.
+            tuned: Generator with the present deltas.
+            image: Image of the photo, (1, 3, r, r).
+            local: True if the local term is on.
+            rng: Random generator on the CPU.
         """
         self.z = self._codes(rng)
         with torch.no_grad():
             fake = torch.cat([tuned(self.z), image])
-            real = torch.cat([self._real(rng), self.target])  # of the same codes, when samples stand in
+            real = torch.cat([self._real(rng), self.target])  # samples that stand in have the same codes
         self.critic.requires_grad_(True)
         loss = self._weighted(F.softplus(-self.critic(real)) + F.softplus(self.critic(fake)), local=local)
         self.optimizer.zero_grad()
@@ -97,11 +97,11 @@ class AdversarialLoss:
         self.critic.requires_grad_(False)
 
     def penalty(self, tuned: TunedGenerator, image: Tensor, *, local: bool) -> Tensor:
-        """What the generator minimises on the batch of this step, (1,)."""
+        """Compute the generator's loss on the batch of this step, (1,)."""
         return self._weighted(F.softplus(-self.critic(torch.cat([tuned(self.z), image]))), local=local)[None]
 
     def _weighted(self, losses: Tensor, *, local: bool) -> Tensor:
-        """The global term of all but the last, which is that of the photo."""
+        """Weigh the global term, of all images but the last, and the local one, of the photo."""
         total = self.settings.cohesion * losses[:-1].mean()
         return total + self.settings.adversarial * losses[-1] if local else total
 

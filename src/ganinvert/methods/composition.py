@@ -18,7 +18,7 @@ from ganinvert.settings import MethodSettings, PmSFC, Weighting
 from ganinvert.subspaces import SubspacePartition
 
 WEIGHT_START = 0.5
-"""Where w starts with tanh (the paper does not say): away from 0, where eq. 6 is 0/0, and where tanh still moves."""
+"""Initial w with tanh (not in the paper): away from 0, where eq. 6 is 0/0, and from the saturation of tanh."""
 DENOMINATOR_FLOOR = 0.05
 """Eq. 6 divides by Σ tanh(w), which can cross zero; its size is kept above this and its sign as it is."""
 
@@ -50,16 +50,8 @@ class Composition:
                 f"the masks are for {len(self.partition.labels)} channels, but layer {settings.layer} has {channels}",
                 hint="use masks that were discovered for this generator and layer",
             )
-        z = initial_codes(
-            generator,
-            y,
-            degradation,
-            init=settings.init,
-            count=self.partition.subspaces * settings.codes,
-            candidates=settings.candidates,
-            seed=seed,
-            space=self.space,
-        )
+        count = self.partition.subspaces * settings.codes
+        z = initial_codes(generator, y, degradation, settings, count=count, seed=seed, space=self.space)
         if settings.init == "random":
             # The paper does not state its start. With its learning rate, σ decides everything: PixelNorm makes G
             # blind to the length of z, so a step turns z by lr / ‖z‖. Equal codes would get equal gradients for ever.
@@ -102,7 +94,7 @@ class ComposedCode(Code):
         return state.pool(features, shares.mean(dim=2), 1)
 
     def shares(self) -> Tensor:
-        """What each code gives to each channel, (b, K, c): σ(w) / Σ σ(w) of eq. 6, or w itself when linear."""
+        """Compute the share of each code in each channel, (b, K, c): σ(w) / Σ σ(w) of eq. 6, or w if linear."""
         if self.settings.weighting == "linear":
             return self.w
         activated = torch.tanh(self.w)

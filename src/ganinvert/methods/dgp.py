@@ -59,9 +59,9 @@ class FeatureDistance:
     """Σ over maps of the discriminator of the mean absolute difference to those of a measurement.
 
     Args:
-        discriminator: Frozen.
-        degradation: What made the measurement; it is shown to the discriminator as an image.
-        y: The measurement of one image.
+        discriminator: Frozen discriminator.
+        degradation: Degradation that made the measurement, which the discriminator sees as an image.
+        y: Measurement of one image.
     """
 
     def __init__(self, discriminator: Discriminator, degradation: Degradation, y: Tensor) -> None:
@@ -80,14 +80,14 @@ class FeatureDistance:
 
 
 class PriorCode(Code):
-    """A code z, and changes of all weights.
+    """A code z, and deltas of all weights.
 
     Args:
-        z: (1, z).
-        changes: Of the weights.
+        z: Initial code, (1, z).
+        changes: Weight deltas.
         settings: Stages, rates and the features' weight.
-        distance: To the measurement.
-        layers: Convolutions of the generator.
+        distance: Distance of features to the measurement.
+        layers: Number of layers of the generator.
     """
 
     kind = "latent"

@@ -20,7 +20,7 @@ class Encoding:
     """One forward pass of the generator's encoder.
 
     Attributes:
-        settings: Whether it gives features or a code.
+        settings: Choice of features or a code.
     """
 
     settings: Encoded

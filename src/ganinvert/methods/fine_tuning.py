@@ -19,7 +19,7 @@ from ganinvert.methods.weight_deltas import WeightDeltas
 from ganinvert.settings import FineTuningSettings
 
 LOCALITY_SHARE = 0.5
-"""How far towards a random code's features the locality term looks. PTI's step of 30 is one of StyleGAN's W."""
+"""Step of the locality term from the pivot to a random code's features; PTI's step of 30 is for StyleGAN's W."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class FineTuning:
 
     Attributes:
         settings: Terms, their weights, and the size of the changes.
-        discriminator: To start from, when a term needs one; None: that which was trained with the generator.
+        discriminator: Initial discriminator of the terms that need one; None for the generator's own.
         reals: Real images (n, 3, r, r) uint8, for the global term.
     """
 
@@ -38,7 +38,7 @@ class FineTuning:
 
     @property
     def cohesion(self) -> Literal["none", "images", "samples"]:
-        """What holds the rest of the generator: nothing, real images, or samples of the generator as it was."""
+        """Real images of the global term: none, given images, or samples of the generator before fine-tuning."""
         if not self.settings.cohesion:
             return "none"
         return "samples" if self.reals is None else "images"
@@ -46,7 +46,7 @@ class FineTuning:
     def start(
         self, generator: Generator, pivot: Code, y: Tensor, degradation: Degradation, *, seed: int
     ) -> FineTunedCode:
-        """The pivot, and changes of 0.
+        """Create the code of a pivot with weight deltas of 0.
 
         Raises:
             UsageError: More than one photo, or real images of another size than the generator's.
@@ -80,16 +80,16 @@ class FineTuning:
 
 
 class FineTunedCode(Code):
-    """A code that stays, and changes of the weights after its layer.
+    """A fixed code, and deltas of the weights after its layer.
 
     Args:
-        pivot: The code.
-        features: Activations that it composes, of one image.
-        changes: The variables.
+        pivot: Fixed code.
+        features: Activations of the pivot, for one image.
+        changes: Weight deltas, the variables.
         settings: Terms and their weights.
-        adversary: For the terms with a discriminator.
-        stop: Distance to the measurement at which the tuning ends.
-        seed: Of everything that is drawn: every step draws what its number says, so that a run can be repeated.
+        adversary: Terms with a discriminator.
+        stop: LPIPS to the measurement, at which the tuning ends; None to use all steps.
+        seed: Random seed; each step has its own seed from it and the step's number.
     """
 
     single_image_only = True
@@ -116,22 +116,22 @@ class FineTunedCode(Code):
         """Image and changes when the tuning ended before its last step."""
 
     def tuned(self, generator: Generator) -> TunedGenerator:
-        """The generator as it is tuned now, differentiable in the changes."""
+        """Return the generator with the present deltas, differentiable in them."""
         return TunedGenerator(generator, self.changes.named())
 
     def compose(self, generator: Generator) -> Activations:  # noqa: ARG002  (the layers before are as they were)
-        """Activations of the pivot, which do not change."""
+        """Return the activations of the pivot, which do not change."""
         return self.features
 
     def render(self, generator: Generator) -> Tensor:
-        """The image (1, 3, r, r); while the local terms are off, nothing flows back from it."""
+        """Render the image (1, 3, r, r), without gradient while the local terms are off."""
         if self._ended is not None:
             return self._ended[0]
         image = self.tuned(generator).synthesize(self.features, self.layer)
         return image if self._local else image.detach()
 
     def on_step_start(self, generator: Generator, index: int, steps: int) -> bool:  # noqa: ARG002
-        """Draw what the step draws, and let the discriminator learn from it."""
+        """Draw the random numbers of the step, and train the discriminator."""
         # A generator's seed is 64 bits; steps of neighbouring seeds must not be the same ones.
         self._rng.manual_seed((self.seed * 1_000_003 + index) % 2**63)
         if self._ended is not None or self.adversary is None:
@@ -145,7 +145,7 @@ class FineTunedCode(Code):
         return False
 
     def penalty(self, generator: Generator, x: Tensor) -> Tensor | None:
-        """The terms with a discriminator, and PTI's locality, (1,)."""
+        """Compute the terms with a discriminator, and PTI's locality, (1,)."""
         if self._ended is not None:
             return None
         if self._stop is not None and bool(self._distance(x) <= self.settings.stop):
@@ -161,22 +161,22 @@ class FineTunedCode(Code):
 
     @torch.no_grad()
     def project_(self, generator: Generator) -> None:  # noqa: ARG002
-        """After the end, changes stay what they were."""
+        """Restore the deltas of the end of the tuning, if it has ended."""
         if self._ended is not None:
             for name, value in self.changes.named_parameters():
                 value.copy_(self._ended[1][name])
 
     def on_end(self, losses: Tensor) -> None:  # noqa: ARG002  (the last changes are kept)
-        """Round the changes as a bundle does."""
+        """Round the deltas as a bundle does."""
         self.changes.round()
         self._ended, self._local = None, True
 
     def tensors(self, image: int) -> dict[str, Tensor]:
-        """The pivot's."""
+        """Return the tensors of the pivot."""
         return self.pivot.tensors(image)
 
     def deltas(self, image: int) -> dict[str, Tensor]:  # noqa: ARG002  (there is one)
-        """The changes by name, float16; those of low rank as factors."""
+        """Return the deltas by name, float16; those of low rank as factors."""
         return self.changes.stored()
 
     @torch.no_grad()
@@ -186,7 +186,7 @@ class FineTunedCode(Code):
         return distance[0]
 
     def _locality(self, generator: Generator) -> Tensor:
-        """How far images near the pivot have moved, L2 + LPIPS (Roich et al. 2021, eq. 4), (1,)."""
+        """Compute the change of images near the pivot, L2 + LPIPS (Roich et al. 2021, eq. 4), (1,)."""
         z = generator.space().sample(1, self._rng).to(self.features.features.device)
         with torch.no_grad():
             other = generator.features(z, self.layer).map(Tensor.float)

@@ -1,4 +1,4 @@
-"""Changes of a generator's weights as variables of a code."""
+"""Deltas of a generator's weights as variables of a code."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _DOT = ":"
 
 
 class WeightDeltas(nn.Module):
-    """Changes of the weights after a layer, 0 at the start.
+    """Deltas of the weights after a layer, initially 0.
 
-    A convolution's change of rank k is a product (o, k)·(k, i·h·w), as in LoRA (Hu et al. 2021): the second factor
-    starts at random, with the length that makes a step move the product about as far as one of a whole change. Where
-    that saves nothing, and for biases, the change is whole.
+    A convolution's delta of rank k is a product (o, k)·(k, i·h·w), as in LoRA (Hu et al. 2021). The second factor is
+    random, scaled so that a step moves the product about as far as it would move a full delta. Biases, and weights
+    where the product would not be smaller, have full deltas.
 
     Args:
-        generator: Whose weights.
-        after: The last layer that stays as it is; 0 changes all.
-        rank: Of the convolutions' changes; 0 leaves them whole.
-        rng: Of the start, on the CPU.
+        generator: Generator of the weights.
+        after: Last layer that does not change; 0 changes all.
+        rank: Rank of the convolutions' deltas; 0 for full deltas.
+        rng: Random generator of the factors, on the CPU.
     """
 
     def __init__(self, generator: Generator, *, after: int, rank: int, rng: torch.Generator) -> None:
@@ -40,7 +40,7 @@ class WeightDeltas(nn.Module):
             self._add(name + RIGHT, right.to(weight.device))
 
     def named(self, *, but: Container[str] = ()) -> dict[str, Tensor]:
-        """What `TunedGenerator` takes, differentiable, without the changes of some parameters."""
+        """Return differentiable deltas by name for `TunedGenerator`, without those of some parameters."""
         values = {name.replace(_DOT, "."): value for name, value in self.named_parameters()}
         return {name: value for name, value in values.items() if name.removesuffix(LEFT).removesuffix(RIGHT) not in but}
 
@@ -51,7 +51,7 @@ class WeightDeltas(nn.Module):
             value.copy_(value.half())
 
     def stored(self) -> dict[str, Tensor]:
-        """What a bundle keeps: float16 on the CPU."""
+        """Return the deltas for a bundle, float16 on the CPU."""
         return {name: value.detach().half().cpu() for name, value in self.named().items()}
 
     def _add(self, name: str, value: Tensor) -> None:

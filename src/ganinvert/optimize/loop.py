@@ -22,7 +22,7 @@ from ganinvert.settings import Objective, Optimization
 
 
 @dataclass(frozen=True)
-class Stage:
+class FineTuningStage:
     """A second loop, which continues from the code of the first.
 
     Attributes:
@@ -44,7 +44,7 @@ def solve(
     degradation: Degradation | None = None,
     objective: Objective | None = None,
     optimization: Optimization | None = None,
-    refinement: Stage | None = None,
+    fine_tuning: FineTuningStage | None = None,
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
     resume: Snapshot | None = None,
@@ -61,7 +61,7 @@ def solve(
         degradation: Degradation P that made the measurements; the identity by default.
         objective: Weights of the loss terms.
         optimization: Steps and learning rates.
-        refinement: Second loop, for one image at a time.
+        fine_tuning: Second loop, for one image at a time.
         dtype: Data type of convolutions; variables, losses and moments are float32.
         seed: Random seed of the initial codes and of random steps.
         resume: Snapshot of an earlier loop with the same arguments, from which to continue.
@@ -70,16 +70,16 @@ def solve(
     degradation = degradation or Identity()
     optimization = optimization or Optimization()
     problem = _Problem(generator, y, degradation, dtype, callback)
-    total = optimization.steps + (refinement.optimization.steps if refinement else 0)
+    total = optimization.steps + (fine_tuning.optimization.steps if fine_tuning else 0)
     with autocast(y.device, dtype):
         code = method.start(generator, y, degradation, seed=seed)
     losses = problem.descend(code, optimization, objective or Objective(), total=total, resume=resume)
     history = losses
-    if refinement is not None:
+    if fine_tuning is not None:
         with autocast(y.device, dtype):
-            code = refinement.method.start(generator, code, y, degradation, seed=seed)
+            code = fine_tuning.method.start(generator, code, y, degradation, seed=seed)
         more = problem.descend(
-            code, refinement.optimization, refinement.objective, total=total, before=optimization.steps
+            code, fine_tuning.optimization, fine_tuning.objective, total=total, before=optimization.steps
         )
         history = torch.cat([losses, more])
     with torch.no_grad(), autocast(y.device, dtype):

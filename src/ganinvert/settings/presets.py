@@ -13,11 +13,7 @@ from ganinvert.settings.methods import METHODS, FineTuningSettings, InversionSet
 
 
 def method_entry(name: MethodName) -> MethodEntry:
-    """The entry of a method.
-
-    Raises:
-        UsageError: There is no such method.
-    """
+    """The entry of a method; raises UsageError if there is none."""
     if name not in METHODS:
         near = get_close_matches(name, METHODS, 1)
         hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(METHODS)}"

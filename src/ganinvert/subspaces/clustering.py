@@ -1,4 +1,4 @@
-"""From the self-expression matrix to subspaces: affinity, spectral clustering, stability."""
+"""Clustering of channels by a self-expression matrix: affinity, spectral clustering, stability."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ganinvert.errors import UsageError
 from ganinvert.settings import Affinity
 
 RESEEDS = 5
-"""How many clusterings with other seeds the stability is measured on."""
+"""Number of clusterings with different seeds by which the stability is measured."""
 
 
 @dataclass(frozen=True)
 class Clustering:
-    """Channels sorted into subspaces.
+    """Clustering of channels into subspaces.
 
     Attributes:
-        labels: (c,) int64, the subspace 0 … R-1 of every channel, numbered by falling size.
+        labels: Subspace 0 … R-1 of every channel, (c,) int64, numbered by falling size.
         stability: Mean adjusted Rand index between `RESEEDS` clusterings with different seeds; 1 is perfectly
             repeatable, 0 is chance.
     """
@@ -32,22 +32,22 @@ class Clustering:
 
 
 def affinity_matrix(matrix: Tensor, subspaces: int, kind: Affinity) -> NDArray[np.float64]:
-    """How closely channels belong together, (c, c), symmetric and not negative.
+    """Compute the affinity of channels, (c, c), symmetric and not negative.
 
     Args:
-        matrix: S, (c, c).
-        subspaces: R.
-        kind: "paper" is the paper's A = (|S| + |Sᵀ|) / 2. "thresholded" is what the authors' program does:
-            the post-processing of deep subspace clustering (Ji et al. 2017): keep of every column the largest
-            entries up to 20 % of its L1 norm, symmetrise, project on the r = 6R + 1 leading singular vectors,
-            normalise rows, and raise the positive cosines to the power 3.
+        matrix: Self-expression matrix S, (c, c).
+        subspaces: Number of subspaces, R.
+        kind: "paper" is the paper's A = (|S| + |Sᵀ|) / 2. "thresholded" is the post-processing of the authors' program
+            and of deep subspace clustering (Ji et al. 2017): keep the largest entries of every column up to 20 % of its
+            L1 norm, symmetrise, project on the r = 6R + 1 leading singular vectors, normalise rows, and raise the
+            positive cosines to the power 3.
     """
     s = matrix.double().numpy()
     if kind == "paper":
         affinity: NDArray[np.float64] = (np.abs(s) + np.abs(s.T)) / 2
         return affinity
-    kept = _keep_largest(s, share=0.2)
-    symmetric = (kept + kept.T) / 2
+    largest = _keep_largest(s, share=0.2)
+    symmetric = (largest + largest.T) / 2
     rank = min(6 * subspaces + 1, len(s))
     left, singular, _ = np.linalg.svd(symmetric)
     rows = left[:, :rank] * np.sqrt(singular[:rank])
@@ -57,13 +57,13 @@ def affinity_matrix(matrix: Tensor, subspaces: int, kind: Affinity) -> NDArray[n
 
 
 def cluster_channels(matrix: Tensor, subspaces: int, *, kind: Affinity, seed: int = 0) -> Clustering:
-    """Spectral clustering (Ng, Jordan and Weiss 2002) of the channels into R subspaces.
+    """Cluster the channels into R subspaces by spectral clustering (Ng, Jordan and Weiss 2002).
 
     Args:
-        matrix: S, (c, c).
-        subspaces: R, 1 … c.
-        kind: Which affinity, see `affinity_matrix`.
-        seed: The first of `RESEEDS` seeds; the clustering that agrees most with the others is taken.
+        matrix: Self-expression matrix S, (c, c).
+        subspaces: Number of subspaces, R, in 1 … c.
+        kind: Affinity, see `affinity_matrix`.
+        seed: First of `RESEEDS` random seeds; the result is the clustering that agrees most with the others.
 
     Raises:
         UsageError: R is below 1 or above the number of channels, or a subspace would stay empty.
@@ -90,7 +90,7 @@ def cluster_channels(matrix: Tensor, subspaces: int, *, kind: Affinity, seed: in
 
 
 def _agreement(runs: list[NDArray[np.int64]]) -> NDArray[np.float64]:
-    """Adjusted Rand index between every two clusterings."""
+    """Compute the adjusted Rand index between every two clusterings."""
     from sklearn.metrics import adjusted_rand_score
 
     return np.array([[adjusted_rand_score(a, b) for b in runs] for a in runs])
@@ -114,7 +114,7 @@ def _cluster(affinity: NDArray[np.float64], subspaces: int, kind: Affinity, seed
         subspaces, affinity="precomputed", assign_labels=assign, random_state=seed, eigen_solver="arpack"
     )
     with warnings.catch_warnings():
-        # A graph that falls apart is what clustering hopes for, not a fault.
+        # A graph of separate parts is ideal for clustering, not a fault.
         warnings.filterwarnings("ignore", message="Graph is not fully connected")
         labels: NDArray[np.int64] = model.fit_predict(affinity).astype(np.int64)
     return labels

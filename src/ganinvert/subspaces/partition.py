@@ -1,4 +1,4 @@
-"""Subspace masks with their provenance, and the store of what has been discovered."""
+"""Partitions of channels into subspaces, and the store of discoveries."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class SubspacePartition:
     """A partition of a layer's channels into R subspaces.
 
     Attributes:
-        labels: (c,) int64, the subspace 0 … R-1 of every channel.
-        source: Where the partition comes from: "thresholded" or "paper" (the affinity that was clustered), or
-            another word for masks made otherwise, such as "whole" or "random".
+        labels: Subspace 0 … R-1 of every channel, (c,) int64.
+        source: Origin of the partition: the affinity that was clustered, "thresholded" or "paper", or another word,
+            such as "whole" or "random".
         stability: Mean adjusted Rand index between clusterings with other seeds, in [-1, 1].
     """
 
@@ -41,24 +41,24 @@ class SubspacePartition:
 
     @property
     def subspaces(self) -> int:
-        """R."""
+        """Number of subspaces, R."""
         return int(self.labels.max()) + 1
 
     @property
     def sizes(self) -> list[int]:
-        """Channels per subspace."""
+        """Number of channels of each subspace."""
         return [int(size) for size in torch.bincount(self.labels)]
 
     @property
     def groups(self) -> list[Tensor]:
-        """Channel indices per subspace."""
+        """Channel indices of each subspace."""
         return [torch.nonzero(self.labels == r)[:, 0] for r in range(self.subspaces)]
 
     def channels(self, subspaces: Sequence[int]) -> Tensor:
-        """Which channels belong to some subspaces, (c,) bool.
+        """Select the channels of some subspaces, (c,) bool.
 
         Args:
-            subspaces: Their numbers, 1 … R.
+            subspaces: Numbers of the subspaces, 1 … R.
 
         Raises:
             UsageError: There is no such subspace.
@@ -70,12 +70,12 @@ class SubspacePartition:
 
     @classmethod
     def whole(cls, channels: int) -> SubspacePartition:
-        """One subspace of all channels: mGANprior's composition."""
+        """Make one subspace of all channels, as in mGANprior's composition."""
         return cls(torch.zeros(channels, dtype=torch.int64), "whole")
 
     @classmethod
     def random(cls, channels: int, subspaces: int, *, seed: int = 0) -> SubspacePartition:
-        """Random masks of equal sizes, for layers whose subspaces were not discovered.
+        """Make random subspaces of equal sizes, for layers without a discovery.
 
         Raises:
             UsageError: There are fewer channels than subspaces.
@@ -87,7 +87,7 @@ class SubspacePartition:
         return cls(torch.arange(channels) % subspaces, "equal").shuffled(seed=seed)
 
     def shuffled(self, *, seed: int = 0) -> SubspacePartition:
-        """Random masks of the same sizes, to see what discovery is worth."""
+        """Make random subspaces of the same sizes, as a baseline of discovery."""
         order = torch.randperm(len(self.labels), generator=torch.Generator().manual_seed(seed))
         return SubspacePartition(self.labels[order], "random")
 
@@ -127,7 +127,7 @@ class SubspacePartition:
 
 
 def store(expression: SelfExpression) -> Path:
-    """Keep a self-expression matrix in the user's data directory; returns its path.
+    """Save a self-expression matrix in the user's data directory, and return its path.
 
     Raises:
         OutputError: The file cannot be written.
@@ -140,7 +140,7 @@ def store(expression: SelfExpression) -> Path:
 
 
 def discovered(generator: Generator, settings: Discovery) -> tuple[SelfExpression, Path] | None:
-    """What was learned for this generator with exactly these settings, if anything readable was."""
+    """Find the readable self-expression matrix that was learned for this generator with exactly these settings."""
     for path in (_path(generator.digest, settings), _embedded(generator, settings.layer)):
         if path.exists():
             try:
@@ -154,7 +154,7 @@ def discovered(generator: Generator, settings: Discovery) -> tuple[SelfExpressio
 
 
 def prefer(expression: SelfExpression, path: Path) -> None:
-    """Make a kept discovery the most recent one, which `find_partition` takes; an embedded one is copied for that.
+    """Make a saved discovery the most recent one, which `find_partition` uses; an embedded one is copied first.
 
     Raises:
         OutputError: The user's data directory cannot be written.
@@ -166,17 +166,17 @@ def prefer(expression: SelfExpression, path: Path) -> None:
 
 
 def find_partition(generator: Generator, layer: int, subspaces: int, *, affinity: Affinity) -> SubspacePartition:
-    """Masks for R subspaces, from the most recent discovery for this generator and layer, else the embedded one.
+    """Find the partition of the most recent discovery for this generator and layer, or of the embedded one.
 
     Args:
-        generator: Whose channels to group.
-        layer: Where it is cut.
-        subspaces: R; 1 needs no discovery.
-        affinity: How S becomes an affinity, see `affinity_matrix`.
+        generator: Generator whose channels are grouped.
+        layer: Layer of the channels.
+        subspaces: Number of subspaces, R; 1 needs no discovery.
+        affinity: Affinity of the clustering, see `affinity_matrix`.
 
     Raises:
         UsageError: The layer does not exist, or R is below 1 or above its number of channels.
-        WeightsError: Nothing was discovered for this generator and layer, or the file is damaged.
+        WeightsError: The layer has no discovery, or its file is damaged.
     """
     channels = generator.layer_info(layer).channels
     if not 1 <= subspaces <= channels:
@@ -187,8 +187,8 @@ def find_partition(generator: Generator, layer: int, subspaces: int, *, affinity
     if subspaces == 1:
         return SubspacePartition.whole(channels)
     folder = _path(generator.digest, Discovery(layer=layer)).parent
-    found = sorted(folder.glob(f"self-expression-{'?' * 12}.safetensors"), key=lambda path: path.stat().st_mtime)
-    for path in (*reversed(found), _embedded(generator, layer)):
+    files = sorted(folder.glob(f"self-expression-{'?' * 12}.safetensors"), key=lambda path: path.stat().st_mtime)
+    for path in (*reversed(files), _embedded(generator, layer)):
         if path.exists():
             expression = SelfExpression.load(path)
             if expression.digest == generator.digest:
@@ -200,12 +200,12 @@ def find_partition(generator: Generator, layer: int, subspaces: int, *, affinity
 
 
 def was_discovered(digest: str, layer: int) -> bool:
-    """Whether subspaces were discovered for the generator of this digest at this layer."""
+    """Return True if subspaces were discovered for the generator of this digest at this layer."""
     return any(_path(digest, Discovery(layer=layer)).parent.glob("self-expression-*.safetensors")) if digest else False
 
 
 def partition_of(expression: SelfExpression, path: Path, subspaces: int, *, affinity: Affinity) -> SubspacePartition:
-    """Cut a kept self-expression matrix into R subspaces (about a second), or take the masks cut before.
+    """Cluster a saved self-expression matrix into R subspaces (about a second), or read an earlier clustering.
 
     Raises:
         UsageError: R does not fit the number of channels.

@@ -1,4 +1,4 @@
-"""Learning the self-expression matrix S of a generator's layer: PmSFC eqs. 3–5 and algorithm 1."""
+"""Learn the self-expression matrix S of a generator's layer by PmSFC eqs. 3–5 and algorithm 1."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ganinvert.settings import Discovery, scheduled_rate
 from ganinvert.weights import TensorFile
 
 FEATURE_STEPS = 2000
-"""Adam steps of the convex start."""
+"""Number of Adam steps that solve the convex problem without the image loss."""
 
 
 @dataclass(frozen=True)
 class SelfExpressionStep:
-    """One step of discovery; the losses stay on the device until somebody looks.
+    """One step of discovery, with losses on the device.
 
     Attributes:
-        index: From 0.
-        steps: How many there will be.
-        feature_loss: Eq. 3, E‖F − FS‖², summed over channels and positions.
-        image_loss: Eq. 4, the same between the decoded images.
-        sparsity: ‖S‖₁.
+        index: Number of the step, from 0.
+        steps: Number of all steps.
+        feature_loss: E‖F − FS‖² of eq. 3, summed over channels and positions.
+        image_loss: Loss of eq. 4 between the decoded images, summed over channels and pixels.
+        sparsity: L1 norm ‖S‖₁.
     """
 
     index: int
@@ -40,15 +40,15 @@ class SelfExpressionStep:
 
 @dataclass(frozen=True)
 class SelfExpression:
-    """A learned S and how it came about.
+    """A learned self-expression matrix with its provenance.
 
     Attributes:
-        matrix: S, (c, c) float32 with a zero diagonal; column j expresses channel j by the others.
+        matrix: Matrix S, (c, c) float32 with a zero diagonal; column j expresses channel j by the others.
         generator: Name of the generator.
-        digest: Digest of its weights.
-        layer: Where its channels were taken.
-        settings: What it was learned with.
-        losses: (steps, 3): `feature_loss`, `image_loss`, `sparsity` per step.
+        digest: Digest of the generator.
+        layer: Layer of the channels.
+        settings: Settings of the discovery.
+        losses: `feature_loss`, `image_loss` and `sparsity` of each step, (steps, 3).
     """
 
     matrix: Tensor
@@ -117,9 +117,9 @@ def learn_self_expression(
     a convex problem that costs seconds: eq. 5 ends a quarter lower than after the paper's 3000 steps.
 
     Args:
-        generator: On the device to compute on.
+        generator: Generator on the device to compute on.
         settings: Layer, steps, batch, learning rate, λ, μ and seed.
-        callback: Called after every step.
+        callback: Function called after every step.
 
     Raises:
         UsageError: The layer does not exist or is the last one, or has fewer than 2 channels.
@@ -167,7 +167,7 @@ def learn_self_expression(
 
 @torch.no_grad()
 def _second_moments(generator: Generator, settings: Discovery, rng: torch.Generator) -> Tensor | None:
-    """E[FᵀF], (c, c), over `settings.moment_codes` codes; None when each step is to use its own batch."""
+    """Compute E[FᵀF], (c, c), over `settings.moment_codes` codes; None if each step uses its own batch."""
     if not settings.moment_codes:
         return None
     device = next(generator.parameters()).device
@@ -181,12 +181,12 @@ def _second_moments(generator: Generator, settings: Discovery, rng: torch.Genera
 
 
 def _expected_feature_loss(moments: Tensor, residual: Tensor) -> Tensor:
-    """tr(Rᵀ M R) for R = I − S."""
+    """Compute tr(Rᵀ M R) for R = I − S."""
     return (moments @ residual * residual).sum()
 
 
 def _minimise_without_images(weight: Tensor, moments: Tensor, sparsity_weight: float) -> None:
-    """Bring W, in place, to the minimum of the expected feature loss and μ‖S‖₁."""
+    """Minimise the expected feature loss and μ‖S‖₁ over W, in place."""
     identity = torch.eye(len(weight), device=weight.device)
     optimizer = torch.optim.Adam([weight], lr=1e-2)
     for index in range(FEATURE_STEPS):

@@ -24,7 +24,7 @@ from ganinvert.settings import TaskOptions
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-O = TypeVar("O", bound=TaskOptions)  # noqa: E741
+OptionsT = TypeVar("OptionsT", bound=TaskOptions)
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class PreparedImage:
     picture: images.Picture | None = None
 
 
-class Task(ABC, Generic[O]):
+class Task(ABC, Generic[OptionsT]):
     """A task on photos.
 
     Args:
         options: The task's options.
     """
 
-    def __init__(self, options: O) -> None:
+    def __init__(self, options: OptionsT) -> None:
         self.options = options
 
     @staticmethod
@@ -68,27 +68,14 @@ class Task(ABC, Generic[O]):
         return self.options.name
 
     def open(self, picture: images.Picture, path: Path | None) -> images.Picture:  # noqa: ARG002  (for those with files)
-        """The photo with what the task's options add to it; `path` is the photo's file, if it has one.
-
-        Raises:
-            InputError: The photo cannot be used with these options.
-        """
+        """Return the photo with what the options add to it, such as a mask of the name of its file `path`."""
         return picture
 
     def check(self, resolution: int) -> None:
-        """Check the options against the generator's resolution.
-
-        Raises:
-            UsageError: They do not fit.
-        """
+        """Raise UsageError if the options do not fit the generator's resolution."""
 
     def side(self, picture: images.Picture, resolution: int) -> int:  # noqa: ARG002  (for tasks that ask the picture)
-        """Side of the measured square, in pixels.
-
-        Raises:
-            ImageError: The photo is too large for this task.
-            UsageError: The task's options do not fit the generator.
-        """
+        """Side of the measured square, in pixels; raises ImageError if the photo is too large for the task."""
         return resolution
 
     @abstractmethod
@@ -96,12 +83,7 @@ class Task(ABC, Generic[O]):
         """The measurement, and a note if the photo had to be changed for it."""
 
     def prepare(self, picture: images.Picture, fitted: images.Fit, *, remarks: Sequence[str] = ()) -> PreparedImage:
-        """Measure a photo.
-
-        Args:
-            picture: The photo as read.
-            fitted: The photo in the square that is measured.
-            remarks: Further notes on it.
+        """Measure a photo, as read and as fitted into the square; `remarks` are further notes on it.
 
         Raises:
             ImageError: The photo cannot be used for this task.
@@ -120,11 +102,7 @@ class Task(ABC, Generic[O]):
         return images.paste_back(image, picture, placement)
 
     def check_truth(self, levels: Tensor) -> None:
-        """Check that a photo, (3, r, r) uint8, has something that can be lost and restored.
-
-        Raises:
-            ImageError: It has not.
-        """
+        """Raise ImageError if a photo, (3, r, r) uint8, has nothing that can be lost and restored."""
 
     def degrade(self, levels: Tensor, trial: Any, rng: np.random.Generator) -> images.Picture:  # noqa: ARG002
         """Degrade a photo whose truth is known to what a user would have.

@@ -47,11 +47,7 @@ class Colorize(Task[ColorizeTask]):
         return images.to_pil(((operator.project(_signed(whole), y) + 1) / 2)[0].numpy(), picture.alpha)
 
     def check_truth(self, levels: Tensor) -> None:
-        """Refuse photos without colours.
-
-        Raises:
-            ImageError: The photo is gray.
-        """
+        """Raise ImageError if a photo is gray."""
         if is_gray(levels):
             raise ImageError("has no colours that could be restored", hint="leave gray photos out of the folder")
 

@@ -26,21 +26,12 @@ class Inpaint(Task[InpaintTask]):
     """The photo shows the wanted image except in its transparent part."""
 
     def open(self, picture: images.Picture, path: Path | None) -> images.Picture:
-        """The photo with its hole made transparent.
-
-        Raises:
-            ImageError: The mask, box or transparency leaves nothing missing or nothing known, or the mask does not fit.
-            InputError: The folder of masks has none of the photo's name.
-        """
+        """The photo with its hole made transparent: see `holed`; raises InputError if it has no mask in the folder."""
         options = self.options
         return holed(picture, mask=options.mask_of(path), box=options.box, keep_white=options.keep_white)
 
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
-        """Opaque pixels of the photo.
-
-        Raises:
-            ImageError: Nothing is missing in the square, or everything.
-        """
+        """Opaque pixels of the photo; raises ImageError if nothing is missing in the square, or everything."""
         known = None if fitted.alpha is None else torch.from_numpy(np.asarray(fitted.alpha) >= 128)
         if known is None or known.all():
             raise ImageError(
@@ -88,11 +79,7 @@ def holed(
 
 
 def missing_pixels(hole: Hole, share: float, side: int, rng: np.random.Generator) -> Tensor:
-    """A hole, (side, side) bool: a box in the middle, or random pixels.
-
-    Raises:
-        UsageError: The share is less than half a pixel, or all but that.
-    """
+    """A hole, (side, side) bool; raises UsageError if the share is less than half a pixel, or all but that."""
     missing = np.zeros((side, side), dtype=bool)
     if hole == "box":
         length = round(side * math.sqrt(share))

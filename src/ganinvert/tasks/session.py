@@ -20,7 +20,7 @@ from ganinvert.faces import Alignment
 from ganinvert.generators import Generator, load_generator
 from ganinvert.images.folder import ImageFolder
 from ganinvert.methods import FineTuning, method_of
-from ganinvert.optimize import Snapshot, Solution, Stage, Step, solve
+from ganinvert.optimize import FineTuningStage, Snapshot, Solution, Step, solve
 from ganinvert.settings import (
     DEFAULT_GENERATOR,
     InversionSettings,
@@ -211,10 +211,10 @@ class Inverter:
                 callback(step)
 
         y, degradation = stack([each.measurement for each in prepared], self.generator.resolution)
-        refinement = None
+        fine_tuning = None
         if (tuning := self.settings.tuning) is not None:
             reals = None if self.reals is None else self.reals.training
-            refinement = Stage(FineTuning(tuning, reals=reals), tuning.optimization, tuning.objective)
+            fine_tuning = FineTuningStage(FineTuning(tuning, reals=reals), tuning.optimization, tuning.objective)
         try:
             return solve(
                 self.generator,
@@ -223,7 +223,7 @@ class Inverter:
                 method=method_of(self.settings.method, self.partition),
                 objective=self.settings.objective,
                 optimization=self.settings.optimization,
-                refinement=refinement,
+                fine_tuning=fine_tuning,
                 dtype=self.resolved.dtype,
                 seed=self.request.seed,
                 resume=Snapshot.stacked(snapshots) if snapshots else None,

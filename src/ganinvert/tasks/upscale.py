@@ -18,11 +18,7 @@ class Upscale(Task[UpscaleTask]):
     """The photo is the wanted image, made smaller."""
 
     def check(self, resolution: int) -> None:
-        """Check that the factor divides the resolution.
-
-        Raises:
-            UsageError: It does not.
-        """
+        """Raise UsageError unless the factor divides the resolution."""
         if self.options.factor is not None:
             _side(resolution, self.options.factor)
 

@@ -13,8 +13,8 @@ class Batches:
         pixels: (n, 3, r, r) uint8. Copied to the device when it takes less than a quarter of the free memory there.
         batch: Images per batch; more than n repeat images within one.
         flip: Mirror every second image on average.
-        seed: Of the order and the flips.
-        device: Where batches are wanted.
+        seed: Random seed of the order and the flips.
+        device: Device of the batches.
     """
 
     def __init__(self, pixels: Tensor, batch: int, *, flip: bool, seed: int, device: torch.device) -> None:

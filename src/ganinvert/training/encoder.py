@@ -8,6 +8,7 @@ from pathlib import Path
 from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import UsageError
 from ganinvert.generators import load_generator
+from ganinvert.generators.pggan import EncoderWeights
 from ganinvert.images.folder import ImageFolder
 from ganinvert.settings import DEFAULT_GENERATOR, EncoderTraining, Precision, StoredPrecision
 from ganinvert.training.checkpoint import History
@@ -23,7 +24,7 @@ from ganinvert.training.job import (
     saved,
 )
 from ganinvert.training.loop import TrainingLoop, TrainingStep
-from ganinvert.weights import EncoderWeights, registry
+from ganinvert.weights import registry
 
 
 class EncoderJob(TrainingJob[EncoderTrainer, EncoderEvaluation]):

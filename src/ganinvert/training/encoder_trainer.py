@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from ganinvert.devices import autocast
 from ganinvert.generators import Generator, PGGANEncoder
+from ganinvert.generators.pggan import EncoderArchitecture
 from ganinvert.losses import pixel_loss
 from ganinvert.settings import EncoderTraining
 from ganinvert.training.batches import Batches
 from ganinvert.training.features import AlexNetFeatures
 from ganinvert.training.loop import Trainer
-from ganinvert.weights import EncoderArchitecture
 
 STATISTICS, STATISTICS_BATCH = 512, 16
 """Number of samples for mean and standard deviation of the feature channels, and how many are computed at once."""

@@ -13,6 +13,7 @@ from ganinvert.errors import TrainingError, UsageError, WeightsError
 from ganinvert.figures import draw_memorisation
 from ganinvert.generators import PGGANGenerator, load_discriminator, load_generator
 from ganinvert.generators.checks import check_render
+from ganinvert.generators.pggan import DiscriminatorWeights, GeneratorWeights, PGGANArchitecture, rounded
 from ganinvert.images.folder import ImageFolder
 from ganinvert.settings import Precision, StoredPrecision, Training
 from ganinvert.training.checkpoint import Checkpoint, History
@@ -28,7 +29,7 @@ from ganinvert.training.job import (
     saved,
 )
 from ganinvert.training.loop import TrainingLoop, TrainingStep
-from ganinvert.weights import DiscriminatorWeights, GeneratorWeights, PGGANArchitecture, digest, registry, rounded
+from ganinvert.weights import digest, registry
 
 MEMORISATION_SAMPLES = 24
 HEAD_START = 5000

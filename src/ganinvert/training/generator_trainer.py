@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganinvert.devices import autocast
+from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.settings import Training
 from ganinvert.training.augmentation import Strength, augment
 from ganinvert.training.batches import Batches
@@ -23,7 +24,6 @@ from ganinvert.training.losses import (
     hinge_loss,
     r1_penalty,
 )
-from ganinvert.weights import PGGANArchitecture
 
 logger = logging.getLogger(__name__)
 

@@ -14,14 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganinvert.generators.pggan import SLOPE, minibatch_stddev, pixel_norm
+from ganinvert.generators.pggan import SLOPE, PGGANArchitecture, minibatch_stddev, pixel_norm
 from ganinvert.settings import Training
-from ganinvert.weights import PGGANArchitecture
 
 
 @dataclass(frozen=True)
 class Stage:
-    """How far the networks have grown.
+    """Stage of the networks' growth.
 
     Attributes:
         resolution: Side of the images they work on.
@@ -52,10 +51,10 @@ class Equalised(nn.Module):
     """A convolution whose weight is scaled by gain/√fan_in when used.
 
     Args:
-        outputs: Of channels.
-        inputs: Of channels.
-        kernel: Its side.
-        padding: On each side.
+        outputs: Number of output channels.
+        inputs: Number of input channels.
+        kernel: Side of the kernel in pixels.
+        padding: Padding of each side in pixels.
         gain: √2 before a LeakyReLU, else 1.
         per_position: Side of the output for a bias per position, 0 for one per channel.
     """
@@ -105,7 +104,7 @@ class GrowingGenerator(nn.Module):
 
         Args:
             z: Codes.
-            resolution: Of the stage.
+            resolution: Resolution of the stage.
             fade: Share of the newest block, a tensor so that its change compiles nothing anew; None is 1.
         """
         blocks = _blocks(resolution)

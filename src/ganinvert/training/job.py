@@ -31,8 +31,8 @@ class TrainedNetwork:
         path: File of the generator or encoder.
         discriminator: File of the generator's discriminator, None for an encoder.
         folder: Folder of the checkpoint, pictures, plots and log.
-        metrics: Of a generator "frechet_training", "frechet_held_out" and "memorisation_ratio", see
-            `Memorisation.ratio`; of an encoder those of `EncoderEvaluation`.
+        metrics: Metrics of `GeneratorEvaluation` and "memorisation_ratio", see `Memorisation.ratio`; or those of
+            `EncoderEvaluation`.
         images: Number of images or samples seen.
         seconds: Training time of all sessions.
     """

@@ -1,4 +1,4 @@
-"""What the two networks minimise. Scores are (n,), higher for more real; every loss is a mean over images."""
+"""Losses of generator and discriminator. Scores are (n,), higher for more real; every loss is a mean over images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def discriminator_loss(real: Tensor, fake: Tensor, kind: GanLoss) -> Tensor:
 
 
 def hinge_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Of heads on pretrained features, as in projected GANs (Sauer et al. 2021)."""
+    """Hinge loss of heads on pretrained features, as in projected GANs (Sauer et al. 2021)."""
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
 

@@ -1,12 +1,3 @@
-from .architecture import EncoderArchitecture as EncoderArchitecture
-from .architecture import PGGANArchitecture as PGGANArchitecture
-from .formats import read_discriminator as read_discriminator
-from .formats import read_encoder as read_encoder
-from .formats import read_generator as read_generator
-from .formats import read_perceptual as read_perceptual
-from .networks import DiscriminatorWeights as DiscriminatorWeights
-from .networks import EncoderWeights as EncoderWeights
-from .networks import GeneratorWeights as GeneratorWeights
-from .networks import rounded as rounded
+from .reading import read_perceptual as read_perceptual
 from .tensorfile import TensorFile as TensorFile
 from .tensorfile import digest as digest

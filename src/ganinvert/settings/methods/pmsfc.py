@@ -26,8 +26,8 @@ INVERTING: Presets = {
 
 _EQUATION_9 = replace(INVERTING["paper"], objective=Objective(perceptual=0.0, perceptual_every=1))
 _FEW_STEPS = InversionSettings(optimization=Optimization(steps=40), objective=Objective(perceptual=0.0))
-"""Where much is missing, every further step explains what is known better and invents more of the rest: in 40 steps,
-results are nearer to the truth than in 300. See docs/explanation/tasks.md."""
+"""Settings for degraded photos: further steps explain the known part better and invent more of the rest, so results of
+40 steps are nearer to the truth than those of 300. See docs/explanation/tasks.md."""
 
 PMSFC = MethodEntry(
     "pmsfc",

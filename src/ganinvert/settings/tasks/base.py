@@ -51,11 +51,7 @@ class TaskOptions:
     caveat: ClassVar[str] = ""
 
     def check_inputs(self, paths: Sequence[Path]) -> None:
-        """Check what the task needs beside the photos, before anything is loaded.
-
-        Raises:
-            UsageError: It is missing.
-        """
+        """Raise UsageError if something that the task needs beside the photos is missing; nothing is loaded yet."""
 
     @property
     def identity(self) -> Mapping[str, Any]:

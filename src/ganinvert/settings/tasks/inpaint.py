@@ -99,11 +99,7 @@ class InpaintTask(TaskOptions):
             )
 
     def check_inputs(self, paths: Sequence[Path]) -> None:
-        """Check that the mask exists, or that the folder has a mask of at least one photo.
-
-        Raises:
-            UsageError: It does not.
-        """
+        """Raise UsageError if the mask does not exist, or the folder has a mask of none of the photos."""
         if self.mask is None:
             return
         if not self.mask.exists():
@@ -115,11 +111,7 @@ class InpaintTask(TaskOptions):
             )
 
     def mask_of(self, path: Path | None) -> Path | None:
-        """The mask of a photo; None if there is no mask at all.
-
-        Raises:
-            InputError: The folder has no mask of the photo's name.
-        """
+        """The mask of a photo, or None; raises InputError if the folder has no mask of the photo's name."""
         if self.mask is None or not self.mask.is_dir():
             return self.mask
         stem = path.stem if path is not None else ""

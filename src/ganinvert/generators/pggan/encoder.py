@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from ganinvert.generators.activations import Activations
 from ganinvert.generators.base import Encoder
-from ganinvert.generators.pggan import SLOPE, pixel_norm
-from ganinvert.weights import EncoderArchitecture, EncoderWeights
+from ganinvert.generators.pggan.architecture import EncoderArchitecture
+from ganinvert.generators.pggan.network import SLOPE, pixel_norm
+from ganinvert.generators.pggan.weights import EncoderWeights
 
 
 class _Block(nn.Module):

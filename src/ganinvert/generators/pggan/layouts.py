@@ -7,15 +7,13 @@ their scale gain/√fan_in; the gain is √2, but 1 for ToRGB.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from math import sqrt
 
 from torch import Tensor
 
 from ganinvert.errors import WeightsError
-from ganinvert.weights.architecture import require_keys
-
-State = Mapping[str, Tensor]
+from ganinvert.weights.reading import State, require_keys
 
 
 def from_genforce(state: State) -> State:
@@ -119,7 +117,7 @@ def discriminator_from_ganinvert(state: State) -> State:
     """Ours, whose tensors are as `PGGANDiscriminator` wants them."""
     count = _count(state, r"layers\.(\d+)\.weight")
     names = ["from_rgb", *(f"layers.{n}" for n in range(count)), "final", "dense", "score"]
-    require_keys(state, {f"{name}.{part}" for name in names for part in ("weight", "bias")})
+    require_keys(state, {f"{name}.{part}" for name in names for part in ("weight", "bias")}, what="PGGAN discriminator")
     if any(state[f"{name}.weight"].ndim < 2 for name in names):
         raise WeightsError("its tensors do not have the shapes of a discriminator", hint="the file is damaged")
     return state
@@ -217,7 +215,9 @@ def _count(state: State, pattern: str, *, numbered: bool = True) -> int:
 def _require(state: State, expected: Iterable[str], unused: str = r"(?!)") -> None:
     """Refuse missing and extra keys; those of `unused`, ToRGB of lower resolutions, are no part of the network."""
     wanted = set(expected)
-    require_keys({key: None for key in state if key in wanted or not re.fullmatch(unused, key)}, wanted)
+    require_keys(
+        {key: None for key in state if key in wanted or not re.fullmatch(unused, key)}, wanted, what="PGGAN generator"
+    )
 
 
 def _require_grown(value: float, name: str) -> None:

@@ -10,6 +10,7 @@ from math import log2
 from torch import Tensor
 
 from ganinvert.errors import UsageError, WeightsError
+from ganinvert.weights.reading import require_keys
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class PGGANArchitecture:
         """
         count = sum(key.startswith("layers.") and key.endswith(".weight") for key in state)
         expected = {f"layers.{n}.{part}" for n in range(count) for part in ("weight", "bias")}
-        require_keys(state, expected | {"to_rgb.weight", "to_rgb.bias"})
+        require_keys(state, expected | {"to_rgb.weight", "to_rgb.bias"}, what="PGGAN generator")
         shapes = [tuple(state[f"layers.{n}.weight"].shape) for n in range(count)]
         if not shapes or len(shapes[0]) != 4:
             raise WeightsError("no convolution layers found", hint="the file does not hold a PGGAN generator")
@@ -169,22 +170,3 @@ def _convolution(name: str, inputs: int, outputs: int, kernel: int) -> dict[str,
 
 LARGEST_SEEN = 256
 """Pixels: an encoder looks at no finer image, which would cost much and tell it little."""
-
-
-def require_keys(state: Mapping[str, object], expected: set[str], *, what: str = "PGGAN generator") -> None:
-    """Refuse a state dict whose keys are not exactly `expected`; `what` is what it shall be.
-
-    Raises:
-        WeightsError: Names the missing and the extra keys.
-    """
-    missing, extra = sorted(expected - state.keys()), sorted(state.keys() - expected)
-    if missing or extra:
-        parts = [f"{word} {_some(keys)}" for word, keys in (("missing", missing), ("extra", extra)) if keys]
-        raise WeightsError(
-            f"not a complete {what}: {'; '.join(parts)}",
-            hint="the file is damaged, or of another network or format",
-        )
-
-
-def _some(keys: list[str]) -> str:
-    return ", ".join(keys[:4]) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")

@@ -1,0 +1,94 @@
+"""The discriminator of Progressive GAN (Karras et al. 2018, arXiv:1710.10196)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganinvert.errors import WeightsError
+from ganinvert.generators.base import Discriminator
+from ganinvert.generators.pggan.architecture import PGGANArchitecture
+from ganinvert.generators.pggan.network import SLOPE
+from ganinvert.generators.pggan.weights import DiscriminatorWeights
+
+
+class PGGANDiscriminator(Discriminator):
+    """The PGGAN discriminator with minibatch standard deviation, mirror of the generator.
+
+    Args:
+        architecture: That of the generator; the channels are used in reverse.
+        pools_first: Whether a block averages before its last activation, as NVIDIA's does, or after it.
+    """
+
+    def __init__(self, architecture: PGGANArchitecture, *, pools_first: bool = False) -> None:
+        super().__init__()
+        self.pools_first, self.resolution = pools_first, architecture.resolution
+        widths = architecture.channels[::-1]
+        self.from_rgb = nn.Conv2d(3, widths[0], 1)
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths[:-1]))
+        # One more input channel: the minibatch standard deviation.
+        self.final = nn.Conv2d(widths[-2] + 1, widths[-1], 3, padding=1)
+        self.dense = nn.Linear(widths[-1] * 16, widths[-1])
+        self.score = nn.Linear(widths[-1], 1)
+
+    @classmethod
+    def of(cls, weights: DiscriminatorWeights) -> PGGANDiscriminator:
+        """That of a file, frozen.
+
+        Raises:
+            WeightsError: The tensors do not fit together.
+        """
+        discriminator = cls(weights.architecture, pools_first=weights.pools_first)
+        try:
+            discriminator.load_state_dict(dict(weights.state))
+        except RuntimeError as error:
+            raise WeightsError("the discriminator's tensors do not fit together", hint="the file is damaged") from error
+        discriminator.digest = weights.about.get("generator", "")
+        return discriminator.requires_grad_(False).eval()
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Images (n, 3, r, r) in [-1, 1] to maps (n, c, h, w): a block's for every resolution from r to 8, and 4×4."""
+        x = F.leaky_relu(self.from_rgb(image), SLOPE)
+        found = []
+        for first, last in zip(self.layers[::2], self.layers[1::2], strict=True):
+            x = F.leaky_relu(first(x), SLOPE)
+            if self.pools_first:
+                found.append(x)
+                x = F.leaky_relu(F.avg_pool2d(last(x), 2), SLOPE)
+            else:
+                found.append(F.leaky_relu(last(x), SLOPE))
+                x = F.avg_pool2d(found[-1], 2)
+        return [*found, x]
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Images (n, 3, r, r) in [-1, 1] to scores (n,), higher for more real."""
+        x = self.features(image)[-1]
+        x = F.leaky_relu(self.final(torch.cat([x, minibatch_stddev(x)], dim=1)), SLOPE)
+        x = F.leaky_relu(self.dense(x.flatten(1)), SLOPE)
+        score: Tensor = self.score(x)
+        return score[:, 0]
+
+    def head(self) -> Iterable[nn.Parameter]:
+        """Weights and bias of the score."""
+        return self.score.parameters()
+
+
+def minibatch_stddev(x: Tensor, *, group: int = 4) -> Tensor:
+    """Mean over channels and positions of the standard deviation within groups of images (Karras 2018, §3).
+
+    Args:
+        x: (n, c, h, w).
+        group: Images per group; the largest divisor of n up to it is used, so that groups are equal.
+
+    Returns:
+        (n, 1, h, w), one constant map per image.
+    """
+    n, _, h, w = x.shape
+    size = next(size for size in range(min(group, n), 0, -1) if n % size == 0)
+    grouped = x.reshape(size, n // size, *x.shape[1:])
+    deviation = (grouped.var(dim=0, correction=0) + 1e-8).sqrt().mean(dim=(1, 2, 3))
+    return deviation.repeat(size)[:, None, None, None].expand(n, 1, h, w)

@@ -1,0 +1,160 @@
+"""Weights files of any container, opened without executing anything, and checks of the tensors in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor
+
+from ganinvert.errors import WeightsError
+from ganinvert.weights.nvidia import is_nvidia_file, read_nvidia
+from ganinvert.weights.tensorfile import TensorFile
+from ganinvert.weights.torchfile import is_state, is_torch_file, read_torch, require_plain
+
+State = Mapping[str, Tensor]
+KNOWN = (
+    "looked for: ganinvert .safetensors; NVIDIA's pickle (G, D, Gs); torch files of genforce, GANDissect, the GAN Zoo,"
+    " MMGeneration, or with the canonical state dict"
+)
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A weights file, which is read at the first use of its content.
+
+    Attributes:
+        path: Path of the file.
+        container: Kind of file: ours, one of torch, or a pickle of NVIDIA.
+    """
+
+    path: Path
+    container: Literal["safetensors", "torch", "nvidia"]
+
+    @classmethod
+    def open(cls, path: Path) -> WeightsFile:
+        """Look at the first bytes of a file.
+
+        Raises:
+            WeightsError: There is no such file, or it is of no known kind.
+        """
+        require_file(path)
+        with path.open("rb") as file:
+            head = file.read(9)
+        if head[8:] == b"{":
+            return cls(path, "safetensors")
+        if is_torch_file(path):
+            return cls(path, "torch")
+        if is_nvidia_file(path):
+            return cls(path, "nvidia")
+        raise WeightsError(
+            "is a web page, not a weights file" if head.lstrip().lower().startswith(b"<") else "is of no known kind",
+            hint=KNOWN,
+        )
+
+    @cached_property
+    def _own(self) -> TensorFile:
+        return TensorFile.load(self.path) if self.container == "safetensors" else TensorFile({})
+
+    @cached_property
+    def content(self) -> Mapping[str, object]:
+        """Content of a torch file."""
+        return read_torch(self.path)
+
+    @property
+    def state(self) -> State:
+        """Tensors of a file of ours, or of NVIDIA's averaged generator."""
+        return self._own.tensors if self.container == "safetensors" else self.nvidia()
+
+    @property
+    def about(self) -> Mapping[str, str]:
+        """Header of a file of ours; empty for others."""
+        return self._own.about
+
+    @property
+    def digest(self) -> str:
+        """Digest of the tensors of a file of ours; empty for others."""
+        return self._own.digest if self.container == "safetensors" else ""
+
+    def structured(self, key: str) -> object:
+        """Parse a value of the header as JSON; None if there is none."""
+        return self._own.structured(key)
+
+    def nvidia(self, *, discriminator: bool = False) -> State:
+        """Read the variables of a network of NVIDIA's pickle."""
+        return read_nvidia(self.path, discriminator=discriminator)
+
+
+def read_perceptual(path: Path, *, convolutions: Mapping[str, tuple[int, ...]]) -> TensorFile:
+    """Read the convolutions of a torchvision classification network.
+
+    Args:
+        path: A torchvision state dict.
+        convolutions: Name, such as "features.0", to the shape of the weight.
+
+    Raises:
+        WeightsError: The file is missing, damaged, hostile, or lacks one of them.
+    """
+    with naming(path):
+        require_file(path)
+        content = read_torch(path) if is_torch_file(path) else {}
+        if not is_state(content):
+            raise WeightsError("does not hold a flat state dict", hint="torchvision's own files do")
+        expected = {f"{name}.{part}" for name in convolutions for part in ("weight", "bias")}
+        state = {key: tensor for key, tensor in content.items() if key.startswith("features.")}
+        require_keys(state, expected, what="network")
+        require_plain(state)
+        for name, shape in convolutions.items():
+            found = tuple(state[f"{name}.weight"].shape)
+            if found != shape:
+                raise WeightsError(f"{name} has shape {found}, not {shape}", hint="the file is of another network")
+        require_finite(state)
+    return TensorFile(state, {"format": "torchvision"})
+
+
+def require_keys(state: Mapping[str, object], expected: set[str], *, what: str = "network") -> None:
+    """Refuse a state dict whose keys are not exactly `expected`; `what` is the name of the network.
+
+    Raises:
+        WeightsError: Names the missing and the extra keys.
+    """
+    missing, extra = sorted(expected - state.keys()), sorted(state.keys() - expected)
+    if missing or extra:
+        parts = [f"{word} {_some(keys)}" for word, keys in (("missing", missing), ("extra", extra)) if keys]
+        raise WeightsError(
+            f"not a complete {what}: {'; '.join(parts)}",
+            hint="the file is damaged, or of another network or format",
+        )
+
+
+def _some(keys: list[str]) -> str:
+    return ", ".join(keys[:4]) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")
+
+
+def require_finite(state: State) -> None:
+    """Refuse tensors with NaNs or infinities."""
+    for key, tensor in state.items():
+        # The extremes carry every NaN and infinity, and need no second tensor of the same size.
+        if tensor.numel() and not all(math.isfinite(extreme) for extreme in tensor.aminmax()):
+            raise WeightsError(f"{key} holds values that are not finite", hint="the file is damaged")
+
+
+def require_file(path: Path) -> None:
+    """Refuse a path without a file."""
+    if not path.is_file():
+        raise WeightsError("no such file", hint="check the spelling of the path")
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the path of a file before the messages of errors about its content."""
+    try:
+        yield
+    except WeightsError as error:
+        message = error.message if str(path) in error.message else f"{path}: {error.message}"
+        raise type(error)(message, hint=error.hint) from error
