@@ -66,39 +66,29 @@ def family_of(file: WeightsFile) -> Family:
 
 
 def read_generator(path: Path, *, name: str | None = None) -> Any:
-    """Read the weights of a generator from a file of any known kind.
+    """Read the weights of a generator from a file of ganinvert, or of another program that a family knows.
 
     Args:
-        path: A file of ganinvert, or of another program that a family knows.
+        path: Path of the file.
         name: Name of the generator; the file's stem by default.
 
     Raises:
         WeightsError: The file is missing, damaged, hostile, of an unknown kind, has missing or extra keys, or NaNs.
     """
-    with naming(path):
-        file = WeightsFile.open(path)
-        return family_of(file).read_generator(file, name or path.stem)
+    return _read(path, lambda family, file: family.read_generator(file, name or path.stem))
 
 
 def read_discriminator(path: Path) -> Any:
-    """Read the weights of a discriminator.
-
-    Raises:
-        MissingNetworkError: The file holds none.
-        WeightsError: The file is missing, damaged or hostile.
-    """
-    with naming(path):
-        file = WeightsFile.open(path)
-        return family_of(file).read_discriminator(file)
+    """Read the weights of a discriminator; see `read_generator`, and `MissingNetworkError` if the file holds none."""
+    return _read(path, lambda family, file: family.read_discriminator(file))
 
 
 def read_encoder(path: Path) -> Any:
-    """Read the weights of an encoder.
+    """Read the weights of an encoder; see `read_generator`, and `MissingNetworkError` if the file holds none."""
+    return _read(path, lambda family, file: family.read_encoder(file))
 
-    Raises:
-        MissingNetworkError: The file holds none.
-        WeightsError: The file is missing, damaged or hostile.
-    """
+
+def _read(path: Path, read: Callable[[Family, WeightsFile], Any]) -> Any:
     with naming(path):
         file = WeightsFile.open(path)
-        return family_of(file).read_encoder(file)
+        return read(family_of(file), file)

@@ -50,16 +50,8 @@ class Composition:
                 f"the masks are for {len(self.partition.labels)} channels, but layer {settings.layer} has {channels}",
                 hint="use masks that were discovered for this generator and layer",
             )
-        z = initial_codes(
-            generator,
-            y,
-            degradation,
-            init=settings.init,
-            count=self.partition.subspaces * settings.codes,
-            candidates=settings.candidates,
-            seed=seed,
-            space=self.space,
-        )
+        count = self.partition.subspaces * settings.codes
+        z = initial_codes(generator, y, degradation, settings, count=count, seed=seed, space=self.space)
         if settings.init == "random":
             # The paper does not state its start. With its learning rate, σ decides everything: PixelNorm makes G
             # blind to the length of z, so a step turns z by lr / ‖z‖. Equal codes would get equal gradients for ever.

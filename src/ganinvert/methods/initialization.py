@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
 import torch
@@ -19,14 +21,22 @@ _ENCODERS: WeakKeyDictionary[Generator, Encoder] = WeakKeyDictionary()
 _KEPT: WeakKeyDictionary[Generator, tuple[tuple[torch.device, bool, str], Tensor, list[Tensor]]] = WeakKeyDictionary()
 
 
+class Start(Protocol):
+    """Settings of a method's start: the kind of its initial codes, and the number of candidates."""
+
+    @property
+    def init(self) -> Init: ...  # noqa: D102
+    @property
+    def candidates(self) -> int: ...  # noqa: D102
+
+
 def initial_codes(
     generator: Generator,
     y: Tensor,
     degradation: Degradation,
+    start: Start,
     *,
-    init: Init,
     count: int,
-    candidates: int,
     seed: int,
     space: str = "",
 ) -> Tensor:
@@ -35,11 +45,10 @@ def initial_codes(
     Args:
         generator: Generator on the device of `y`.
         y: Measurements of b images.
-        degradation: Degradation that made the measurements.
-        init: "random" codes are the same for all images; "nearest" are the best of `candidates` random ones;
-            "encoder" is the encoder's code, and for more than one the nearest follow it.
-        count: Codes per image.
-        candidates: Number of random codes to find the nearest among.
+        degradation: Degradation that made them.
+        start: Settings of the start. "random" codes are the same for all images; "nearest" are the best of `candidates`
+            random ones; "encoder" is the encoder's code, and for more than one the nearest follow it.
+        count: Number of codes per image.
         seed: Random seed.
         space: Latent space of the codes; the native one by default.
 
@@ -48,23 +57,23 @@ def initial_codes(
         WeightsError: The generator has no encoder.
     """
     rng = torch.Generator().manual_seed(seed)
-    if init == "random":
+    nearest = partial(nearest_codes, generator, y, degradation, candidates=start.candidates, rng=rng, space=space)
+    if start.init == "random":
         z = generator.space(space).sample(count, rng).to(y.device)
         return z.expand(len(y), *z.shape).clone()
-    if init == "nearest":
-        return nearest_codes(generator, y, degradation, count=count, candidates=candidates, rng=rng, space=space)
+    if start.init == "nearest":
+        return nearest(count=count)
     encoder = encoder_of(generator)
     if encoder.space != generator.space(space).name:
         raise UsageError(f"the encoder predicts codes of {encoder.space}, not {space}", hint="choose another start")
     predicted = encoder.predict(degradation.guess(y).expand(-1, 3, -1, -1))[0].float()[:, None]
     if count == 1:
         return predicted
-    rest = nearest_codes(generator, y, degradation, count=count - 1, candidates=candidates, rng=rng, space=space)
-    return torch.cat([predicted, rest], dim=1)
+    return torch.cat([predicted, nearest(count=count - 1)], dim=1)
 
 
 def encoder_of(generator: Generator) -> Encoder:
-    """The encoder that was trained for a generator, on the generator's device.
+    """Load the encoder that was trained for a generator, on the generator's device.
 
     Raises:
         WeightsError: There is none, or it belongs to other weights.
@@ -89,7 +98,7 @@ def nearest_codes(
     Args:
         generator: Generator on the device of `y`.
         y: Measurements of b images.
-        degradation: Degradation that made the measurements.
+        degradation: Degradation that made them.
         count: Number of codes per image.
         candidates: Number of random codes to choose from, at least `count`.
         rng: Random generator on the CPU.

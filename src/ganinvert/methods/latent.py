@@ -34,16 +34,7 @@ class Latent:
             z = _uniform(generator.space(self.space).shape, seed).to(y.device)
             z = z.expand(len(y), *z.shape).clone()
         else:
-            z = initial_codes(
-                generator,
-                y,
-                degradation,
-                init=settings.init,
-                count=1,
-                candidates=settings.candidates,
-                seed=seed,
-                space=self.space,
-            )[:, 0]
+            z = initial_codes(generator, y, degradation, settings, count=1, seed=seed, space=self.space)[:, 0]
         code = LatentCode(z.contiguous(), settings, seed=seed, space=self.space)
         code.draw(generator, -1)
         code.project_(generator)

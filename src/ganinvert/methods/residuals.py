@@ -36,16 +36,7 @@ class Residuals:
         """
         settings = self.settings
         generator.check_layer(settings.layer)
-        z = initial_codes(
-            generator,
-            y,
-            degradation,
-            init=settings.init,
-            count=1,
-            candidates=settings.candidates,
-            seed=seed,
-            space=self.space,
-        )[:, 0]
+        z = initial_codes(generator, y, degradation, settings, count=1, seed=seed, space=self.space)[:, 0]
         infos = [generator.layer_info(layer) for layer in range(1, settings.layer + 1)]
         residuals = [torch.zeros(len(y), info.channels, info.size, info.size, device=y.device) for info in infos]
         return ResidualCode(z.contiguous(), residuals, settings, space=self.space)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,9 +23,39 @@ ENCODER_KIND = "pggan-encoder"
 POOLS_FIRST = "pools_first"
 
 
+class PGGANWeights(ABC):
+    """State dict of a network of the family, and its notes.
+
+    Attributes:
+        state: Tensors, float32 on the CPU.
+        about: Notes of the file, such as licence and origin.
+    """
+
+    family: ClassVar[str] = "pggan"
+    state: State
+    about: Mapping[str, str]
+
+    @property
+    @abstractmethod
+    def header(self) -> dict[str, str]:
+        """Entries of the file's header besides the notes."""
+
+    def save(self, path: Path, *, stored: StoredPrecision = "float32") -> None:
+        """Write a safetensors file, atomically.
+
+        Args:
+            path: Path of the file.
+            stored: Precision in the file; if the state was `rounded` to it, the same network is read again.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        TensorFile(_cast(self.state, stored), {**self.about, **self.header}).save(path)
+
+
 @dataclass(frozen=True)
-class GeneratorWeights:
-    """A generator's canonical state dict and where it came from.
+class GeneratorWeights(PGGANWeights):
+    """Weights of a generator.
 
     Attributes:
         state: Canonical tensors, float32 on the CPU.
@@ -34,89 +65,66 @@ class GeneratorWeights:
         about: Notes of the file, such as licence and origin, and its `format`.
     """
 
-    family: ClassVar = "pggan"
     state: State
     architecture: PGGANArchitecture
     name: str
     digest: str
     about: Mapping[str, str]
 
-    def save(self, path: Path, *, stored: StoredPrecision = "float32") -> None:
-        """Write the canonical safetensors file, atomically, with the architecture in its header.
-
-        Args:
-            path: The file.
-            stored: Precision in the file; `rounded` beforehand, the same network is read again.
-
-        Raises:
-            OutputError: The file cannot be written.
-        """
-        architecture = {"latent_dim": self.architecture.latent_dim, "channels": self.architecture.channels}
-        header = {**self.about, "kind": KIND, "name": self.name, "architecture": json.dumps(architecture)}
-        TensorFile(_cast(self.state, stored), header).save(path)
+    @property
+    def header(self) -> dict[str, str]:
+        """Kind, name and architecture."""
+        return {"kind": KIND, "name": self.name, "architecture": json.dumps(asdict(self.architecture))}
 
 
 @dataclass(frozen=True)
-class DiscriminatorWeights:
-    """A discriminator's state dict, as `PGGANDiscriminator` takes it.
+class DiscriminatorWeights(PGGANWeights):
+    """Weights of a discriminator.
 
     Attributes:
         state: Tensors, float32 on the CPU.
-        architecture: That of the generator it was trained with, but for the length of z, which it does not know.
-        about: The file's own notes, such as licence and origin.
-        pools_first: Whether a block's last convolution is averaged before its activation, as NVIDIA's fused ones are.
+        architecture: Architecture of its generator, except the length of z, which it does not know.
+        about: Notes of the file, such as licence and origin.
+        pools_first: True if the last convolution of a block is averaged before its activation, as in NVIDIA's fused
+            ones.
     """
 
-    family: ClassVar = "pggan"
     state: State
     architecture: PGGANArchitecture
     about: Mapping[str, str] = field(default_factory=dict)
     pools_first: bool = False
 
-    def save(self, path: Path, *, stored: StoredPrecision = "float32") -> None:
-        """Write a safetensors file, atomically; `stored` is the precision in it.
-
-        Raises:
-            OutputError: The file cannot be written.
-        """
-        order = {POOLS_FIRST: "yes"} if self.pools_first else {}
-        TensorFile(_cast(self.state, stored), {**self.about, **order, "kind": DISCRIMINATOR_KIND}).save(path)
+    @property
+    def header(self) -> dict[str, str]:
+        """Kind, and the order of pooling and activation."""
+        return {**({POOLS_FIRST: "yes"} if self.pools_first else {}), "kind": DISCRIMINATOR_KIND}
 
 
 @dataclass(frozen=True)
-class EncoderWeights:
-    """An encoder's state dict, as `Encoder` takes it.
+class EncoderWeights(PGGANWeights):
+    """Weights of an encoder.
 
     Attributes:
         state: Tensors, float32 on the CPU.
-        architecture: As the header states it and the tensors have it.
-        generator: Digest of the generator that it belongs to.
-        about: The file's own notes, such as licence and origin.
+        architecture: Architecture, in the header and the tensors.
+        generator: Digest of its generator.
+        about: Notes of the file, such as licence and origin.
     """
 
-    family: ClassVar = "pggan"
     state: State
     architecture: EncoderArchitecture
     generator: str
     about: Mapping[str, str] = field(default_factory=dict)
 
-    def save(self, path: Path, *, stored: StoredPrecision = "float32") -> None:
-        """Write a safetensors file, atomically; `stored` is the precision in it.
-
-        Raises:
-            OutputError: The file cannot be written.
-        """
-        header = {
-            **self.about,
-            "kind": ENCODER_KIND,
-            "generator": self.generator,
-            "architecture": json.dumps(asdict(self.architecture)),
-        }
-        TensorFile(_cast(self.state, stored), header).save(path)
+    @property
+    def header(self) -> dict[str, str]:
+        """Kind, generator and architecture."""
+        architecture = json.dumps(asdict(self.architecture))
+        return {"kind": ENCODER_KIND, "generator": self.generator, "architecture": architecture}
 
 
 def rounded(state: State, stored: StoredPrecision) -> dict[str, Tensor]:
-    """What a state is when it is read again after it was stored so: float32 tensors."""
+    """Round a state to a precision of storage, as float32 tensors."""
     return {key: tensor.float() for key, tensor in _cast(state, stored).items()}
 
 
