@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,19 +20,21 @@ from PIL import Image
 
 import ganinvert
 from ganinvert import files
+from ganinvert.batch import photos as photo_sessions
+from ganinvert.batch.inputs import Input, expand
+from ganinvert.batch.job import Job, Product
+from ganinvert.batch.outputs import SUFFIXES, plan_outputs
+from ganinvert.batch.photos import FIRST_BATCH, PhotoSession
+from ganinvert.batch.requests import PhotoRequest
+from ganinvert.batch.session import Watch
 from ganinvert.bundle import LatentBundle
-from ganinvert.cli._batch import treat
-from ganinvert.cli._console import Show
-from ganinvert.cli._inputs import Input, expand
-from ganinvert.cli._photos import FIRST_BATCH, photo_work
-from ganinvert.cli._results import SUFFIXES, Item, plan
-from ganinvert.cli._work import Conduct, Done, Work
 from ganinvert.devices import MEMORY_SHARE, images_that_fit, watch_memory
 from ganinvert.errors import InsufficientMemoryError, UsageError, WeightsError
 from ganinvert.settings import InversionSettings, Optimization, PmSFC
 
 from .commandline import QUICK, names, photo, program, run
 from .conftest import EXAMPLE
+from .standins import FunctionSession, run_jobs
 
 ITEM_KEYS = {
     "event", "inputs", "status", "outputs", "metrics", "outcome", "notes", "warning", "seconds", "settings_hash",
@@ -121,7 +124,7 @@ def test_what_stdout_cannot_take_is_refused(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     with pytest.raises(UsageError, match="cannot be shown on a terminal"):
-        plan([expand([first])], Path("-"), task="invert", suffixes=SUFFIXES)
+        plan_outputs([expand([first])], Path("-"), task="invert", suffixes=SUFFIXES)
     monkeypatch.setattr(sys, "stdin", sys.stdout)
     with pytest.raises(UsageError, match="stdin, which is a terminal"):
         expand([Path("-")])
@@ -129,7 +132,7 @@ def test_what_stdout_cannot_take_is_refused(tmp_path: Path, monkeypatch: pytest.
 
 def planned(*sources: str, target: str = "out", name: str = "{stem}.{task}") -> list[list[str]]:
     groups = [[Input(source, Path(source), Path(source).stem)] for source in sources]
-    items = plan(groups, Path(target), task="invert", suffixes=SUFFIXES, name=name)
+    items = plan_outputs(groups, Path(target), task="invert", suffixes=SUFFIXES, name=name)
     return [[str(path) for path in item.paths.values()] for item in items]
 
 
@@ -271,16 +274,16 @@ def test_a_name_too_long_is_an_error_before_the_work(generator: list[str], tmp_p
     assert names(tmp_path / "out") == []
 
 
-def counting(results: list[list[str]], *, capacity: int = 100) -> Work[str]:
-    """Work that writes its own label, and has no memory for more than `capacity` at once."""
+def counting(results: list[list[str]], *, capacity: int = 100) -> FunctionSession:
+    """A session that writes the job's label, and has no memory for more than `capacity` at once."""
 
-    def make(batch: list[tuple[object, str]], _show: object) -> list[Done]:
+    def make(batch: Sequence[tuple[Job, str]], _watch: Watch) -> list[Product]:
         if len(batch) > capacity:
             raise InsufficientMemoryError("no room", hint="none")
         results.append([label for _, label in batch])
-        return [Done({"bundle": label.encode}) for _, label in batch]
+        return [Product({"bundle": label.encode()}) for _, label in batch]
 
-    return Work(prepare=lambda item: item.label, identity=lambda label: ("s", label), run=make, batch_size=lambda: 8)
+    return FunctionSession(make, size=8)
 
 
 class Terminal(io.StringIO):
@@ -288,22 +291,29 @@ class Terminal(io.StringIO):
         return True
 
 
-def stepping(looked: list[int]) -> Work[str]:
-    """Work of three steps, which notes when its state is looked at."""
-    work = counting([])
+class Scalar:
+    """A loss that notes when it is read."""
 
-    def run(batch: Sequence[tuple[Item, str]], show: Show) -> Sequence[Done]:
-        for step in range(1, 4):
+    def __init__(self, value: float, read: list[int]) -> None:
+        self.value, self.read = value, read
 
-            def describe(step: int = step) -> str:
-                looked.append(step)
-                return f"loss {step}"
+    def mean(self) -> float:
+        self.read.append(int(self.value))
+        return self.value
 
-            show(step, 3, describe)
+
+def stepping(read: list[int]) -> FunctionSession:
+    """A session of three steps, which notes when their loss is read."""
+    session = counting([])
+
+    def run(batch: Sequence[tuple[Job, str]], watch: Watch) -> list[Product]:
+        for n in range(1, 4):
+            loss = Scalar(n, read)
+            watch(SimpleNamespace(index=n - 1, steps=3, loss=loss, psnr=Scalar(n, [])))  # type: ignore[arg-type]
         time.sleep(0.25)  # bars are drawn ten times a second
-        return work.run(batch, show)
+        return session.make(batch, watch)
 
-    return replace(work, run=run, batch_size=lambda: 1)
+    return replace(session, make=run, size=1)
 
 
 def test_progress_is_bars_on_a_terminal_and_lines_elsewhere(
@@ -314,26 +324,28 @@ def test_progress_is_bars_on_a_terminal_and_lines_elsewhere(
     seen = {}
     for name in ("terminal", "pipe"):
         terminal, looked = Terminal(), list[int]()
-        items = plan(groups, tmp_path / name, task="invert", suffixes={"bundle": ".pt"})
+        items = plan_outputs(groups, tmp_path / name, task="invert", suffixes={"bundle": ".pt"})
         with monkeypatch.context() as patch:
             patch.setenv("COLUMNS", "100")
             if name == "terminal":
                 patch.setattr(sys, "stderr", terminal)
-            treat(items, stepping(looked), Conduct(), command="invert")
+            run_jobs(items, stepping(looked))
         assert looked == [1, 3, 1, 3]
         seen[name] = terminal.getvalue() or capsys.readouterr().err
-    for words in ("━", "all", "1/2", "3/3", "loss 3", "s/step"):
+    for words in ("━", "all", "1/2", "3/3", "loss 3.0000  PSNR 3.0 dB", "s/step"):
         assert words in seen["terminal"]
     assert seen["pipe"].splitlines() == [
-        line for n in "01" for line in (f"{n}: step 1/3, loss 1", f"{n}: step 3/3, loss 3")
+        line
+        for n in "01"
+        for line in (f"{n}: step 1/3, loss 1.0000  PSNR 1.0 dB", f"{n}: step 3/3, loss 3.0000  PSNR 3.0 dB")
     ] + ["2 done, 0 skipped, 0 failed"]
 
 
 def test_short_memory_halves_the_batch_and_goes_on(tmp_path: Path) -> None:
     groups = [[Input(str(n), tmp_path / str(n), str(n))] for n in range(10)]
-    items = plan(groups, tmp_path / "out", task="invert", suffixes={"bundle": ".pt"})
+    items = plan_outputs(groups, tmp_path / "out", task="invert", suffixes={"bundle": ".pt"})
     made: list[list[str]] = []
-    treat(items, counting(made, capacity=2), Conduct(), command="invert")
+    run_jobs(items, counting(made, capacity=2))
     assert made == [["0", "1"], ["2", "3"], ["4", "5"], ["6", "7"], ["8", "9"]]
     assert len(names(tmp_path / "out")) == 10
 
@@ -341,18 +353,13 @@ def test_short_memory_halves_the_batch_and_goes_on(tmp_path: Path) -> None:
 def test_a_fault_of_ours_is_an_error_of_the_item(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     groups = [[Input(str(n), tmp_path / str(n), str(n))] for n in range(3)]
     made: list[list[str]] = []
-    work = counting(made)
 
-    def prepare(item: Item) -> str:
-        return str(2 / (1 - int(item.label)))
+    def read(job: Job) -> str:
+        return str(2 / (1 - int(job.label)))
 
+    jobs = plan_outputs(groups, tmp_path / "out", task="invert", suffixes={"bundle": ".pt"})
     with pytest.raises(typer.Exit) as caught:
-        treat(
-            plan(groups, tmp_path / "out", task="invert", suffixes={"bundle": ".pt"}),
-            replace(work, prepare=prepare),
-            Conduct(),
-            command="invert",
-        )
+        run_jobs(jobs, replace(counting(made), read=read))
     assert caught.value.exit_code == 1
     assert made == [["2.0", "-2.0"]]
     message = capsys.readouterr().err
@@ -362,29 +369,30 @@ def test_a_fault_of_ours_is_an_error_of_the_item(tmp_path: Path, capsys: pytest.
 
 
 def test_missing_weights_of_an_item_are_the_exit_code(tmp_path: Path) -> None:
-    [item] = plan([[Input("a", tmp_path / "a", "a")]], tmp_path / "out", task="invert", suffixes={"bundle": ".pt"})
+    [item] = plan_outputs(
+        [[Input("a", tmp_path / "a", "a")]], tmp_path / "out", task="invert", suffixes={"bundle": ".pt"}
+    )
 
-    def refuse(_item: Item) -> str:
+    def refuse(_job: Job) -> str:
         raise WeightsError("no generator", hint="fetch it")
 
     with pytest.raises(typer.Exit) as caught:
-        treat([item], replace(counting([]), prepare=refuse), Conduct(), command="invert")
+        run_jobs([item], replace(counting([]), read=refuse))
     assert caught.value.exit_code == 3
 
 
 def test_an_item_in_other_hands_is_left_for_last(tmp_path: Path) -> None:
     groups = [[Input(name, tmp_path / name, name)] for name in ("a", "b")]
-    items = plan(groups, tmp_path, task="invert", suffixes={"bundle": ".pt"})
+    items = plan_outputs(groups, tmp_path, task="invert", suffixes={"bundle": ".pt"})
     made: list[list[str]] = []
     lock = FileLock(files.beside(items[0].last, "lock"))
     lock.acquire()
 
-    def run_and_release(batch: list[tuple[object, str]], show: object) -> list[Done]:
+    def make_and_release(batch: Sequence[tuple[Job, str]], watch: Watch) -> list[Product]:
         lock.release()
-        return counting(made).run(batch, show)
+        return counting(made).make(batch, watch)
 
-    work = counting(made)
-    treat(items, Work(work.prepare, work.identity, run_and_release), Conduct(), command="invert")
+    run_jobs(items, FunctionSession(make_and_release))
     assert made == [["b"], ["a"]]
     assert names(tmp_path) == ["a.invert.pt", "b.invert.pt"]
 
@@ -416,15 +424,15 @@ def test_the_batch_grows_to_what_fits_into_memory(generator: list[str], monkeypa
     """As on an accelerator, whose memory is told by the first batch."""
     inverter = ganinvert.Inverter.load(generator[1], device="cpu", settings=InversionSettings(PmSFC(subspaces=2)))
     monkeypatch.setattr(ganinvert.Inverter, "run", lambda *_, **__: [])
-    monkeypatch.setattr("ganinvert.devices.images_that_fit", lambda *_: 23)
-    monkeypatch.setattr("ganinvert.devices.watch_memory", lambda _: None)
+    monkeypatch.setattr(photo_sessions, "images_that_fit", lambda *_: 23)
+    monkeypatch.setattr(photo_sessions, "watch_memory", lambda _: None)
     accelerated = replace(inverter, resolved=replace(inverter.resolved, device=torch.device("cuda")))
-    work = photo_work(accelerated)
-    assert work.batch_size() == FIRST_BATCH
-    work.run([], lambda *_: None)
-    assert work.batch_size() == 23
-    assert photo_work(accelerated, batch_size=5).batch_size() == 5
-    assert photo_work(inverter, batch_size=5).batch_size() == 1
+    session = PhotoSession(PhotoRequest(inverter.request), accelerated)
+    assert session.batch_size == FIRST_BATCH
+    session.run([], lambda _: None)
+    assert session.batch_size == 23
+    assert PhotoSession(PhotoRequest(inverter.request, batch_size=5), accelerated).batch_size == 5
+    assert PhotoSession(PhotoRequest(inverter.request, batch_size=5), inverter).batch_size == 1
 
 
 @pytest.mark.cuda

@@ -19,14 +19,16 @@ import torch
 import typer
 
 from ganinvert import files
+from ganinvert.batch import worker
+from ganinvert.batch.inputs import Input
+from ganinvert.batch.job import Job, Product
+from ganinvert.batch.outputs import SUFFIXES, plan_outputs
+from ganinvert.batch.session import Watch
+from ganinvert.batch.signals import postponed
 from ganinvert.bundle import LatentBundle
-from ganinvert.cli import _photos, _signals
-from ganinvert.cli._batch import treat
-from ganinvert.cli._inputs import Input
-from ganinvert.cli._results import SUFFIXES, Item, plan
-from ganinvert.cli._work import Conduct, Done, Work
 
 from .commandline import QUICK, names, photo, run
+from .standins import FunctionSession, run_jobs
 
 forked = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to be quick")
 
@@ -95,17 +97,17 @@ def test_twenty_photos_survive_kills_at_random_moments(generator: list[str], tmp
     assert contents(tmp_path / "killed") == contents(tmp_path / "calm")
 
 
-def copying(bundle: LatentBundle) -> Work[Item]:
-    """Work that leaves a checkpoint on its way to results: of the picture a text, of the bundle a copy."""
+def copying(bundle: LatentBundle) -> FunctionSession:
+    """A session that leaves a checkpoint on its way to results: of the picture a text, of the bundle a copy."""
     hashes = bundle.provenance["settings_hash"], bundle.provenance["input_sha256"]
-    done = Done({"image": lambda: b"picture", "bundle": bundle.encode}, metrics={"psnr": 30.0})
+    product = Product({"image": b"picture", "bundle": bundle.encode()}, metrics={"psnr": 30.0})
 
-    def make(batch: Sequence[tuple[Item, Item]], _show: object) -> list[Done]:
-        for item, _ in batch:
-            files.write_atomically(files.beside(item.last, files.CHECKPOINT), b"halfway")
-        return [done] * len(batch)
+    def make(batch: Sequence[tuple[Job, Job]], _watch: Watch) -> list[Product]:
+        for job, _ in batch:
+            files.write_atomically(files.beside(job.last, files.CHECKPOINT), b"halfway")
+        return [product] * len(batch)
 
-    return Work(prepare=lambda item: item, identity=lambda _: hashes, run=make)
+    return FunctionSession(make, lambda _: hashes)
 
 
 @forked
@@ -116,14 +118,14 @@ def test_two_processes_share_a_folder(bundle: LatentBundle, tmp_path: Path) -> N
     made.touch()
 
     def share() -> None:
-        def slowly(batch: Sequence[tuple[Item, Item]], _show: object) -> list[Done]:
+        def slowly(batch: Sequence[tuple[Job, Job]], watch: Watch) -> list[Product]:
             time.sleep(0.02)
             with made.open("a") as file:
                 file.write(f"{batch[0][0].label}\n")
-            return work.run(batch, _show)  # type: ignore[arg-type]  # it shows nothing
+            return session.make(batch, watch)
 
-        work = copying(bundle)
-        treat(items(tmp_path / "out", 10), replace(work, run=slowly), Conduct(), command="invert")
+        session = copying(bundle)
+        run_jobs(items(tmp_path / "out", 10), replace(session, make=slowly))
         (tmp_path / f"{os.getpid()}.ended").touch()
 
     children = [in_a_child(share) for _ in range(2)]
@@ -134,9 +136,9 @@ def test_two_processes_share_a_folder(bundle: LatentBundle, tmp_path: Path) -> N
     assert names(tmp_path / "out") == sorted(f"{n}.invert.{end}" for n in range(10) for end in ("png", "pt"))
 
 
-def items(folder: Path, count: int = 1) -> list[Item]:
+def items(folder: Path, count: int = 1) -> list[Job]:
     suffixes = {kind: SUFFIXES[kind] for kind in ("image", "bundle")}
-    return plan([[Input(str(n), folder / str(n), str(n))] for n in range(count)], folder, task="invert",
+    return plan_outputs([[Input(str(n), folder / str(n), str(n))] for n in range(count)], folder, task="invert",
                 suffixes=suffixes)  # fmt: skip
 
 
@@ -147,7 +149,7 @@ def test_a_kill_at_any_touch_of_the_disk_loses_nothing(bundle: LatentBundle, tmp
     """Every call of Python that changes a folder is an audit event: the process kills itself at the n-th of them."""
     touches = ("open", "os.rename", "os.remove", "os.mkdir", "fcntl.flock")
     calm = tmp_path / "calm"
-    treat(items(calm), copying(bundle), Conduct(), command="invert")
+    run_jobs(items(calm), copying(bundle))
     expected, moments = contents(calm), 0
     for moment in range(100):
         folder = tmp_path / str(moment)
@@ -165,13 +167,13 @@ def test_a_kill_at_any_touch_of_the_disk_loses_nothing(bundle: LatentBundle, tmp
                         os.kill(os.getpid(), signal.SIGKILL)
 
             sys.addaudithook(count)
-            treat(items(folder), copying(bundle), Conduct(overwrite=overwrite), command="invert")
+            run_jobs(items(folder), copying(bundle), overwrite=overwrite)
 
         _, status = os.waitpid(in_a_child(until_killed), 0)
         if not os.WIFSIGNALED(status):
             break
         moments += 1
-        treat(items(folder), copying(bundle), Conduct(overwrite=overwrite), command="invert")
+        run_jobs(items(folder), copying(bundle), overwrite=overwrite)
         assert contents(folder) == expected, moment
     assert moments >= 10
 
@@ -182,10 +184,10 @@ def test_a_half_written_result_of_ours_is_no_obstacle_but_a_strange_file_is(
     [item] = items(tmp_path / "out")
     files.write_atomically(item.paths["image"], b"somebody's picture")
     with pytest.raises(typer.Exit):
-        treat([item], copying(bundle), Conduct(), command="invert")
+        run_jobs([item], copying(bundle))
     assert item.paths["image"].read_bytes() == b"somebody's picture"
     files.beside(item.last, "unfinished").touch()
-    treat([item], copying(bundle), Conduct(), command="invert")
+    run_jobs([item], copying(bundle))
     assert names(tmp_path / "out") == ["0.invert.png", "0.invert.pt"]
 
 
@@ -200,7 +202,7 @@ def test_a_stop_keeps_what_is_done_and_says_so(
     """In the second step of the second photo."""
     steps = 0
 
-    def watch(_show: object, *_: object) -> Callable[[object], None]:
+    def watch(*_: object) -> Callable[[object], None]:
         def count(_step: object) -> None:
             nonlocal steps
             steps += 1
@@ -209,7 +211,7 @@ def test_a_stop_keeps_what_is_done_and_says_so(
 
         return count
 
-    monkeypatch.setattr(_photos, "watching", watch)
+    monkeypatch.setattr(worker, "StepWatch", watch)
     pictures = [photo(tmp_path / f"{name}.png") for name in "abc"]
     result = run("invert", *pictures, "-o", tmp_path / "out", "--json", *generator, *QUICK)
     assert result.exit_code == code
@@ -223,7 +225,7 @@ def test_a_signal_waits_for_the_end_of_a_write() -> None:
     written = []
 
     def write() -> None:
-        with _signals.postponed():
+        with postponed():
             signal.raise_signal(signal.SIGINT)
             written.append("all")
 
@@ -236,7 +238,7 @@ def test_a_signal_waits_for_the_end_of_a_write() -> None:
 def test_a_disk_that_is_full_leaves_the_old_result(
     bundle: LatentBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    treat(items(tmp_path / "out"), copying(bundle), Conduct(), command="invert")
+    run_jobs(items(tmp_path / "out"), copying(bundle))
     before = contents(tmp_path / "out")
 
     def full(_descriptor: int) -> None:
@@ -244,7 +246,7 @@ def test_a_disk_that_is_full_leaves_the_old_result(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(typer.Exit) as caught:
-        treat(items(tmp_path / "out"), copying(bundle), Conduct(overwrite=True), command="invert")
+        run_jobs(items(tmp_path / "out"), copying(bundle), overwrite=True)
     assert caught.value.exit_code == 1
     assert contents(tmp_path / "out") == before
 
@@ -265,12 +267,11 @@ def read_only() -> Iterator[Path]:
 
 @pytest.mark.skipif(os.name != "posix", reason="folders have no such permissions there")
 def test_a_read_only_folder_is_found_before_the_work(read_only: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def refuse(*_: object) -> list[Done]:
+    def refuse(*_: object) -> list[Product]:
         raise AssertionError("there was work")
 
-    work = Work(prepare=lambda item: item, identity=lambda _: ("s", "i"), run=refuse)
     with pytest.raises(typer.Exit):
-        treat(items(read_only), work, Conduct(), command="invert")
+        run_jobs(items(read_only), FunctionSession(refuse))
     message = capsys.readouterr().err
     assert "cannot be written: Permission denied" in message
     assert "hint: check the free space and the permissions" in message
@@ -285,7 +286,7 @@ def test_a_stopped_optimisation_goes_on_to_the_same_bits(
     seen: list[int] = []
 
     def stopping_at(last: int) -> Callable[[object], Callable[[object], None]]:
-        def watch(_show: object, *_: object) -> Callable[[object], None]:
+        def watch(*_: object) -> Callable[[object], None]:
             def look(step: object) -> None:
                 seen.append(step.index)
                 if step.index == last:
@@ -295,14 +296,14 @@ def test_a_stopped_optimisation_goes_on_to_the_same_bits(
 
         return watch
 
-    monkeypatch.setattr(_photos, "watching", stopping_at(99))
+    monkeypatch.setattr(worker, "StepWatch", stopping_at(99))
     assert run(*command, "-o", tmp_path / "calm").exit_code == 0
     assert len(names(tmp_path / "calm")) == 2
-    monkeypatch.setattr(_photos, "watching", stopping_at(7))
+    monkeypatch.setattr(worker, "StepWatch", stopping_at(7))
     assert run(*command, "-o", tmp_path / "out").exit_code == 130
     assert [Path(name).suffix for name in names(tmp_path / "out")] == [".checkpoint"]
     seen.clear()
-    monkeypatch.setattr(_photos, "watching", stopping_at(99))
+    monkeypatch.setattr(worker, "StepWatch", stopping_at(99))
     assert run(*command, "-o", tmp_path / "out").exit_code == 0
     assert seen[0] == 6
     assert contents(tmp_path / "out") == contents(tmp_path / "calm")
@@ -315,7 +316,7 @@ def test_a_checkpoint_of_something_else_or_damaged_is_not_used(
     command = ["invert", picture, "-o", tmp_path / "out", "--checkpoint-every", 2, *generator, *QUICK]
     seen: list[int] = []
 
-    def watch(_show: object, *_: object) -> Callable[[object], None]:
+    def watch(*_: object) -> Callable[[object], None]:
         def look(step: object) -> None:
             seen.append(step.index)
             if step.index == 2:
@@ -323,7 +324,7 @@ def test_a_checkpoint_of_something_else_or_damaged_is_not_used(
 
         return look
 
-    monkeypatch.setattr(_photos, "watching", watch)
+    monkeypatch.setattr(worker, "StepWatch", watch)
     checkpoint = files.beside(tmp_path / "out" / "a.invert.pt", files.CHECKPOINT)
     for spoil in (
         lambda: None,  # there is none yet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ganinvert.degradations import DEGRADATIONS
 from ganinvert.errors import MissingNetworkError, UsageError
 from ganinvert.metrics import to_unit
 from ganinvert.optimize import Step
-from ganinvert.settings import METHODS, TASKS, InversionSettings, TaskOptions, preset_of
+from ganinvert.settings import METHODS, TASKS, InpaintTask, InversionSettings, Request, TaskOptions, preset_of
 from ganinvert.tasks.base import PreparedImage, Task
 
 from . import toys
@@ -188,3 +189,12 @@ def test_an_accelerator_takes_photos_of_one_size_together(small_file: Path, monk
     monkeypatch.setattr(session.__class__, "_results", lambda _self, _photos, solution: solution)
     assert session.run(prepared) == [each.sha256 for each in prepared]
     assert [len(batch) for batch in batches] == [2, 1]
+
+
+def test_a_request_is_plain_data_with_the_presets_of_its_task() -> None:
+    request = Request(InpaintTask(box=(1, 2, 3, 4)), reals=Path("photos"), seed=5)
+    assert pickle.loads(pickle.dumps(request)) == request
+    assert request.settings == preset_of("pmsfc", "inpaint")
+    assert request.task.identity == {"task": "inpaint"}
+    with pytest.raises(UsageError, match="larger than its place"):
+        Request(TASKS["upscale"](), paste_back=True)

@@ -14,10 +14,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, features
 
-from ganinvert.cli._inputs import PICTURES
 from ganinvert.errors import ImageError
 from ganinvert.images import from_pil, read, to_pil
 from ganinvert.images.picture import FORMATS as FORMATS_READ
+from ganinvert.settings.common import PICTURE_SUFFIXES as PICTURES
 
 from .pictures import (
     DISPLAY_P3,

@@ -15,10 +15,14 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from ganinvert import paths, report
+from ganinvert import paths
+from ganinvert.batch import report
+from ganinvert.batch.inputs import Input
+from ganinvert.batch.job import Job, JobResult, Product
+from ganinvert.batch.report import page
 from ganinvert.cli import app
+from ganinvert.errors import ImageError
 from ganinvert.images import encode_thumbnail
-from ganinvert.report import Entry, page
 
 from .conftest import EXAMPLE
 from .pictures import gradient
@@ -65,24 +69,27 @@ class Rows(HTMLParser):
         return [row[number] for row in self.rows]
 
 
-def entry(name: str, psnr: float, ssim: float) -> Entry:
+def job(name: str) -> Job:
+    return Job((Input(name, Path(name), name),), {})
+
+
+def entry(name: str, psnr: float, ssim: float) -> JobResult:
     image = encode_thumbnail(gradient(64, 64))
-    return Entry(
-        name,
-        "done",
-        pictures={"input": image, "result": image, "difference": image},
+    product = Product(
+        {},
         metrics={"psnr": psnr, "ssim": ssim, "lpips": 0.05},
         outcome="good",
-        notes=["resized to 64×64"],
+        notes=("resized to 64×64",),
         settings={"method.codes": 5, "seed": 0},
-        seconds=12.3,
+        thumbnails={"input": image, "result": image, "difference": image},
     )
+    return JobResult(job(name), "done", product=product, seconds=12.3)
 
 
 ENTRIES = [
     entry("b10.png", 31.5, 0.91),
     entry("b9.png", 9.25, 0.95),
-    Entry("broken.png", "failed", warning="cannot be decoded: fetch it again"),
+    JobResult(job("broken.png"), "failed", error=ImageError("broken.png: cannot be decoded", hint="fetch it again")),
     entry(HOSTILE, 27.0, 0.7),
 ]
 WORST_FIRST = ["broken.png", "b9.png", "</title>", "b10.png"]
@@ -116,7 +123,7 @@ def test_the_page_is_accessible_and_needs_nothing_from_elsewhere() -> None:
     assert "caption" in rows.tags
     assert not {"link", "iframe", "object", "form"} & set(rows.tags)
     assert "url(" not in content
-    assert "default-src &#x27;none&#x27;" in content
+    assert "default-src 'none'" in content
 
 
 def test_hostile_names_stay_text() -> None:
@@ -130,7 +137,7 @@ def test_hostile_names_stay_text() -> None:
 
 
 def test_numbers_that_are_none_and_empty_runs() -> None:
-    odd = Entry("odd", "done", metrics={"psnr": float("nan"), "ssim": float("inf")})
+    odd = JobResult(job("odd"), "done", product=Product({}, {"psnr": float("nan"), "ssim": float("inf")}))
     rows = Rows(page([entry("fine", 30, 0.9), odd], title="x"))
     assert is_order(rows, ["odd", "fine"])
     assert Rows(page([], title="nothing")).rows == []

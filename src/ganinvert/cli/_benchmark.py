@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import typer
 from rich.table import Table
 
+from ganinvert.batch.inputs import Input
+from ganinvert.batch.job import Job
+from ganinvert.batch.outputs import plan_outputs
+from ganinvert.batch.session import RunOptions
 from ganinvert.benchmark.candidates import Candidate
 from ganinvert.benchmark.comparison import METRICS, Comparison
-from ganinvert.benchmark.cost import CostRecord, CostRecorder
+from ganinvert.benchmark.cost import CostRecord
 from ganinvert.benchmark.protocol import variants
 from ganinvert.benchmark.report import Report
+from ganinvert.benchmark.session import CandidateRequest
 from ganinvert.benchmark.study import Benchmark, MethodResult, StudyResult
 from ganinvert.benchmark.tables import cell
 from ganinvert.benchmark.truth import GroundTruth, degrade, read_truth
-from ganinvert.cli._batch import treat
-from ganinvert.cli._console import Show, output
-from ganinvert.cli._inputs import Input
-from ganinvert.cli._photos import photo_work
-from ganinvert.cli._results import Item, plan
-from ganinvert.cli._work import Conduct, Done, Work
+from ganinvert.cli._console import output
+from ganinvert.cli._reporter import run_command
 from ganinvert.errors import InputError, OutputError
-from ganinvert.optimize import Step
-from ganinvert.tasks import Inverter, PreparedImage
 
 SUFFIXES = {"image": ".png", "record": ".json", "bundle": ".pt"}
 """Suffixes of the files of a result; the record holds the cost of the optimisation."""
@@ -119,7 +117,7 @@ def _results(
 ) -> dict[str, MethodResult]:
     """Make the results of one candidate, by photo; photos that failed are missing."""
     prepared = {photo: degrade(truth, benchmark.protocol) for photo, truth in truths.items()}
-    items = plan(
+    jobs = plan_outputs(
         [[photo] for photo in truths],
         benchmark.folder / "results" / candidate.label.replace(" ", "-").replace("=", ""),
         task=benchmark.protocol.task.name,
@@ -127,58 +125,22 @@ def _results(
         name="{stem}-{suffix}.{task}",  # photos may differ in their suffix only
     )
     output.say(f"{candidate.label}: {variants()[candidate.name].about}", style="bold")
-    work = _RecordedRuns(candidate.inverter, prepared, batch_size).work
     try:
-        treat(items, work, Conduct(overwrite=overwrite), command="evaluate")
+        run_command(CandidateRequest(candidate.inverter, prepared, batch_size), jobs, RunOptions(overwrite=overwrite))
     except typer.Exit as stop:
         if stop.exit_code != 1:
             raise
     settings_hash = candidate.inverter.settings_hash
     return {
-        item.label: MethodResult(item.paths["image"], item.paths["bundle"], CostRecord.load(item.paths["record"]))
-        for item in items
-        if _is_up_to_date(item, settings_hash, prepared[item.inputs[0]].sha256)
+        job.label: MethodResult(job.paths["image"], job.paths["bundle"], CostRecord.load(job.paths["record"]))
+        for job in jobs
+        if _is_up_to_date(job, settings_hash, prepared[job.inputs[0]].sha256)
     }
 
 
-class _RecordedRuns:
-    """Runs of a candidate, which also record their costs."""
-
-    def __init__(self, inverter: Inverter, prepared: Mapping[Input, PreparedImage], batch_size: int | None) -> None:
-        self.inverter = inverter
-        self.recorder: CostRecorder | None = None
-        self.plain = photo_work(
-            inverter,
-            prepare=lambda item: prepared[item.inputs[0]],
-            batch_size=batch_size,
-            done="done",
-            callback=self._record,
-        )
-        self.work: Work[PreparedImage] = replace(self.plain, run=self._run)
-
-    def _record(self, step: Step) -> None:
-        if self.recorder is not None:
-            self.recorder(step)
-
-    def _run(self, batch: Sequence[tuple[Item, PreparedImage]], show: Show) -> list[Done]:
-        if self.recorder is None:  # loading and rendering once for all photos is not a cost of the first photo
-            shortest = replace(self.inverter.resolved, settings=self.inverter.settings.shortest)
-            replace(self.inverter, resolved=shortest).run([batch[0][1]])
-        self.recorder = CostRecorder(self.inverter.device)
-        results = self.plain.run(batch, show)
-        records = self.recorder.records(len(batch))
-        # Notes on a photo would be repeated for every method.
-        return [
-            replace(result, files={**result.files, "record": record.encode}, notes=(), warning="")
-            if result.files
-            else result
-            for result, record in zip(results, records, strict=True)
-        ]
-
-
-def _is_up_to_date(item: Item, settings_hash: str, sha256: str) -> bool:
+def _is_up_to_date(job: Job, settings_hash: str, sha256: str) -> bool:
     try:
-        return item.is_up_to_date(settings_hash, sha256, overwrite=False)
+        return job.is_up_to_date(settings_hash, sha256, overwrite=False)
     except OutputError:
         return False
 

@@ -170,3 +170,8 @@ class ErrorReportingGroup(TyperGroup):
 
 
 output = Output()
+
+
+def say(text: str, level: int = 0) -> None:
+    """Show a message from verbosity `level` on."""
+    output.say(text, level=level)

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ganinvert.batch.outputs import SUFFIXES
+from ganinvert.batch.report import KIND as REPORT
 from ganinvert.cli._config import configure
 from ganinvert.cli._console import output
-from ganinvert.cli._report import KIND as REPORT
-from ganinvert.cli._results import SUFFIXES
 from ganinvert.errors import UsageError
 from ganinvert.settings import Align, FitMode, Precision, StoredPrecision
 
@@ -120,6 +120,16 @@ BatchSize = Annotated[
         COMPUTE,
         "--batch-size",
         help="Photos optimised together; auto fills the memory of the device. The CPU takes one at a time.",
+        metavar="auto|N",
+        env=True,
+    ),
+]
+Workers = Annotated[
+    str,
+    opt(
+        COMPUTE,
+        "--workers",
+        help="Number of processes that work at the same time; auto is one per GPU, or per CPU core.",
         metavar="auto|N",
         env=True,
     ),

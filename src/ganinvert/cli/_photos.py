@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ganinvert import files
+from ganinvert.batch.inputs import expand
+from ganinvert.batch.outputs import DEFAULT_NAME, chosen_suffixes, plan_outputs
+from ganinvert.batch.report import KIND as REPORT
+from ganinvert.batch.report import report_path
+from ganinvert.batch.requests import PhotoRequest
+from ganinvert.batch.session import RunOptions
 from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
-from ganinvert.cli._batch import treat
-from ganinvert.cli._console import Show, output
-from ganinvert.cli._inputs import expand
-from ganinvert.cli._report import KIND, report_path, settings_of, thumbnails
-from ganinvert.cli._results import DEFAULT_NAME, Item, chosen_suffixes, plan, png_text
+from ganinvert.cli._console import say
+from ganinvert.cli._reporter import executor_for, run_command
 from ganinvert.cli._transfers import ready_generator
-from ganinvert.cli._work import Conduct, Done, Work
 from ganinvert.errors import UsageError
-from ganinvert.settings import REFINEMENTS, InversionSettings, Refinement, TaskOptions, method_entry, preset_of
-
-DOUBT = "warning: "
-"""How notes begin that are warnings."""
-FIRST_BATCH = 8
-"""Photos optimised together on an accelerator until it is known what one needs."""
-MOST_TOGETHER = 64
-"""More make it no faster, and more are lost when the run is stopped."""
-
-if TYPE_CHECKING:
-    from ganinvert.generators import Generator
-    from ganinvert.optimize import Step
-    from ganinvert.tasks import Inversion, Inverter, PreparedImage
+from ganinvert.settings import (
+    REFINEMENTS,
+    InversionSettings,
+    Refinement,
+    Request,
+    TaskOptions,
+    method_entry,
+    preset_of,
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +62,7 @@ class Photos:
     device: options.Device = "auto"
     dtype: options.Dtype = "auto"
     batch_size: options.BatchSize = "auto"
+    workers: options.Workers = "1"
     offline: options.Offline = False
     config: options.Config = None
     quiet: options.Quiet = False
@@ -84,25 +80,23 @@ class Photos:
         chosen = self._chosen(task.name, refinement)
         reals = self._reals(chosen, reals)
         if self.checkpoint_every and chosen.single_image_only:
-            output.say(f"{chosen.label} cannot go on from the middle everywhere: fine-tuning and L-BFGS start anew")
+            say(f"{chosen.label} cannot go on from the middle everywhere: fine-tuning and L-BFGS start anew")
         together = options.batch_size_of(self.batch_size)
-        suffixes = chosen_suffixes(self.save, whole=[KIND])
+        suffixes = chosen_suffixes(self.save, whole=[REPORT])
         report = report_path(self.save, self.target, task=task.name, overwrite=self.overwrite)
-        inputs = expand(self.images or [], from_file=self.from_file, recursive=self.recursive)
+        executor = executor_for(self.workers)
+        inputs = expand(self.images or [], from_file=self.from_file, recursive=self.recursive, say=say)
         task.check_inputs([each.path for each in inputs])
-        items = plan([[each] for each in inputs], self.target, task=task.name, suffixes=suffixes, name=self.name)
-        treat(
-            items,
-            photo_work(
-                ready_inverter(self, chosen, task, reals=reals),
-                batch_size=together,
-                checkpoint_every=self.checkpoint_every,
-                metadata=not self.no_metadata,
-                done=task.done,
-            ),
-            Conduct(self.overwrite, self.fail_fast, self.dry_run, self.as_json, report),
-            command=task.name,
+        jobs = plan_outputs([[each] for each in inputs], self.target, task=task.name, suffixes=suffixes, name=self.name)
+        request = PhotoRequest(
+            photo_request(self, chosen, task, reals=reals),
+            batch_size=together,
+            checkpoint_every=self.checkpoint_every,
+            metadata=not self.no_metadata,
+            thumbnails=report is not None,
         )
+        run = RunOptions(self.overwrite, self.fail_fast, self.dry_run, report)
+        run_command(request, jobs, run, as_json=self.as_json, executor=executor)
 
     def _chosen(self, command: str, refinement: Refinement | None) -> InversionSettings:
         """The settings; what is kept and does not fit the method is passed over."""
@@ -132,22 +126,20 @@ class Photos:
         return None
 
 
-def ready_inverter(
+def photo_request(
     photos: Photos, chosen: InversionSettings, task: TaskOptions, *, reals: Path | None = None
-) -> Inverter:
-    """Load the generator that the options name, for a task."""
-    name = ready_generator(
+) -> Request:
+    """The request that the options make, with the generator that they name, which is fetched if need be."""
+    generator = ready_generator(
         photos.generator,
         offline=photos.offline or photos.dry_run,
         layer=chosen.discovery_layer,
         networks=chosen.required if reals is None else chosen.networks,
     )
-    from ganinvert.tasks import Inverter
-
-    return Inverter.load(
-        name,
+    return Request(
+        task,
         chosen,
-        task=task,
+        generator,
         fit=photos.fit,
         align=photos.align,
         face=photos.face,
@@ -157,118 +149,3 @@ def ready_inverter(
         dtype=photos.dtype,
         seed=photos.seed,
     )
-
-
-def photo_work(
-    inverter: Inverter,
-    *,
-    prepare: Callable[[Item], PreparedImage] | None = None,
-    batch_size: int | None = None,
-    checkpoint_every: int = 0,
-    metadata: bool = True,
-    done: str = "inverted",
-    callback: Callable[[Step], None] | None = None,
-) -> Work[PreparedImage]:
-    """What to do with photos.
-
-    Args:
-        inverter: Loaded for the task.
-        prepare: Reads an item, when more is needed than its photo; `Inverter.prepare` by default.
-        batch_size: Photos optimised together on an accelerator; None for as many as fit. The CPU takes one after
-            another, as do methods that cannot do otherwise: every result is written as soon as it is there.
-        checkpoint_every: Steps between keeping an unfinished optimisation beside the results; 0 does not.
-        metadata: Keep what made it in the PNG files.
-        done: The word for it in the summary.
-        callback: Also called after every step.
-    """
-    from ganinvert.checkpoint import Checkpoints
-    from ganinvert.devices import images_that_fit, watch_memory
-
-    output.say(
-        f"subspaces of {', '.join(map(str, inverter.partition.sizes))} channels ({inverter.partition.source});"
-        f" {inverter.device}, {inverter.resolved.dtype}",
-        level=1,
-    )
-
-    def read(item: Item) -> PreparedImage:
-        return inverter.prepare(item.inputs[0].path)
-
-    fitting = FIRST_BATCH
-
-    def run(batch: Sequence[tuple[Item, PreparedImage]], show: Show) -> list[Done]:
-        nonlocal fitting
-        watch_memory(inverter.device)
-        kept = {target.sha256: files.beside(item.last, files.CHECKPOINT) for item, target in batch if item.paths}
-        results = inverter.run(
-            [target for _, target in batch],
-            callback=watching(show, callback),
-            checkpoints=Checkpoints(inverter.settings_hash, kept, checkpoint_every) if kept else None,
-        )
-        fitting = min(images_that_fit(inverter.device, len(batch)) or FIRST_BATCH, MOST_TOGETHER)
-        return [_done(result, inverter, metadata=metadata) for result in results]
-
-    def recall(item: Item, target: PreparedImage) -> Done | None:
-        if "bundle" not in item.paths:
-            return None
-        from ganinvert.bundle import LatentBundle
-
-        result = inverter.recall(target, LatentBundle.load(item.paths["bundle"]))
-        return _done(result, inverter, metadata=metadata)
-
-    return Work(
-        prepare=prepare or read,
-        recall=recall,
-        identity=lambda target: (inverter.settings_hash, target.sha256),
-        run=run,
-        batch_size=lambda: (
-            1 if inverter.device.type == "cpu" or inverter.settings.single_image_only else batch_size or fitting
-        ),
-        done=done,
-    )
-
-
-def watching(show: Show, callback: Callable[[Step], None] | None = None) -> Callable[[Step], None]:
-    """A callback of the loop that shows its steps, and hands them on."""
-
-    def watch(step: Step) -> None:
-        if callback is not None:
-            callback(step)
-        show(
-            step.index + 1,
-            step.steps,
-            lambda: f"loss {float(step.loss.mean()):.4f}  PSNR {float(step.psnr.mean()):.1f} dB",
-        )
-
-    return watch
-
-
-def _done(result: Inversion, inverter: Inverter, *, metadata: bool) -> Done:
-    """What to write and say of a result; nothing is written of one that is not finite."""
-    from ganinvert.images import comparison, encode_png
-
-    text = png_text(result.bundle) if metadata else None
-    doubts = [note.removeprefix(DOUBT) for note in result.notes if note.startswith(DOUBT)]
-    return Done(
-        files={
-            "image": lambda: encode_png(result.whole or result.image, text),
-            "comparison": lambda: encode_png(comparison(result.target, result.image), text),
-            "bundle": result.bundle.encode,
-        }
-        if result.outcome.name != "NOT_FINITE"
-        else {},
-        metrics=result.metrics,
-        outcome=result.outcome.name.lower().replace("_", " "),
-        notes=[note for note in result.notes if not note.startswith(DOUBT)],
-        verdict=_verdict(result, inverter.generator),
-        warning="; ".join([*doubts, *([result.outcome.value] if result.outcome.value else [])]),
-        settings=settings_of(result),
-        pictures=lambda: thumbnails(result),
-    )
-
-
-def _verdict(result: Inversion, generator: Generator) -> str:
-    figures = result.metrics
-    quality = f"PSNR {figures['psnr']:.2f} dB  SSIM {figures['ssim']:.3f}  LPIPS {figures['lpips']:.3f}"
-    if "deviation" in figures:
-        quality = f"explains what is known to {quality}; agrees with it to {figures['deviation']:.1f}/255"
-    return f"{quality}  ({generator.name}, {generator.resolution} px)"

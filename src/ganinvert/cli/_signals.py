@@ -23,23 +23,6 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
-def postponed() -> Iterator[None]:
-    """Let what is inside end before a signal takes effect: a result in the midst of being written is finished."""
-    arrived: list[int] = []
-    # Handlers that were not set by Python cannot be put back by it.
-    before = {number: handler for number in _SIGNALS if (handler := signal.getsignal(number)) is not None}
-    for number in before:
-        signal.signal(number, lambda received, _frame: arrived.append(received))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if arrived:
-        signal.raise_signal(arrived[0])
-
-
-@contextmanager
 def between_steps() -> Iterator[Callable[[], None]]:
     """Signals wait for the end of a step, where a training can be saved; a second one does not wait.
 

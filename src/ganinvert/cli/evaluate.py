@@ -11,10 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
+from ganinvert.batch.inputs import Input, expand, natural
 from ganinvert.benchmark.protocol import SWEPT, EvaluationProtocol, variants
 from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
-from ganinvert.cli._inputs import Input, expand, natural
+from ganinvert.cli._console import say
 from ganinvert.cli._options import IO, METHOD, opt
 from ganinvert.cli._signature import from_options, with_fields
 from ganinvert.cli._transfers import ready_generator
@@ -94,7 +95,7 @@ def evaluate(
         raise UsageError(f"{target} is not a folder", hint="give a folder with -o; it is created if it does not exist")
     adjust = partial(methods.adjusted, kept=_CHANGES, steps=steps, lr=lr, subspaces=subspaces, codes=codes, layer=layer)
     together = options.batch_size_of(batch_size)
-    inputs = _sample(expand(images or [], from_file=from_file, recursive=recursive), limit, seed=sample_seed)
+    inputs = _sample(expand(images or [], from_file=from_file, recursive=recursive, say=say), limit, seed=sample_seed)
     settings = [variants()[name].settings(task, adjust) for name in names]
     layers = [each.discovery_layer for each in settings if each.discovery_layer is not None]
     file = ready_generator(

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import Annotated
 
+from ganinvert.batch.outputs import chosen_suffixes
+from ganinvert.batch.requests import InterpolationRequest
 from ganinvert.cli import _options as options
-from ganinvert.cli._batch import treat
-from ganinvert.cli._bundles import Pair, Read, dated, inverted, read
-from ganinvert.cli._console import Show
-from ganinvert.cli._results import Item, chosen_suffixes, png_text
+from ganinvert.cli._bundles import Pair
 from ganinvert.cli._signature import with_options
-from ganinvert.cli._work import Done, Work
 from ganinvert.settings import InterpolationPath, preset_of
 
-if TYPE_CHECKING:
-    from ganinvert.tasks import Inverter
-
 FILES = {"webp": ".webp", "gif": ".gif", "frames": ".{:03d}.png", "strip": ".png"}
-STRIP = 8
-"""Images in a strip, at most."""
 
 
 @with_options(Pair, preset_of("pmsfc", "edit"))
@@ -39,7 +32,7 @@ def interpolate(
         options.opt(
             options.IO,
             "--save",
-            help=f"File to write: webp or gif (animations), frames (PNG files), strip ({STRIP} of the images).",
+            help="File to write: webp or gif (animations), frames (PNG files), strip (8 of the images).",
             metavar="LIST",
         ),
     ] = "webp,strip",
@@ -51,19 +44,9 @@ def interpolate(
     Example: ganinvert interpolate ann.jpg bob.pt --frames 60
     """
     kinds = chosen_suffixes(save, FILES)
-    items = pair.items("interpolate", _suffixes(kinds, frames))
-    inverter = pair.inverter()
-
-    def run(batch: Sequence[tuple[Item, Read]], show: Show) -> list[Done]:
-        return [_done(made, inverter, show, frames, path, metadata=not pair.no_metadata) for _, made in batch]
-
-    work = Work(
-        prepare=lambda item: read(item.inputs, {"frames": frames, "path": path}, inverter=inverter),
-        identity=lambda made: made.hashes,
-        run=run,
-        done="interpolated",
-    )
-    treat(items, work, pair.conduct, command="interpolate")
+    jobs = pair.jobs("interpolate", _suffixes(kinds, frames))
+    request, bundle = pair.inversion()
+    pair.run(InterpolationRequest(request, bundle, not pair.no_metadata, frames, path), jobs)
 
 
 def _suffixes(kinds: Mapping[str, str], frames: int) -> dict[str, str]:
@@ -75,22 +58,3 @@ def _suffixes(kinds: Mapping[str, str], frames: int) -> dict[str, str]:
         else:
             found[kind] = suffix
     return found
-
-
-def _done(made: Read, inverter: Inverter, show: Show, frames: int, path: InterpolationPath, *, metadata: bool) -> Done:
-    from ganinvert.images import encode_animation, encode_png, grid
-    from ganinvert.tasks import interpolate
-
-    a, b = inverted(made, inverter, show)
-    edits = interpolate(a, b, inverter.generator.cpu(), frames=frames, path=path)
-    images = [edit.image for edit in edits]
-    text = png_text(dated(edits[0].bundle, made)) if metadata else None
-    shown = sorted({round(n * (frames - 1) / (STRIP - 1)) for n in range(STRIP)})
-    return Done(
-        files={
-            "webp": lambda: encode_animation(images, "webp"),
-            "gif": lambda: encode_animation(images, "gif"),
-            "strip": lambda: encode_png(grid([[images[n] for n in shown]]), text),
-            **{f"frame {n}": lambda image=image: encode_png(image, text) for n, image in enumerate(images, 1)},  # type: ignore[misc]  # each its own image
-        }
-    )

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from ganinvert.batch.inputs import Input, expand
+from ganinvert.batch.outputs import DEFAULT_NAME, SUFFIXES, chosen_suffixes, plan_outputs
+from ganinvert.batch.requests import RenderRequest
+from ganinvert.batch.session import RunOptions
 from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
-from ganinvert.cli._batch import treat
-from ganinvert.cli._bundles import BUNDLES, Read, dated, named_by, read
-from ganinvert.cli._console import Show
-from ganinvert.cli._inputs import expand
-from ganinvert.cli._results import DEFAULT_NAME, SUFFIXES, Item, chosen_suffixes, plan, png_text
+from ganinvert.cli._bundles import BUNDLES
+from ganinvert.cli._console import say
+from ganinvert.cli._reporter import run_command
 from ganinvert.cli._transfers import ready_generator
-from ganinvert.cli._work import Conduct, Done, Work
-from ganinvert.errors import UsageError
-
-if TYPE_CHECKING:
-    from ganinvert.bundle import LatentBundle
-    from ganinvert.generators import Generator
+from ganinvert.errors import BundleError, UsageError, WeightsError
+from ganinvert.weights.catalog import CATALOG
 
 KINDS = {kind: SUFFIXES[kind] for kind in ("image", "bundle")}
 
@@ -76,41 +75,23 @@ def render(
     if (scale is None) != (not subspaces):
         raise UsageError("--subspace and --scale belong together", hint="for instance --subspace 3 --scale 1.3")
     suffixes = chosen_suffixes(save, KINDS)
-    inputs = expand(bundles or [], from_file=from_file, recursive=recursive, suffixes=BUNDLES)
-    items = plan([[each] for each in inputs], target, task="render", suffixes=suffixes, name=name)
-    loaded: dict[str, Generator] = {}
-
-    def load(bundle: LatentBundle) -> Generator:
-        from ganinvert.generators import load_generator
-
-        wanted = generator or named_by(bundle)
-        if wanted not in loaded:
-            loaded[wanted] = load_generator(ready_generator(wanted, offline=offline or dry_run))
-        return loaded[wanted]
-
-    def run(batch: Sequence[tuple[Item, Read]], _show: Show) -> list[Done]:
-        factor = 1.0 if scale is None else scale
-        return [_done(made, load, subspaces or [], factor, metadata=not no_metadata) for _, made in batch]
-
-    work = Work(
-        prepare=lambda item: read(item.inputs, {"subspaces": subspaces, "scale": scale}),
-        identity=lambda made: made.hashes,
-        run=run,
-        done="rendered",
+    inputs = expand(bundles or [], from_file=from_file, recursive=recursive, suffixes=BUNDLES, say=say)
+    jobs = plan_outputs([[each] for each in inputs], target, task="render", suffixes=suffixes, name=name)
+    _fetch_generators(inputs, generator, offline=offline or dry_run)
+    request = RenderRequest(
+        None if subspaces is None else tuple(subspaces), scale, generator, offline or dry_run, not no_metadata
     )
-    conduct = Conduct(overwrite=overwrite, fail_fast=fail_fast, dry_run=dry_run, as_json=as_json)
-    treat(items, work, conduct, command="render")
+    run_command(request, jobs, RunOptions(overwrite, fail_fast, dry_run), as_json=as_json)
 
 
-def _done(
-    made: Read, load: Callable[[LatentBundle], Generator], subspaces: Sequence[int], scale: float, *, metadata: bool
-) -> Done:
+def _fetch_generators(inputs: Sequence[Input], generator: str | None, *, offline: bool) -> None:
+    """Fetch the generators of the bundles, with progress; what cannot be fetched is an error of its bundle."""
+    if generator is not None:
+        ready_generator(generator, offline=offline)
+        return
     from ganinvert.bundle import LatentBundle
-    from ganinvert.images import encode_png
-    from ganinvert.tasks import render
 
-    bundle = next(source for source in made.sources if isinstance(source, LatentBundle))
-    edit = render(bundle, load(bundle), subspaces=subspaces, scale=scale)
-    kept = dated(edit.bundle, made)
-    text = png_text(kept) if metadata else None
-    return Done(files={"image": lambda: encode_png(edit.image, text), "bundle": kept.encode})
+    for each in inputs:
+        with suppress(BundleError, WeightsError):
+            if (name := LatentBundle.load(each.path).generator) in CATALOG:
+                ready_generator(name, offline=offline)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
 from ganinvert.errors import UsageError
 from ganinvert.settings.common import DEFAULT_GENERATOR, Align, FitMode, Precision, require_seed
 from ganinvert.settings.methods import InversionSettings
+from ganinvert.settings.presets import preset_of
 from ganinvert.settings.tasks import InvertTask, TaskOptions
 
 
@@ -31,7 +32,7 @@ class Request:
 
     Attributes:
         task: Task and its options.
-        settings: Method, optimiser, loss weights and fine-tuning.
+        settings: Method, optimiser, loss weights and fine-tuning; by default `preset_of("pmsfc", task.name)`.
         generator: Name of a generator, or path of its file.
         fit: Way of making photos square: "crop", "pad" or "squash".
         align: "auto" moves a face to where a face generator expects it, unless it is there; "force" always; "off"
@@ -45,7 +46,7 @@ class Request:
     """
 
     task: TaskOptions = InvertTask()
-    settings: InversionSettings = field(default_factory=InversionSettings)
+    settings: InversionSettings = None  # type: ignore[assignment]  # set below
     generator: str | Path = DEFAULT_GENERATOR
     fit: FitMode = "crop"
     align: Align = "auto"
@@ -57,6 +58,8 @@ class Request:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.settings is None:
+            object.__setattr__(self, "settings", preset_of("pmsfc", self.task.name))
         require_seed(self.seed)
         if self.paste_back and not self.task.fits_back:
             raise UsageError(

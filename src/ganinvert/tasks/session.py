@@ -99,15 +99,11 @@ class Inverter:
         generator: str | Path = DEFAULT_GENERATOR,
         settings: InversionSettings | None = None,
         *,
-        task: TaskOptions | None = None,
+        task: TaskOptions = InvertTask(),
         partition: SubspacePartition | None = None,
         **options: Unpack[RequestOptions],
     ) -> Inverter:
-        """Open a session by keywords: see `Request` for what they mean, and `open` for errors.
-
-        By default the task is `InvertTask()`, with the default settings of PmSFC for the task.
-        """
-        task = task or InvertTask()
+        """Open a session by keywords: see `Request` for what they mean, and `open` for errors."""
         settings = settings or preset_of("pmsfc", task.name)
         return cls.open(Request(task, settings, generator, **options), partition)
 

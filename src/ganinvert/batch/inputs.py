@@ -1,4 +1,4 @@
-"""What is named on the command line becomes a list of inputs: files, folders, stdin and lists of paths."""
+"""Inputs of a batch: the files behind paths, folders, stdin and lists of paths."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganinvert.cli._console import output
 from ganinvert.errors import GanInvertError, InputError, UsageError
 from ganinvert.settings.common import PICTURE_SUFFIXES
 
@@ -23,16 +22,20 @@ _OWN_CHUNK = b"iTXtganinvert\0"
 _HEAD = 1 << 16  # of a PNG file, in bytes: text stands before the pixels
 
 
+Say = Callable[[str, int], None]
+"""Receives a message, and the verbosity from which it is shown (0 always, 1 with -v)."""
+
+
 @dataclass(frozen=True)
 class Input:
     """One input.
 
     Attributes:
-        label: What messages call it.
-        path: Where it is read.
-        stem: What its results are named after.
-        subfolder: Of the folder in which it was found, when that was searched recursively; its results go there too.
-        problem: Why it cannot even be looked at.
+        label: Name in messages.
+        path: File to read.
+        stem: First part of the names of its results.
+        subfolder: Subfolder for its results, that in which a recursive search found it.
+        problem: Reason why the file cannot even be opened, or None.
     """
 
     label: str
@@ -48,14 +51,16 @@ def expand(
     from_file: Path | None = None,
     recursive: bool = False,
     suffixes: frozenset[str] = PICTURE_SUFFIXES,
+    say: Say = lambda _text, _level: None,
 ) -> list[Input]:
-    """The inputs behind command line arguments, each once, in the order given; folders in natural order.
+    """List the inputs behind paths, each once, in the order given; those of a folder in natural order.
 
     Args:
         arguments: Files, folders, or `-` for stdin.
-        from_file: A list of more of them, one per line (or between NUL bytes); `-` reads the list from stdin.
+        from_file: List of more of them, one per line (or between NUL bytes); `-` reads the list from stdin.
         recursive: Look into folders inside folders.
-        suffixes: Which files of a folder are inputs. Hidden files and our own pictures are not.
+        suffixes: Suffixes of inputs in folders. Hidden files and our own pictures are left out.
+        say: Receives a message about the files of a folder that are left out.
 
     Raises:
         UsageError: There is no input at all, the list cannot be read, or stdin is a terminal.
@@ -68,7 +73,7 @@ def expand(
         raise UsageError(reason, hint="name files, folders, - for stdin, or a list of them with --from-file")
     found: dict[str, Input] = {}
     for argument in named:
-        for each in _expanded(argument, recursive, suffixes):
+        for each in _expanded(argument, recursive, suffixes, say):
             found.setdefault(os.path.abspath(each.path), each)
     if not found:
         raise UsageError(
@@ -78,16 +83,16 @@ def expand(
     return list(found.values())
 
 
-def _expanded(argument: Path, recursive: bool, suffixes: frozenset[str]) -> Iterator[Input]:
+def _expanded(argument: Path, recursive: bool, suffixes: frozenset[str], say: Say) -> Iterator[Input]:
     if str(argument) == STDIN:
         yield Input(STDIN, _spooled(), "stdin")
     elif argument.is_dir():
-        yield from _inside(argument, recursive, suffixes)
+        yield from _inside(argument, recursive, suffixes, say)
     else:
         yield Input(str(argument), argument, argument.stem)
 
 
-def _inside(folder: Path, recursive: bool, suffixes: frozenset[str]) -> Iterator[Input]:
+def _inside(folder: Path, recursive: bool, suffixes: frozenset[str], say: Say) -> Iterator[Input]:
     problems: list[OSError] = []
     files: list[Path] = []
     for where, below, names in os.walk(folder, onerror=problems.append):
@@ -96,7 +101,7 @@ def _inside(folder: Path, recursive: bool, suffixes: frozenset[str]) -> Iterator
     others = [file for file in files if file.suffix.lower() not in suffixes]
     own = [file for file in files if file.suffix.lower() in suffixes and _is_own(file)]
     if ignored := [f"{len(group)} {what}" for group, what in ((others, "other files"), (own, "own results")) if group]:
-        output.say(f"{folder}: ignored {' and '.join(ignored)}", level=0 if len(others) + len(own) == len(files) else 1)
+        say(f"{folder}: ignored {' and '.join(ignored)}", 0 if len(others) + len(own) == len(files) else 1)
     for error in problems:
         reason = InputError(
             f"{error.filename}: cannot be looked into: {error.strerror}", hint="check the permissions of the folder"
@@ -116,7 +121,7 @@ def natural(path: Path) -> list[list[tuple[int, str]]]:
 
 
 def _is_own(file: Path) -> bool:
-    """Whether we made a picture: by its name, or by the text chunk inside."""
+    """Tell by its name, or by the text chunk inside, if a picture is one of ours."""
     if _OWN_NAME.search(file.name):
         return True
     if file.suffix.lower() != ".png":
@@ -140,7 +145,7 @@ def _listed(file: Path) -> list[Path]:
 
 
 def _spooled() -> Path:
-    """What stdin holds, as a file that lives as long as the process: everything else reads files."""
+    """Write stdin to a file that lives as long as the process, because everything else reads files."""
     folder = tempfile.TemporaryDirectory(prefix="ganinvert-")
     atexit.register(folder.cleanup)
     path = Path(folder.name, "stdin")

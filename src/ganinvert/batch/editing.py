@@ -1,0 +1,212 @@
+"""The sessions of edits: swap, interpolate and render."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from ganinvert import images, tasks
+from ganinvert.batch.job import Job, Product
+from ganinvert.batch.outputs import png_text
+from ganinvert.batch.requests import InterpolationRequest, PairRequest, RenderRequest, SwapRequest
+from ganinvert.batch.session import Session, Watch
+from ganinvert.bundle import LatentBundle
+from ganinvert.errors import UsageError
+from ganinvert.generators import Generator, load_generator
+from ganinvert.generators.fetch import obtain
+from ganinvert.settings import DEFAULT_GENERATOR
+from ganinvert.tasks import Inverter, PreparedImage
+from ganinvert.weights import registry
+from ganinvert.weights.catalog import CATALOG
+from ganinvert.weights.store import Store
+
+R = TypeVar("R", bound=PairRequest)
+STRIP = 8
+"""Most images in a strip."""
+
+
+def generator_name(bundle: LatentBundle) -> str:
+    """The name of the generator that made a bundle.
+
+    Raises:
+        UsageError: It is a file, whose place the bundle does not know.
+    """
+    known = bundle.generator == DEFAULT_GENERATOR or bundle.generator in CATALOG
+    if not known and registry.find(bundle.generator) is None:
+        raise UsageError(
+            f"the bundle was made with a generator file, {bundle.generator} ({bundle.digest[:12]})",
+            hint="name that file with -g",
+        )
+    return bundle.generator
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Inputs of an edit, read.
+
+    Attributes:
+        sources: Bundles, and photos made ready.
+        hashes: SHA-256 of the settings and of the inputs.
+    """
+
+    sources: Sequence[LatentBundle | PreparedImage]
+    hashes: tuple[str, str]
+
+    def stamp(self, bundle: LatentBundle) -> LatentBundle:
+        """The bundle with the hashes by which it is known to be up to date."""
+        settings_hash, input_sha256 = self.hashes
+        hashes = {"settings_hash": settings_hash, "input_sha256": input_sha256}
+        return replace(bundle, provenance={**bundle.provenance, **hashes})
+
+
+def read_sources(job: Job, settings: Mapping[str, Any], *, inverter: Inverter | None = None) -> Sources:
+    """Read bundles, and make photos ready to be inverted.
+
+    Args:
+        job: Its inputs; those ending in .pt are bundles, as all are without an inverter.
+        settings: Settings of the edit.
+        inverter: Session that inverts the photos.
+    """
+    sources: list[LatentBundle | PreparedImage] = []
+    digests: list[str] = []
+    inversion = ""
+    for each in job.inputs:
+        if inverter is None or each.path.suffix.lower() == ".pt":
+            sources.append(LatentBundle.load(each.path))
+            digests.append(hashlib.sha256(each.path.read_bytes()).hexdigest())
+        else:
+            photo = inverter.prepare(each.path)
+            sources.append(photo)
+            digests.append(photo.sha256)
+            inversion = inverter.settings_hash
+    content = json.dumps([inversion, dict(settings)], sort_keys=True)
+    return Sources(sources, (_sha256(content), _sha256(",".join(digests))))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class PairSession(Session[Sources], Generic[R]):
+    """A loaded generator that edits two photos or bundles."""
+
+    def __init__(self, request: R) -> None:
+        self.request = request
+        partition = None if request.bundle is None else LatentBundle.load(request.bundle).partition
+        self.inverter = Inverter.open(request.request, partition)
+
+    def prepare(self, job: Job) -> Sources:
+        """Read both."""
+        return read_sources(job, self.request.settings, inverter=self.inverter)
+
+    def identity(self, prepared: Sources) -> tuple[str, str]:
+        """SHA-256 of the settings and of the inputs."""
+        return prepared.hashes
+
+    def run(self, batch: Sequence[tuple[Job, Sources]], watch: Watch) -> list[Product]:
+        """Invert the photos, and edit."""
+        return [self.edit(job, sources, *self._bundles(sources, watch)) for job, sources in batch]
+
+    def edit(self, job: Job, sources: Sources, a: LatentBundle, b: LatentBundle) -> Product:
+        """Edit two bundles."""
+        raise NotImplementedError
+
+    def _bundles(self, sources: Sources, watch: Watch) -> tuple[LatentBundle, LatentBundle]:
+        photos = [source for source in sources.sources if isinstance(source, PreparedImage)]
+        results = iter(self.inverter.run(photos, callback=watch) if photos else [])
+        a, b = (next(results).bundle if isinstance(source, PreparedImage) else source for source in sources.sources)
+        return a, b
+
+
+class SwapSession(PairSession[SwapRequest]):
+    """Exchanges subspaces.
+
+    Raises:
+        UsageError: One of the subspaces does not exist.
+    """
+
+    def __init__(self, request: SwapRequest) -> None:
+        super().__init__(request)
+        self.inverter.partition.channels(request.subspaces)
+
+    def edit(self, job: Job, sources: Sources, a: LatentBundle, b: LatentBundle) -> Product:
+        """Exchange the subspaces of two bundles."""
+        generator, numbers, strength = self.inverter.generator.cpu(), self.request.subspaces, self.request.strength
+        edits = tasks.swap(a, b, generator, subspaces=numbers, strength=strength)
+        bundles = [sources.stamp(edit.bundle) for edit in edits]
+        text = png_text(bundles[0]) if self.request.metadata else None
+        contents = {"bundle_b": bundles[1].encode, "bundle": bundles[0].encode}
+        files = {kind: contents[kind]() for kind in contents if kind in job.kinds}
+        files |= {kind: images.encode_png(edit.image, text) for kind, edit in zip("ab", edits, strict=True)}
+        if "grid" in job.kinds:
+            files["grid"] = images.encode_png(tasks.swap_grid(a, b, generator, strength=strength), text)
+        if not numbers:
+            return Product(files)
+        distances = {
+            f"{side}_{name}": value
+            for side, bundle in zip("ab", bundles, strict=True)
+            for name, value in bundle.metrics.items()
+        }
+        verdict = "LPIPS to A and to B: a {a_lpips_a:.3f}, {a_lpips_b:.3f}; b {b_lpips_a:.3f}, {b_lpips_b:.3f}"
+        return Product(files, metrics=distances, verdict=verdict.format(**distances))
+
+
+class InterpolationSession(PairSession[InterpolationRequest]):
+    """Makes the images between."""
+
+    def edit(self, job: Job, sources: Sources, a: LatentBundle, b: LatentBundle) -> Product:
+        """Interpolate between two bundles."""
+        frames = self.request.frames
+        edits = tasks.interpolate(a, b, self.inverter.generator.cpu(), frames=frames, path=self.request.path)
+        pictures = [edit.image for edit in edits]
+        text = png_text(sources.stamp(edits[0].bundle)) if self.request.metadata else None
+        strip = sorted({round(n * (frames - 1) / (STRIP - 1)) for n in range(STRIP)})
+        files: dict[str, bytes] = {}
+        for kind in job.kinds:
+            if kind in ("webp", "gif"):
+                files[kind] = images.encode_animation(pictures, kind)
+            elif kind == "strip":
+                files[kind] = images.encode_png(images.grid([[pictures[n] for n in strip]]), text)
+            else:
+                files[kind] = images.encode_png(pictures[int(kind.removeprefix("frame ")) - 1], text)
+        return Product(files)
+
+
+class RenderSession(Session[Sources]):
+    """Renders bundles, each with its generator."""
+
+    def __init__(self, request: RenderRequest) -> None:
+        self.request = request
+        self._generators: dict[str, Generator] = {}
+
+    def prepare(self, job: Job) -> Sources:
+        """Read the bundle."""
+        return read_sources(job, self.request.settings)
+
+    def identity(self, prepared: Sources) -> tuple[str, str]:
+        """SHA-256 of the settings and of the bundle."""
+        return prepared.hashes
+
+    def run(self, batch: Sequence[tuple[Job, Sources]], watch: Watch) -> list[Product]:  # noqa: ARG002  (no steps)
+        """Render the bundles."""
+        return [self._product(job, sources) for job, sources in batch]
+
+    def _product(self, job: Job, sources: Sources) -> Product:
+        bundle = next(source for source in sources.sources if isinstance(source, LatentBundle))
+        scale = 1.0 if self.request.scale is None else self.request.scale
+        edit = tasks.render(bundle, self._generator(bundle), subspaces=self.request.subspaces or (), scale=scale)
+        stamped = sources.stamp(edit.bundle)
+        text = png_text(stamped) if self.request.metadata else None
+        contents = {"image": lambda: images.encode_png(edit.image, text), "bundle": stamped.encode}
+        return Product({kind: contents[kind]() for kind in job.kinds})
+
+    def _generator(self, bundle: LatentBundle) -> Generator:
+        name = self.request.generator or generator_name(bundle)
+        if name not in self._generators:
+            if name in CATALOG:
+                obtain(CATALOG[name], Store(), offline=self.request.offline)
+            self._generators[name] = load_generator(name)
+        return self._generators[name]

@@ -1,0 +1,284 @@
+"""Executors: where the workers of a batch run. A further one is a class with `opened`, here or elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any, Protocol
+
+from ganinvert.batch.events import Listener, Message, Progress, WorkEnded
+from ganinvert.batch.job import Job, JobResult
+from ganinvert.batch.session import BatchRequest, RunOptions
+from ganinvert.batch.worker import Worker
+from ganinvert.errors import GanInvertError, InputError, UsageError
+
+Run = Callable[[Sequence[Job]], Iterator[JobResult]]
+MOST_ATTEMPTS = 3
+"""Times that a job is given to a worker process, if the process dies with it."""
+_PATIENCE = 10.0
+"""Seconds that worker processes have to end a step and their writing when the batch is stopped."""
+
+
+class Executor(Protocol):
+    """Opens workers for a request, and runs jobs on them."""
+
+    def opened(self, request: BatchRequest, options: RunOptions, emit: Listener) -> AbstractContextManager[Run]:
+        """Open the workers, and close them at the end, whatever happens.
+
+        Args:
+            request: What is to be done.
+            options: Options of the batch.
+            emit: Receives messages and progress, in this process.
+
+        Returns:
+            A function that runs jobs and yields their results as they end.
+
+        Raises:
+            GanInvertError: The request cannot be opened.
+        """
+
+
+@dataclass(frozen=True)
+class Serial:
+    """One worker in this process, which does one batch after another."""
+
+    @contextmanager
+    def opened(self, request: BatchRequest, options: RunOptions, emit: Listener) -> Iterator[Run]:
+        """Open the request here."""
+        yield Worker(request.open(), options, emit).run
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Several worker processes on this machine: one for each device, or several on the CPU that share its cores.
+
+    Results are those of `Serial` on a CPU whose number of threads is the same. A process that dies (for want of
+    memory, for instance) is replaced; its jobs are given to another, three times at most.
+
+    Attributes:
+        workers: Number of processes, at least 1.
+        threads: CPU threads of each process; 0 shares the cores among them.
+    """
+
+    workers: int
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise UsageError(f"the number of workers cannot be {self.workers}", hint="choose at least 1")
+
+    @contextmanager
+    def opened(self, request: BatchRequest, options: RunOptions, emit: Listener) -> Iterator[Run]:
+        """Start the processes, each of which opens the request."""
+        threads = self.threads or max(1, available_cores() // self.workers)
+        pool = _Pool(request, options, emit, threads)
+        try:
+            for _ in range(self.workers):
+                pool.start()
+            pool.until_open()
+            yield pool.run
+        finally:
+            pool.close()
+
+
+def available_cores() -> int:
+    """Number of CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass
+class _Process:
+    """A worker process as its parent sees it.
+
+    Messages of the process: ("open", None) or ("open", error), once; ("next", None), when it can take a job;
+    ("event", event); ("result", result); ("end", None), when it has no job any more. Its parent answers "next" with
+    a job or None.
+    """
+
+    process: multiprocessing.process.BaseProcess
+    connection: Connection
+    number: int
+    jobs: list[Job] = field(default_factory=list)
+    is_hungry: bool = False
+    is_done: bool = False
+
+
+class _Pool:
+    def __init__(self, request: BatchRequest, options: RunOptions, emit: Listener, threads: int) -> None:
+        self.arguments = request, options, threads
+        self.options, self.emit = options, emit
+        self.context = multiprocessing.get_context("spawn")
+        self.stop = self.context.Event()
+        self.processes: list[_Process] = []
+        self.attempts: Counter[str] = Counter()
+        self.waiting: deque[Job] = deque()
+        self.has_failed = False
+        self.is_running = False
+
+    def start(self) -> _Process:
+        """Start one more process."""
+        number = len(self.processes)
+        ours, theirs = self.context.Pipe()
+        process = self.context.Process(
+            target=_serve, args=(theirs, self.stop, number, *self.arguments), name=f"ganinvert-{number}", daemon=True
+        )
+        process.start()
+        theirs.close()  # so that the end of the process ends the connection
+        self.processes.append(_Process(process, ours, number))
+        return self.processes[-1]
+
+    def until_open(self) -> None:
+        """Wait until every process has opened the request, and raise the error of the first that could not."""
+        for each in self.processes:
+            try:
+                _, error = each.connection.recv()
+            except EOFError as ended:
+                raise InputError(
+                    f"a worker process ended before it began (exit code {each.process.exitcode})",
+                    hint="use fewer --workers: each needs memory for a generator",
+                ) from ended
+            if error is not None:
+                raise error
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[JobResult]:
+        """Hand out the jobs, and yield their results as they come."""
+        self.waiting.extend(jobs)
+        for each in self.processes:
+            each.is_done = False
+        while active := [each for each in self.processes if not each.is_done]:
+            for each in active:
+                self._feed(each)
+            for connection in wait([each.connection for each in active]):
+                each = next(known for known in active if known.connection is connection)
+                try:
+                    kind, content = each.connection.recv()
+                except (EOFError, OSError):
+                    yield from self._bury(each)
+                    continue
+                if kind == "next":
+                    each.is_hungry = True
+                elif kind == "result":
+                    self.has_failed |= content.status == "failed"
+                    self._forget(each, content.job)
+                    yield content
+                elif kind == "end":
+                    each.is_done = True
+                elif kind == "event":
+                    self.emit(content)
+
+    def close(self) -> None:
+        """Let every process end its step, or its writing; end those by force that do not."""
+        self.stop.set()
+        for each in self.processes:
+            each.connection.close()  # whoever waits for a job ends
+        for each in self.processes:
+            each.process.join(_PATIENCE)
+            if each.process.is_alive():
+                each.process.kill()
+                each.process.join()
+
+    def _feed(self, each: _Process) -> None:
+        if not each.is_hungry:
+            return
+        if self.waiting and not (self.has_failed and self.options.fail_fast):
+            # A job that may have killed a process is alone, so that no other is blamed for it.
+            if each.jobs and (self.attempts[self.waiting[0].label] or self.attempts[each.jobs[-1].label]):
+                return
+            job: Job | None = self.waiting.popleft()
+            assert job is not None
+            each.jobs.append(job)
+        elif each.jobs and len(self.processes) > 1 and self._may_return_jobs(each):
+            return
+        else:
+            job = None
+        each.is_hungry = False
+        with suppress(OSError):  # a dead process is found by its connection
+            each.connection.send(job)
+
+    def _may_return_jobs(self, each: _Process) -> bool:
+        """True if other processes hold jobs that could come back, so that this one should wait before it ends."""
+        return any(other.jobs for other in self.processes if other is not each and not other.is_done)
+
+    def _forget(self, each: _Process, job: Job) -> None:
+        each.jobs = [held for held in each.jobs if held != job]
+
+    def _bury(self, each: _Process) -> Iterator[JobResult]:
+        """Replace a process that died, and give its jobs to others unless they have had their attempts."""
+        each.process.join(_PATIENCE)
+        code = each.process.exitcode
+        reason = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
+        each.is_done = True
+        self.emit(WorkEnded(each.number))
+        for job in reversed(each.jobs):
+            self.attempts[job.label] += 1
+            if self.attempts[job.label] < MOST_ATTEMPTS:
+                self.waiting.appendleft(job)
+                continue
+            self.has_failed = True
+            error = InputError(
+                f"{job.label}: its worker process died {MOST_ATTEMPTS} times ({reason})",
+                hint="the memory may be too small: use fewer --workers, or leave this input out",
+            )
+            yield JobResult(job, "failed", error=error)
+        each.jobs = []
+        self.emit(Message(f"a worker process died ({reason})", style="yellow"))
+        if self.waiting and not (self.has_failed and self.options.fail_fast):
+            replacement = self.start()
+            try:
+                _, error = replacement.connection.recv()
+            except (EOFError, OSError):
+                error = InputError("a worker process cannot be started again", hint="use fewer --workers")
+            if error is not None:
+                raise error
+
+
+def _serve(
+    connection: Connection, stop: Any, number: int, request: BatchRequest, options: RunOptions, threads: int
+) -> None:
+    """Body of a worker process."""
+    # The terminal sends Ctrl-C to all processes; the parent alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.captureWarnings(True)
+
+    def emit(event: Any) -> None:
+        if stop.is_set() and isinstance(event, Progress):
+            raise SystemExit(0)
+        connection.send(("event", event))
+
+    def upcoming() -> Iterator[Job]:
+        while not stop.is_set():
+            connection.send(("next", None))
+            job = connection.recv()
+            if job is None:
+                return
+            yield job
+
+    with suppress(EOFError, OSError):  # the parent has gone: nobody waits for a result
+        try:
+            import torch
+
+            torch.set_num_threads(threads)
+            session = request.for_worker(number).open()
+        except GanInvertError as error:
+            connection.send(("open", error))
+            return
+        connection.send(("open", None))
+        for result in Worker(session, options, emit, number=number).run(upcoming()):
+            connection.send(("result", _portable(result)))
+        connection.send(("end", None))
+
+
+def _portable(result: JobResult) -> JobResult:
+    """The result with the traceback of its error as a note, because tracebacks cannot be sent."""
+    if result.error is not None:
+        result.error.add_note("".join(traceback.format_exception(result.error)))
+        result.error.__cause__ = None
+    return result

@@ -1,0 +1,147 @@
+"""Requests of batches: plain data, which imports nothing heavy until it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ganinvert.batch.session import BatchRequest
+from ganinvert.settings import InterpolationPath, Request
+
+
+def on_own_device(request: Request, worker: int) -> Request:
+    """The request for one of several worker processes: each takes a CUDA device of its own, if there are any."""
+    import torch
+
+    if request.device not in ("auto", "cuda") or not torch.cuda.is_available():
+        return request
+    return replace(request, device=f"cuda:{worker % torch.cuda.device_count()}")
+
+
+@dataclass(frozen=True)
+class PhotoRequest(BatchRequest):
+    """A task on photos, one result for each.
+
+    Attributes:
+        request: The task, and everything else that results depend on.
+        batch_size: Photos that an accelerator optimises together; None: as many as fit.
+        checkpoint_every: Steps between two checkpoints of an unfinished optimisation beside the results; 0: none.
+        metadata: Write into PNG files how they were made.
+        thumbnails: Make pictures for a report.
+    """
+
+    session: ClassVar[str] = "ganinvert.batch.photos:PhotoSession"
+    request: Request
+    batch_size: int | None = None
+    checkpoint_every: int = 0
+    metadata: bool = True
+    thumbnails: bool = False
+
+    @property
+    def command(self) -> str:  # type: ignore[override]  # known by the task
+        """Name of the task."""
+        return self.request.task.name
+
+    @property
+    def verb(self) -> str:  # type: ignore[override]
+        """Past participle of the task."""
+        return self.request.task.done
+
+    def for_worker(self, number: int) -> PhotoRequest:
+        """The same on a device of the worker's own."""
+        return replace(self, request=on_own_device(self.request, number))
+
+
+@dataclass(frozen=True)
+class PairRequest(BatchRequest):
+    """An edit of two photos or bundles; photos are inverted first.
+
+    Attributes:
+        request: Inversion of the photos.
+        bundle: The bundle among the inputs whose subspaces photos take; None without one.
+        metadata: Write into PNG files how they were made.
+    """
+
+    request: Request
+    bundle: Path | None = None
+    metadata: bool = True
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Settings of the edit, as plain values."""
+        raise NotImplementedError
+
+    def for_worker(self, number: int) -> PairRequest:
+        """The same on a device of the worker's own."""
+        return replace(self, request=on_own_device(self.request, number))
+
+
+@dataclass(frozen=True)
+class SwapRequest(PairRequest):
+    """An exchange of subspaces; see `tasks.swap`.
+
+    Attributes:
+        subspaces: Numbers of the subspaces to exchange, from 1; none for the grid alone.
+        strength: Strength of the exchange, from 0 to 1.
+    """
+
+    command = "swap"
+    verb = "exchanged"
+    session = "ganinvert.batch.editing:SwapSession"
+    subspaces: tuple[int, ...] = ()
+    strength: float = 1.0
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Settings of the edit, as plain values."""
+        return {"subspaces": self.subspaces, "strength": self.strength}
+
+
+@dataclass(frozen=True)
+class InterpolationRequest(PairRequest):
+    """The images between two photos or bundles; see `tasks.interpolate`.
+
+    Attributes:
+        frames: Number of images, both ends included.
+        path: Quantity that is interpolated linearly.
+    """
+
+    command = "interpolate"
+    verb = "interpolated"
+    session = "ganinvert.batch.editing:InterpolationSession"
+    frames: int = 60
+    path: InterpolationPath = "features"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Settings of the edit, as plain values."""
+        return {"frames": self.frames, "path": self.path}
+
+
+@dataclass(frozen=True)
+class RenderRequest(BatchRequest):
+    """Bundles, rendered again; see `tasks.render`.
+
+    Attributes:
+        subspaces: Numbers of the subspaces to scale, from 1.
+        scale: Factor for their features.
+        generator: Name or file of the generator; None: the one that each bundle names.
+        offline: Do not use the internet.
+        metadata: Write into PNG files how they were made.
+    """
+
+    command: ClassVar[str] = "render"
+    verb: ClassVar[str] = "rendered"
+    session: ClassVar[str] = "ganinvert.batch.editing:RenderSession"
+    subspaces: tuple[int, ...] | None = None
+    scale: float | None = None
+    generator: str | None = None
+    offline: bool = False
+    metadata: bool = True
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Settings of the edit, as plain values."""
+        return {"subspaces": self.subspaces, "scale": self.scale}

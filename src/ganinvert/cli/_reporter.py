@@ -1,0 +1,136 @@
+"""What a batch shows on the console: messages and bars on stderr, paths or JSON lines on stdout."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from typing import Any
+
+import typer
+
+from ganinvert.batch.events import (
+    BatchEnded,
+    BatchStarted,
+    JobFinished,
+    JsonLines,
+    Listener,
+    Message,
+    Progress,
+    WorkEnded,
+    WorkStarted,
+)
+from ganinvert.batch.executors import Executor, Pool, Serial, available_cores
+from ganinvert.batch.job import Job
+from ganinvert.batch.runner import run_batch
+from ganinvert.batch.session import BatchRequest, RunOptions
+from ganinvert.cli._console import Overall, Show, output
+from ganinvert.errors import UsageError
+
+
+class ConsoleReporter:
+    """Listener that shows a batch on the console.
+
+    Args:
+        quiet_stdout: Print no paths, because stdout has JSON lines.
+    """
+
+    def __init__(self, *, quiet_stdout: bool) -> None:
+        self.quiet_stdout = quiet_stdout
+        self._overall: Overall | None = None
+        self._bars: dict[int, tuple[ExitStack, Show]] = {}
+        self._all = ExitStack()
+
+    def __call__(self, event: Any) -> None:
+        """Show an event."""
+        match event:
+            case BatchStarted(jobs):
+                self._overall = self._all.enter_context(output.overall(jobs))
+            case Message(text, level, style):
+                output.say(text, level=level, style=style)
+            case WorkStarted(worker, title) if self._overall is not None:
+                stack = ExitStack()
+                self._bars[worker] = stack, stack.enter_context(self._overall.steps(title))
+            case Progress(worker, done, steps, loss, psnr) if worker in self._bars:
+                self._bars[worker][1](done, steps, lambda: f"loss {loss:.4f}  PSNR {psnr:.1f} dB")
+            case WorkEnded(worker) if worker in self._bars:
+                self._bars.pop(worker)[0].close()
+            case JobFinished(result):
+                self._show(result)
+            case BatchEnded():
+                self._end(event)
+
+    def _show(self, result: Any) -> None:
+        job, product = result.job, result.product
+        if result.status == "done":
+            if job.is_piped:
+                sys.stdout.buffer.write(product.files["image"])
+                sys.stdout.buffer.flush()
+            for note in product.notes:
+                output.say(f"{job.label}: {note}")
+            if product.verdict:
+                output.say(f"{job.label}: {product.verdict}", style="green")
+            if product.warning:
+                output.say(f"{job.label}: warning: {product.warning}", style="yellow")
+        if result.error is not None:
+            output.error(result.error)
+        if self._overall is not None:
+            self._overall.advance()
+        if not self.quiet_stdout and result.status in ("done", "planned"):
+            for path in job.paths.values():
+                output.data(os.fspath(path))
+
+    def _end(self, end: BatchEnded) -> None:
+        for stack, _ in self._bars.values():
+            stack.close()
+        self._all.close()
+        for error in end.errors:
+            output.error(error)
+        if end.report is not None and not self.quiet_stdout:
+            output.data(end.report)
+        if end.jobs > 1 or end.unfinished:
+            counts = end.counts
+            words = [f"{counts['done']} {end.verb}", f"{counts['skipped']} skipped", f"{counts['failed']} failed"]
+            more = {"planned": counts["planned"], "unfinished": end.unfinished}
+            output.say(", ".join([*words, *(f"{number} {word}" for word, number in more.items() if number)]))
+
+
+def run_command(
+    request: BatchRequest,
+    jobs: list[Job],
+    options: RunOptions,
+    *,
+    as_json: bool = False,
+    executor: Executor | None = None,
+) -> None:
+    """Run a batch for a command, show it, and end with its exit code.
+
+    Raises:
+        UsageError: JSON lines and a picture are both to go to stdout.
+        typer.Exit: A job failed (code 1, or 3 for missing weights), or Ctrl-C came (130).
+    """
+    if as_json and any(job.is_piped for job in jobs):
+        raise UsageError("stdout cannot take both the picture and --json", hint="give a folder with -o")
+    listeners: list[Listener] = [ConsoleReporter(quiet_stdout=as_json)]
+    if as_json:
+        listeners.append(JsonLines(output.data))
+    _, end = run_batch(request, jobs, executor=executor, options=options, listeners=listeners)
+    if end.exit_code:
+        raise typer.Exit(end.exit_code)
+
+
+def executor_for(workers: str) -> Executor:
+    """The executor that `--workers` asks for: a number, or "auto".
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if workers == "auto":
+        import torch
+
+        count = torch.cuda.device_count() if torch.cuda.is_available() else available_cores()
+    elif workers.isdecimal() and int(workers) > 0:
+        count = int(workers)
+    else:
+        raise UsageError(f"--workers cannot be {workers}", hint="choose auto, or a number of at least 1")
+    return Serial() if count == 1 else Pool(count)
