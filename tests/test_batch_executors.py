@@ -192,7 +192,9 @@ def test_ctrl_c_ends_all_workers_soon_and_keeps_what_is_done(request_: Writing, 
     assert end.exit_code == 130
     assert {result.job.label for result in results} <= {"a", "b"}
     assert end.unfinished >= 1
-    assert set(names(tmp_path / "out")) == {f"{result.job.label}.invert.pt" for result in results}
+    # A worker may have written a result that nobody asked it for any more; half of one is never there.
+    assert set(names(tmp_path / "out")) >= {f"{result.job.label}.invert.pt" for result in results}
+    assert all(path.read_text() == path.name.split(".")[0] for path in (tmp_path / "out").glob("*.pt"))
 
 
 @pytest.mark.parametrize("executor", [Serial(), Pool(2, threads=1)], ids=["serial", "pool"])
