@@ -1,8 +1,7 @@
-"""Generators that can be split at any layer."""
+"""Generators of any family, and how they are loaded."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -72,15 +71,7 @@ def load_generator(name: str | Path = DEFAULT_GENERATOR) -> Generator:
         return _checked(load_cached(entry, store), domain=entry.domain)
     if (trained := registry.find(name)) is not None:
         return _checked(read_generator(trained, name=str(name)))
-    if not Path(name).exists():
-        known = [DEFAULT_GENERATOR, *CATALOG, *registry.names()]
-        near = difflib.get_close_matches(str(name), known, n=3)
-        raise WeightsError(
-            f"{name}: neither a known generator nor a file",
-            hint=(f"did you mean {' or '.join(near)}? " if near else "")
-            + f"known: {', '.join([DEFAULT_GENERATOR, *registry.names()])} and those of"
-            " `ganinvert fetch-weights --list`; or name a weights file",
-        )
+    registry.require_known(name)
     generator = _checked(read_generator(Path(name)))
     generator.spec.file = Path(name)
     return generator
@@ -115,7 +106,7 @@ def load_encoder(name: str | Path = DEFAULT_GENERATOR, *, generator: Generator |
     Args:
         name: The generator that it inverts: the embedded `portraits-64`, the name of one that `train-encoder` was
             given, or the path of a file that has it beside it; or the path of an encoder file.
-        generator: Which it must have been trained with; unchecked when None.
+        generator: Generator that it must have been trained with; None to leave that unchecked.
 
     Raises:
         MissingNetworkError: The generator has none.
@@ -137,9 +128,9 @@ def load_encoder(name: str | Path = DEFAULT_GENERATOR, *, generator: Generator |
 
 
 def _companions(name: str | Path, kind: Literal["discriminator", "encoder"]) -> list[Path]:
-    """Where the other network of a generator may be: embedded, in the cache or under its name; or beside its file.
+    """List the files that may hold another network of a generator: embedded, cached, under its name, beside its file.
 
-    A discriminator is that of a generator's file only when it is there: under the name of the file may be another's.
+    The discriminator of a generator file counts only if it lies beside it: one of the same name may be another's.
 
     Raises:
         WeightsError: A file is named, and there is none.
@@ -159,7 +150,7 @@ def _companions(name: str | Path, kind: Literal["discriminator", "encoder"]) -> 
 
 
 def _first(read: Callable[[Path], T], places: Sequence[Path]) -> T | None:
-    """What the first file holds that holds such a network."""
+    """Read the first file that holds such a network."""
     for place in places:
         with suppress(MissingNetworkError):
             return read(place)

@@ -1,4 +1,4 @@
-"""Whether a loaded generator does what a trained one does; one that does not is refused."""
+"""Checks that a loaded generator works as a trained one does."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def check_render(generator: Generator) -> None:
     Features are shrunk where the family allows it: at 1024 pixels this takes a fifth of a second instead of five.
 
     Raises:
-        WeightsError: What is wrong, and at which layer.
+        WeightsError: The generator fails; the message names fault and layer.
     """
     codes = generator.space().sample(2, torch.Generator().manual_seed(0))
     state = generator.begin(generator.styles(codes))
@@ -54,13 +54,13 @@ def check_fingerprints(
     """Render codes whose images are known, and compare means over 16×16 cells.
 
     Args:
-        generator: On the CPU.
-        key: Of the network in the embedded fingerprints.
-        limit: Compare no more than so many images; all by default.
-        known: Replaces the embedded fingerprints: `{key}.z` (n, z) and `{key}.means` (n, 3, 16, 16) in 0 … 255.
+        generator: Generator on the CPU.
+        key: Key of the network in the embedded fingerprints.
+        limit: Largest number of images to compare; all by default.
+        known: Fingerprints instead of the embedded ones: `{key}.z` (n, z) and `{key}.means` (n, 3, 16, 16) in 0 … 255.
 
     Returns:
-        How many images were compared.
+        Number of images that were compared.
 
     Raises:
         WeightsError: The images differ: these are other weights.
@@ -70,8 +70,8 @@ def check_fingerprints(
     if generator.space().shape != codes.shape[1:]:
         raise _refused(generator, f"its codes have length {generator.space().shape[0]}, not {codes.shape[1]}")
     for z, means in zip(codes, expected, strict=True):
-        found = fingerprint(generator(z[None]))[0]
-        difference = (found - means).abs()
+        rendered = fingerprint(generator(z[None]))[0]
+        difference = (rendered - means).abs()
         if float(difference.mean()) > MEAN_TOLERANCE or float(difference.amax()) > WORST_TOLERANCE:
             raise _refused(
                 generator, f"a known code gives another image than it should (by {float(difference.mean()):.3f})"
@@ -80,7 +80,7 @@ def check_fingerprints(
 
 
 def fingerprint(images: Tensor) -> Tensor:
-    """Images (n, 3, r, r) in [-1, 1] to their means over 16×16 cells, (n, 3, 16, 16)."""
+    """Reduce images (n, 3, r, r) in [-1, 1] to means over 16×16 cells, (n, 3, 16, 16)."""
     return F.adaptive_avg_pool2d(images.clamp(-1, 1), _CELLS)
 
 

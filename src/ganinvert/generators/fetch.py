@@ -72,16 +72,16 @@ def import_file(file: Path, entry: Entry, store: Store) -> Path:
     """
     if not file.is_file():
         raise WeightsError(f"{file}: no such file", hint="check the spelling of the path")
-    found = file_sha256(file)
-    source = _recognised(file, found, entry, store)
+    sha256 = file_sha256(file)
+    source = _recognised(file, sha256, entry, store)
     expected = store.expected(entry, source)
-    if not found.startswith(expected):
+    if not sha256.startswith(expected):
         raise WeightsError(
-            f"{file}: its SHA-256 begins with {found[: max(len(expected), 8)][:16]}, not {expected[:16]}",
+            f"{file}: its SHA-256 begins with {sha256[: max(len(expected), 8)][:16]}, not {expected[:16]}",
             hint="the file is damaged or another one: fetch it again",
         )
     with store.lock(entry, lambda: None):
-        _adopt(file, entry, source, found, store)
+        _adopt(file, entry, source, sha256, store)
     return store.path(entry)
 
 
@@ -220,11 +220,11 @@ def _adopt_discriminator(file: Path, entry: Entry, about: Mapping[str, str], sto
         replace(discriminator, about=about).save(store.companion(entry, "discriminator"))
 
 
-def _require_pinned(entry: Entry, store: Store, found: str) -> None:
+def _require_pinned(entry: Entry, store: Store, sha256: str) -> None:
     expected = store.pinned_digest(entry)
-    if not expected or found != expected:
+    if not expected or sha256 != expected:
         raise WeightsError(
-            f"{store.path(entry)}: its digest is {found[:12]}, not {expected[:12] or 'pinned'}",
+            f"{store.path(entry)}: its digest is {sha256[:12]}, not {expected[:12] or 'pinned'}",
             hint="fetch it again",
         )
 

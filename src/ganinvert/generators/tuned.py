@@ -1,4 +1,4 @@
-"""A generator whose weights are changed for one image, while the shared one stays as it is."""
+"""Generators with changed weights for one image, which share the unchanged one."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from ganinvert.generators.activations import Activations
 from ganinvert.generators.base import Generator, LayerInfo
 
 LEFT, RIGHT = ".left", ".right"
-"""Ends of the names of the two factors of a change of low rank."""
+"""Ends of the names of the two factors of a delta of low rank."""
 
 
 class TunedGenerator(Generator):
     """Another generator with changes of its weights: W + Δ, in every call.
 
-    Name and digest are the generator's, because its subspaces and bundles hold for the tuned one, too.
+    Its identity is that of the shared generator, whose subspaces and bundles hold for it, too.
 
     Args:
-        generator: The shared one, whose parameters are never written to.
-        deltas: Changes by the parameters' names, of any float type; gradients flow into them. A change of low rank
-            has two parts, `NAME.left` (o, k) and `NAME.right` (k, i): Δ is their product in the parameter's shape.
+        generator: Shared generator, whose parameters are never written to.
+        deltas: Weight deltas by the names of the parameters, of any float type; gradients flow into them. A delta of
+            low rank has two factors, `NAME.left` (o, k) and `NAME.right` (k, i), whose product is Δ.
 
     Raises:
-        ValueError: A change is of no parameter, or of another shape.
+        ValueError: There is no such parameter, or it has another shape.
     """
 
     def __init__(self, generator: Generator, deltas: Mapping[str, Tensor]) -> None:
@@ -47,7 +47,7 @@ class TunedGenerator(Generator):
 
     @property
     def generator(self) -> Generator:
-        """The shared one."""
+        """Shared generator."""
         return self._calls.generator
 
     def layer_info(self, layer: int) -> LayerInfo:
@@ -93,16 +93,16 @@ class TunedGenerator(Generator):
 
 
 def blended(a: Mapping[str, Tensor], b: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Changes of weights between those of two images: (1 - share) · Δa + share · Δb, float16.
+    """Interpolate between the weight deltas of two images: (1 - share) · Δa + share · Δb, float16.
 
     Args:
-        a: Changes, of low rank or not; empty for none.
-        b: Others of the same generator.
-        share: From 0, which gives a's to the bit, to 1, which gives b's.
+        a: Weight deltas, of low rank or not; empty for none.
+        b: Weight deltas of the same generator.
+        share: Share of b: 0 gives a to the bit, 1 gives b.
     """
     if share in (0, 1):
         return dict(b if share else a)
-    found: dict[str, Tensor] = {}
+    mixed: dict[str, Tensor] = {}
     for name in sorted({key.removesuffix(LEFT).removesuffix(RIGHT) for key in (*a, *b)}):
         ends = [
             (weight, {key: deltas[key] for key in (name, name + LEFT, name + RIGHT) if key in deltas})
@@ -112,15 +112,15 @@ def blended(a: Mapping[str, Tensor], b: Mapping[str, Tensor], share: float) -> d
         if any(name in parts for _, parts in ends):
             shape = next(parts[name].shape for _, parts in ends if name in parts)
             whole = [weight * _multiplied(parts)[name].reshape(shape) for weight, parts in ends]
-            found[name] = torch.stack(whole).sum(dim=0).half()
+            mixed[name] = torch.stack(whole).sum(dim=0).half()
         else:  # the sum of two products is the product of the factors side by side
-            found[name + LEFT] = torch.cat([weight * parts[name + LEFT].float() for weight, parts in ends], 1).half()
-            found[name + RIGHT] = torch.cat([parts[name + RIGHT] for _, parts in ends])
-    return found
+            mixed[name + LEFT] = torch.cat([weight * parts[name + LEFT].float() for weight, parts in ends], 1).half()
+            mixed[name + RIGHT] = torch.cat([parts[name + RIGHT] for _, parts in ends])
+    return mixed
 
 
 class _Calls(nn.Module):
-    """Any method of a generator as a `forward`, because `functional_call` calls nothing else."""
+    """Calls any method of a generator in its `forward`, which alone `functional_call` can call."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
@@ -131,16 +131,16 @@ class _Calls(nn.Module):
 
 
 def _multiplied(deltas: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Changes as they are added, in float32: factors of low rank are multiplied.
+    """Multiply factors of low rank; deltas are float32.
 
     Raises:
-        ValueError: A factor is alone, or the two do not fit.
+        ValueError: A factor is missing, or the two do not fit.
     """
-    made: dict[str, Tensor] = {}
+    products: dict[str, Tensor] = {}
     for key, delta in deltas.items():
         name = key.removesuffix(LEFT).removesuffix(RIGHT)
         if name == key:
-            made[name] = delta.float()
+            products[name] = delta.float()
             continue
         pair = deltas.get(name + LEFT), deltas.get(name + RIGHT)
         if (
@@ -150,7 +150,7 @@ def _multiplied(deltas: Mapping[str, Tensor]) -> dict[str, Tensor]:
             or len(pair[1]) != pair[0].shape[1]
         ):
             raise ValueError(f"{name}: the two factors of its change do not fit together")
-        if name not in made:
+        if name not in products:
             with torch.autocast(delta.device.type, enabled=False):
-                made[name] = pair[0].float() @ pair[1].float()
-    return made
+                products[name] = pair[0].float() @ pair[1].float()
+    return products

@@ -28,7 +28,7 @@ class DeepGenerativePrior:
 
     Attributes:
         settings: Candidates, stages, rates and the features' weight.
-        discriminator: Whose features are compared; None: that which was trained with the generator.
+        discriminator: Discriminator whose features are compared; that of the generator by default.
     """
 
     settings: GenerativePrior

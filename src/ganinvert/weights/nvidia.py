@@ -118,7 +118,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def is_nvidia_file(path: Path) -> bool:
-    """Whether a file begins as pickles do, and not as a safetensors file whose header has that length."""
+    """Return True if a file begins as pickles do, and not as a safetensors file whose header has that length."""
     with path.open("rb") as file:
         head = file.read(9)
     return head.startswith(b"\x80") and head[8:] != b"{"
@@ -129,7 +129,7 @@ def read_nvidia(path: Path, *, discriminator: bool = False) -> dict[str, Tensor]
 
     Args:
         path: A pickle of (G, D, Gs), or of one network, which is a generator.
-        discriminator: Whether to read D.
+        discriminator: True to read D instead of the averaged generator.
 
     Raises:
         MissingNetworkError: There is no D.

@@ -91,8 +91,8 @@ class EncoderArchitecture:
     Attributes:
         resolution: Side of the images in pixels, a power of two from 16 to 1024.
         latent_dim: Length of z.
-        layer: Of the generator whose features it tells besides z.
-        channels: Of those features; z's length at layer 0.
+        layer: Layer whose features it predicts besides z.
+        channels: Channels of those features; the length of z at layer 0.
         widths: Channels of its own maps, from 4×4 upward to half the side at which it looks.
     """
 
@@ -120,7 +120,7 @@ class EncoderArchitecture:
 
     @property
     def side(self) -> int:
-        """Of the images as the encoder looks at them, in pixels: larger ones are averaged down to this."""
+        """Side in pixels to which larger images are averaged down."""
         return min(self.resolution, LARGEST_SEEN)
 
     @property

@@ -20,8 +20,8 @@ class PGGANDiscriminator(Discriminator):
     """The PGGAN discriminator with minibatch standard deviation, mirror of the generator.
 
     Args:
-        architecture: That of the generator; the channels are used in reverse.
-        pools_first: Whether a block averages before its last activation, as NVIDIA's does, or after it.
+        architecture: Architecture of the generator, whose channels are used in reverse.
+        pools_first: True if a block averages before its last activation, as NVIDIA's does; else after it.
     """
 
     def __init__(self, architecture: PGGANArchitecture, *, pools_first: bool = False) -> None:
@@ -37,7 +37,7 @@ class PGGANDiscriminator(Discriminator):
 
     @classmethod
     def of(cls, weights: DiscriminatorWeights) -> PGGANDiscriminator:
-        """That of a file, frozen.
+        """Build the frozen discriminator of a file.
 
         Raises:
             WeightsError: The tensors do not fit together.
@@ -53,16 +53,16 @@ class PGGANDiscriminator(Discriminator):
     def features(self, image: Tensor) -> list[Tensor]:
         """Images (n, 3, r, r) in [-1, 1] to maps (n, c, h, w): a block's for every resolution from r to 8, and 4×4."""
         x = F.leaky_relu(self.from_rgb(image), SLOPE)
-        found = []
+        maps = []
         for first, last in zip(self.layers[::2], self.layers[1::2], strict=True):
             x = F.leaky_relu(first(x), SLOPE)
             if self.pools_first:
-                found.append(x)
+                maps.append(x)
                 x = F.leaky_relu(F.avg_pool2d(last(x), 2), SLOPE)
             else:
-                found.append(F.leaky_relu(last(x), SLOPE))
-                x = F.avg_pool2d(found[-1], 2)
-        return [*found, x]
+                maps.append(F.leaky_relu(last(x), SLOPE))
+                x = F.avg_pool2d(maps[-1], 2)
+        return [*maps, x]
 
     def forward(self, image: Tensor) -> Tensor:
         """Images (n, 3, r, r) in [-1, 1] to scores (n,), higher for more real."""

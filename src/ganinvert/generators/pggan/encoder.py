@@ -85,20 +85,20 @@ class PGGANEncoder(Encoder):
         factor = self.architecture.resolution // self.architecture.side
         x = F.avg_pool2d(image, factor) if factor > 1 else image
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
-        kept = x
+        matching = x
         for n, block in enumerate(self.blocks):
             if n:
                 x = self.narrower[n - 1](F.avg_pool2d(x, 2))
             x = block(x)
             if x.shape[-1] == self.architecture.size:
-                kept = x
-        known = pixel_norm(x)
-        z = F.normalize(self.code(F.leaky_relu(known, SLOPE).flatten(1)), dim=1)
+                matching = x
+        coarse = pixel_norm(x)
+        z = F.normalize(self.code(F.leaky_relu(coarse, SLOPE).flatten(1)), dim=1)
         z = z * self.architecture.latent_dim**0.5
         if not self.layer:
             return z, Activations(z[:, :, None, None])
-        whole = F.interpolate(self.context(known), size=kept.shape[-2:], mode="nearest")
-        normal = self.read(F.leaky_relu(pixel_norm(self.merged(kept + whole)), SLOPE))
+        whole = F.interpolate(self.context(coarse), size=matching.shape[-2:], mode="nearest")
+        normal = self.read(F.leaky_relu(pixel_norm(self.merged(matching + whole)), SLOPE))
         features = torch.addcmul(self.mean[:, None, None], normal, self.scale[:, None, None])
         return z, Activations(features)
 

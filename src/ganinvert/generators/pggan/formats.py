@@ -124,9 +124,9 @@ def _generator_in(content: Mapping[str, object]) -> State:
     if "netG" in content and "avgG" not in content:
         raise WeightsError("has no avgG, the averaged generator", hint="use a complete GAN Zoo checkpoint")
     for key in ("avgG", "generator_smooth", "generator", "state_dict"):
-        if is_state(found := content.get(key)):
+        if is_state(state := content.get(key)):
             _require_usual(content.get("config"))
-            return found
+            return state
     if not is_state(content):
         raise WeightsError("does not hold a state dict of a generator", hint=KNOWN)
     return content

@@ -100,8 +100,8 @@ def discriminator_from_nvidia(state: State) -> State:
     for n in range(2 * scales):
         side = 4 << (scales - n // 2)
         names[f"layers.{n}"] = f"{side}x{side}/{last if n % 2 else 'Conv0'}"
-    wanted = [f"{name}/{part}" for name in names.values() for part in ("weight", "bias")]
-    _require(state, [*wanted, "lod"], r"FromRGB_lod\d+/(weight|bias)")
+    expected = [f"{name}/{part}" for name in names.values() for part in ("weight", "bias")]
+    _require(state, [*expected, "lod"], r"FromRGB_lod\d+/(weight|bias)")
     _require_grown(float(state["lod"]), "lod")
     canonical: dict[str, Tensor] = {}
     for ours, theirs in names.items():
@@ -135,8 +135,8 @@ def from_mmgen(state: State) -> State:
     names = [f"conv_blocks.{n}.conv" for n in range(count - 1)]
     rgb = f"torgb_layers.{count // 2 - 1}.conv"
     dense, dense_bias = "noise2feat.linear.weight_orig", "noise2feat.bias"
-    wanted = [f"{name}.{part}" for name in (*names, rgb) for part in ("weight_orig", "bias")]
-    _require(state, [dense, dense_bias, *wanted], r"torgb_layers\.\d+\.conv\.(weight_orig|bias)")
+    expected = [f"{name}.{part}" for name in (*names, rgb) for part in ("weight_orig", "bias")]
+    _require(state, [dense, dense_bias, *expected], r"torgb_layers\.\d+\.conv\.(weight_orig|bias)")
     canonical = dict(_layer(0, _dense(_equalised(state[dense], gain=sqrt(2) / 4)), state[dense_bias].flatten()))
     inputs = canonical["layers.0.weight"].shape[0]
     fused = _is_fused(state, names, inputs)
@@ -157,8 +157,8 @@ def from_nvidia(state: State) -> State:
         block = "{0}x{0}/".format(4 << (n // 2))
         up = f"{block}Conv0_up" if f"{block}Conv0_up/weight" in state else f"{block}Conv0"
         names.append(up if n % 2 == 0 else f"{block}Conv1")
-    wanted = [f"{name}/{part}" for name in (*names, "ToRGB_lod0") for part in ("weight", "bias")]
-    _require(state, [*wanted, "lod"], r"ToRGB_lod\d+/(weight|bias)")
+    expected = [f"{name}/{part}" for name in (*names, "ToRGB_lod0") for part in ("weight", "bias")]
+    _require(state, [*expected, "lod"], r"ToRGB_lod\d+/(weight|bias)")
     _require_grown(float(state["lod"]), "lod")
     canonical: dict[str, Tensor] = {}
     for n, name in enumerate(names):
@@ -198,7 +198,7 @@ def _layer(n: int, weight: Tensor, bias: Tensor) -> dict[str, Tensor]:
 
 
 def _is_fused(state: State, names: list[str], inputs: int) -> bool:
-    """Whether MMGeneration's upsampling layers are stored (in, out, 3, 3), its default, and not (out, in, 3, 3)."""
+    """Return True if MMGeneration's upsampling layers are (in, out, 3, 3), its default, and not (out, in, 3, 3)."""
     for n, name in enumerate(names, start=1):
         shape = state[f"{name}.weight_orig"].shape
         if n % 2 == 0 and shape[0] != shape[1]:
@@ -208,15 +208,15 @@ def _is_fused(state: State, names: list[str], inputs: int) -> bool:
 
 
 def _count(state: State, pattern: str, *, numbered: bool = True) -> int:
-    found = [match for key in state if (match := re.fullmatch(pattern, key))]
-    return len({match[1] for match in found}) if numbered else len(found)
+    matches = [match for key in state if (match := re.fullmatch(pattern, key))]
+    return len({match[1] for match in matches}) if numbered else len(matches)
 
 
 def _require(state: State, expected: Iterable[str], unused: str = r"(?!)") -> None:
     """Refuse missing and extra keys; those of `unused`, ToRGB of lower resolutions, are no part of the network."""
-    wanted = set(expected)
+    names = set(expected)
     require_keys(
-        {key: None for key in state if key in wanted or not re.fullmatch(unused, key)}, wanted, what="PGGAN generator"
+        {key: None for key in state if key in names or not re.fullmatch(unused, key)}, names, what="PGGAN generator"
     )
 
 
