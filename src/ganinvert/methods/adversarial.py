@@ -14,23 +14,23 @@ from ganinvert.generators import Discriminator, Generator, load_discriminator
 from ganinvert.generators.tuned import TunedGenerator
 from ganinvert.settings import FineTuningSettings
 
-_FOUND: WeakKeyDictionary[Generator, Discriminator] = WeakKeyDictionary()
+_DISCRIMINATORS: WeakKeyDictionary[Generator, Discriminator] = WeakKeyDictionary()
 
 
 def discriminator_of(generator: Generator, given: Discriminator | None = None) -> Discriminator:
-    """The discriminator that was trained with a generator, frozen, on the generator's device.
+    """Load the frozen discriminator that was trained with a generator, on the generator's device.
 
     Args:
-        generator: Found by its name.
-        given: One to use instead.
+        generator: Generator, by whose name or file it is found.
+        given: Discriminator to check and use instead.
 
     Raises:
         WeightsError: There is none, or it is for images of another size, or belongs to another generator.
     """
     if given is None:
-        if generator not in _FOUND:
-            _FOUND[generator] = load_discriminator(generator.spec.file or generator.name)
-        given = _FOUND[generator]
+        if generator not in _DISCRIMINATORS:
+            _DISCRIMINATORS[generator] = load_discriminator(generator.spec.file or generator.name)
+        given = _DISCRIMINATORS[generator]
     if given.resolution != generator.resolution:
         raise WeightsError(
             f"the discriminator is for images of {given.resolution} pixels, not {generator.resolution}",
