@@ -11,9 +11,9 @@ from ganinvert.batch.report import KIND as REPORT
 from ganinvert.batch.report import report_path
 from ganinvert.batch.requests import PhotoRequest
 from ganinvert.batch.session import RunOptions
-from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import say
+from ganinvert.cli._methods import adjusted
 from ganinvert.cli._reporter import executor_for, run_command
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import UsageError
@@ -47,18 +47,18 @@ class Photos:
     dry_run: options.DryRun = False
     as_json: options.AsJson = False
     no_metadata: options.NoMetadata = False
-    generator: methods.Generator = None
-    method: methods.Method = "pmsfc"
-    init: methods.InitKind = None
-    subspaces: methods.Subspaces = None
-    codes: methods.Codes = None
-    layer: methods.Layer = None
-    affinity: methods.AffinityKind = None
-    preset: methods.PresetName = "default"
-    steps: methods.Steps = None
-    lr: methods.LearningRate = None
-    seed: methods.Seed = 0
-    checkpoint_every: methods.CheckpointEvery = 0
+    generator: options.Generator = None
+    method: options.Method = "pmsfc"
+    init: options.InitKind = None
+    subspaces: options.Subspaces = None
+    codes: options.Codes = None
+    layer: options.Layer = None
+    affinity: options.AffinityKind = None
+    preset: options.PresetName = "default"
+    steps: options.Steps = None
+    lr: options.LearningRate = None
+    seed: options.Seed = 0
+    checkpoint_every: options.CheckpointEvery = 0
     device: options.Device = "auto"
     dtype: options.Dtype = "auto"
     batch_size: options.BatchSize = "auto"
@@ -81,7 +81,7 @@ class Photos:
         reals = self._reals(chosen, reals)
         if self.checkpoint_every and chosen.single_image_only:
             say(f"{chosen.label} cannot go on from the middle everywhere: fine-tuning and L-BFGS start anew")
-        together = options.batch_size_of(self.batch_size)
+        together = options.number_of("--batch-size", self.batch_size)
         suffixes = chosen_suffixes(self.save, whole=[REPORT])
         report = report_path(self.save, self.target, task=task.name, overwrite=self.overwrite)
         executor = executor_for(self.workers)
@@ -101,7 +101,7 @@ class Photos:
     def _chosen(self, command: str, refinement: Refinement | None) -> InversionSettings:
         """The settings; what is kept and does not fit the method is passed over."""
         unfit = "preset" in self.kept and self.preset not in method_entry(self.method).presets_for(command)
-        chosen = methods.adjusted(
+        chosen = adjusted(
             preset_of(self.method, command, "default" if unfit else self.preset),
             kept=self.kept,
             steps=self.steps,

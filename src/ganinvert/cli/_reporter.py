@@ -25,6 +25,7 @@ from ganinvert.batch.job import Job, JobResult
 from ganinvert.batch.runner import run_batch
 from ganinvert.batch.session import BatchRequest, RunOptions
 from ganinvert.cli._console import Overall, Show, output
+from ganinvert.cli._options import number_of
 from ganinvert.errors import UsageError
 
 
@@ -138,12 +139,8 @@ def executor_for(workers: str) -> Executor:
     Raises:
         UsageError: It is neither.
     """
-    if workers == "auto":
+    if (count := number_of("--workers", workers)) is None:
         import torch
 
         count = torch.cuda.device_count() if torch.cuda.is_available() else available_cores()
-    elif workers.isdecimal() and int(workers) > 0:
-        count = int(workers)
-    else:
-        raise UsageError(f"--workers cannot be {workers}", hint="choose auto, or a number of at least 1")
     return Serial() if count == 1 else Pool(count)

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from ganinvert.cli import _options as options
+from ganinvert.cli._options import METHOD, opt
 from ganinvert.cli._photos import Photos
 from ganinvert.cli._signature import assembled, field_options, from_options
 from ganinvert.settings import Refinement, TaskOptions, preset_of
 
 _REFINE = Annotated[
     Refinement | None,
-    options.opt(
-        options.METHOD,
+    opt(
+        METHOD,
         "--refine",
         help="Fine-tune a copy of the generator for each photo afterwards; only its changes are stored.",
         env=True,
@@ -23,8 +23,8 @@ _REFINE = Annotated[
 ]
 _REALS = Annotated[
     Path | None,
-    options.opt(
-        options.METHOD,
+    opt(
+        METHOD,
         "--reals",
         help="near-perfect: folder of photos like those that the generator was trained on.",
         metavar="FOLDER",
