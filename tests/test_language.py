@@ -26,7 +26,9 @@ def phrases(tree: ast.Module) -> Iterator[str]:
             yield ast.literal_eval(node.args[0])
         elif isinstance(node, ast.keyword) and node.arg == "help":
             yield from help_texts(node.value)
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Dict) and ast.unparse(node.target) == "HELP":
+        elif (
+            isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Dict) and ast.unparse(node.target) == "HELP"
+        ):
             for text in node.value.values:
                 yield from help_texts(text)
 
