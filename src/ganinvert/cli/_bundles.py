@@ -44,7 +44,7 @@ SubspaceCount = Annotated[
 
 @dataclass(frozen=True)
 class Pair:
-    """What commands that take two photos or bundles can be told."""
+    """Options of commands that take two photos or bundles, in the order of the help."""
 
     a: Source
     b: Source
@@ -70,7 +70,7 @@ class Pair:
     config: options.Config = None
     quiet: options.Quiet = False
     verbose: options.Verbose = 0
-    kept: frozenset[str] = frozenset()
+    from_config: frozenset[str] = frozenset()
 
     def jobs(self, command: str, suffixes: Mapping[str, str]) -> list[Job]:
         """The one job that both make.
@@ -108,7 +108,7 @@ class Pair:
         if (read := self._bundle()) is not None:
             path, bundle = read
             given = {"count": self.count, "codes": self.codes, "layer": self.layer}
-            if any(value is not None and key not in self.kept for key, value in given.items()):
+            if any(value is not None and key not in self.from_config for key, value in given.items()):
                 raise UsageError("-R, -K and --layer are those of the bundle", hint="leave them out beside a bundle")
             chosen = as_made(chosen, bundle)
             if name is None:

@@ -14,7 +14,7 @@ def adjusted(
     *,
     steps: int | None,
     lr: float | None,
-    kept: Collection[str] = (),
+    optional: Collection[str] = (),
     **method: int | str | None,
 ) -> InversionSettings:
     """A preset with the user's choices; None leaves the preset's value.
@@ -23,7 +23,7 @@ def adjusted(
         base: The preset.
         steps: Number of steps of the optimisation.
         lr: Learning rate of the optimisation.
-        kept: Names of choices that hold for all methods, and are passed over where one has no such thing.
+        optional: Names of choices that hold for all methods, and are passed over where one has no such thing.
         **method: Fields of the method's settings.
 
     Raises:
@@ -33,13 +33,13 @@ def adjusted(
         at_least("steps", steps, 1)
     rates = {name: value for name, value in (("steps", steps), ("lr", lr)) if value is not None}
     if not base.method.optimized:
-        if set(rates) - set(kept):
+        if set(rates) - set(optional):
             raise UsageError(f"the method {base.name} makes no steps", hint="leave --steps and --lr out")
         rates = {}
     fixed = method_entry(base.name).fixed
     fields = {name: value for name, value in method.items() if value is not None}
     for name, value in list(fields.items()):
-        if name in kept and (name in fixed or name not in vars(base.method)):
+        if name in optional and (name in fixed or name not in vars(base.method)):
             del fields[name]
         elif name not in vars(base.method):
             raise UsageError(f"the method {base.name} has no {name}", hint="leave it out, or choose another --method")

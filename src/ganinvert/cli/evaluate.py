@@ -94,7 +94,7 @@ def evaluate(
         )
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is not a folder", hint="give a folder with -o; it is created if it does not exist")
-    adjust = partial(adjusted, kept=_CHANGES, steps=steps, lr=lr, subspaces=subspaces, codes=codes, layer=layer)
+    adjust = partial(adjusted, optional=_CHANGES, steps=steps, lr=lr, subspaces=subspaces, codes=codes, layer=layer)
     executor = executor_for(workers)
     together = options.number_of("--batch-size", batch_size)
     inputs = _sample(expand(images or [], from_file=from_file, recursive=recursive, say=say), limit, seed=sample_seed)
@@ -123,7 +123,7 @@ def evaluate(
 
 def evaluate_command() -> Callable[..., None]:
     """The command, with the options of every task's degradation."""
-    return with_fields(*(task.trial for task in TASKS.values()))(evaluate)
+    return with_fields(evaluate, *(task.trial for task in TASKS.values()))
 
 
 def _sample(inputs: Sequence[Input], limit: int | None, *, seed: int) -> list[Input]:
