@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
+from ganinvert import files
 from ganinvert.batch.events import Listener, Message, Progress, WorkEnded
 from ganinvert.batch.job import Job, JobResult
-from ganinvert.batch.session import BatchRequest, RunOptions
-from ganinvert.batch.worker import Worker
-from ganinvert.errors import GanInvertError, InputError, UsageError
+from ganinvert.batch.session import BatchRequest, RunOptions, Session
+from ganinvert.batch.worker import Worker, source_of
+from ganinvert.errors import GanInvertError, InputError, OutputError, UsageError
 
 Run = Callable[[Sequence[Job]], Iterator[JobResult]]
 MOST_ATTEMPTS = 3
@@ -48,12 +49,19 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class Serial:
-    """One worker in this process, which does one batch after another."""
+    """One worker in this process, which does one batch after another.
+
+    Attributes:
+        session: Session of the request that is open already; None opens one.
+    """
+
+    session: Session[Any] | None = None
 
     @contextmanager
     def opened(self, request: BatchRequest, options: RunOptions, emit: Listener) -> Iterator[Run]:
         """Open the request here."""
-        yield Worker(request.open(), options, emit).run
+        worker = Worker(request.open(), options, emit)
+        yield lambda jobs: worker.run(source_of(jobs))
 
 
 @dataclass(frozen=True)
@@ -98,16 +106,16 @@ def available_cores() -> int:
 class _Process:
     """A worker process as its parent sees it.
 
-    Messages of the process: ("open", None) or ("open", error), once; ("next", None), when it can take a job;
-    ("event", event); ("result", result); ("end", None), when it has no job any more. Its parent answers "next" with
-    a job or None.
+    Messages of the process: ("open", None) or ("open", error), once; ("next", wait), when it can take a job, with
+    True if it has nothing to do until then; ("event", event); ("result", result); ("end", None), when it ends. Its
+    parent answers "next" with a job or None.
     """
 
     process: multiprocessing.process.BaseProcess
     connection: Connection
     number: int
     jobs: list[Job] = field(default_factory=list)
-    is_hungry: bool = False
+    is_idle: bool = False
     is_done: bool = False
 
 
@@ -155,7 +163,8 @@ class _Pool:
             each.is_done = False
         while active := [each for each in self.processes if not each.is_done]:
             for each in active:
-                self._feed(each)
+                if each.is_idle:
+                    self._answer(each, wait=True)
             for connection in wait([each.connection for each in active]):
                 each = next(known for known in active if known.connection is connection)
                 try:
@@ -164,7 +173,7 @@ class _Pool:
                     yield from self._bury(each)
                     continue
                 if kind == "next":
-                    each.is_hungry = True
+                    self._answer(each, wait=content)
                 elif kind == "result":
                     self.has_failed |= content.status == "failed"
                     self._forget(each, content.job)
@@ -185,27 +194,19 @@ class _Pool:
                 each.process.kill()
                 each.process.join()
 
-    def _feed(self, each: _Process) -> None:
-        if not each.is_hungry:
-            return
-        if self.waiting and not (self.has_failed and self.options.fail_fast):
-            # A job that may have killed a process is alone, so that no other is blamed for it.
-            if each.jobs and (self.attempts[self.waiting[0].label] or self.attempts[each.jobs[-1].label]):
-                return
-            job: Job | None = self.waiting.popleft()
-            assert job is not None
+    def _answer(self, each: _Process, *, wait: bool) -> None:
+        """Send a job, or None if there is none; an idle process waits for jobs that others may give back."""
+        stopped = self.has_failed and self.options.fail_fast
+        # A job that may have killed a process is alone, so that no other is blamed for it.
+        is_suspect = any(self.attempts[job.label] for job in (*list(self.waiting)[:1], *each.jobs))
+        job = None
+        if self.waiting and not stopped and not (each.jobs and is_suspect):
+            job = self.waiting.popleft()
             each.jobs.append(job)
-        elif each.jobs and len(self.processes) > 1 and self._may_return_jobs(each):
-            return
-        else:
-            job = None
-        each.is_hungry = False
-        with suppress(OSError):  # a dead process is found by its connection
-            each.connection.send(job)
-
-    def _may_return_jobs(self, each: _Process) -> bool:
-        """True if other processes hold jobs that could come back, so that this one should wait before it ends."""
-        return any(other.jobs for other in self.processes if other is not each and not other.is_done)
+        each.is_idle = wait and job is None and not stopped and any(other.jobs for other in self.processes)
+        if not each.is_idle:
+            with suppress(OSError):  # a dead process is found by its connection
+                each.connection.send(job)
 
     def _forget(self, each: _Process, job: Job) -> None:
         each.jobs = [held for held in each.jobs if held != job]
@@ -215,7 +216,7 @@ class _Pool:
         each.process.join(_PATIENCE)
         code = each.process.exitcode
         reason = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
-        each.is_done = True
+        each.is_done, each.is_idle = True, False
         self.emit(WorkEnded(each.number))
         for job in reversed(each.jobs):
             self.attempts[job.label] += 1
@@ -223,6 +224,9 @@ class _Pool:
                 self.waiting.appendleft(job)
                 continue
             self.has_failed = True
+            if job.paths:
+                with suppress(OutputError), files.claim(job.last):
+                    pass  # clears away what the dead process left
             error = InputError(
                 f"{job.label}: its worker process died {MOST_ATTEMPTS} times ({reason})",
                 hint="the memory may be too small: use fewer --workers, or leave this input out",
@@ -253,13 +257,12 @@ def _serve(
             raise SystemExit(0)
         connection.send(("event", event))
 
-    def upcoming() -> Iterator[Job]:
-        while not stop.is_set():
-            connection.send(("next", None))
-            job = connection.recv()
-            if job is None:
-                return
-            yield job
+    def take(wait: bool) -> Job | None:
+        if stop.is_set():
+            return None
+        connection.send(("next", wait))
+        job: Job | None = connection.recv()
+        return job
 
     with suppress(EOFError, OSError):  # the parent has gone: nobody waits for a result
         try:
@@ -271,7 +274,7 @@ def _serve(
             connection.send(("open", error))
             return
         connection.send(("open", None))
-        for result in Worker(session, options, emit, number=number).run(upcoming()):
+        for result in Worker(session, options, emit, number=number).run(take):
             connection.send(("result", _portable(result)))
         connection.send(("end", None))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 
 PROGRESS_SECONDS = 0.2
 """Pause between two events of progress: reading a loss makes the device wait."""
+
+
+JobSource = Callable[[bool], Job | None]
+"""Gives the next job. If there is none at the moment, True waits for one, and None says that there are no more."""
+
+
+def source_of(jobs: Iterable[Job]) -> JobSource:
+    """A source of jobs that are known from the start."""
+    remaining = iter(jobs)
+    return lambda _wait: next(remaining, None)
 
 
 @dataclass(frozen=True)
@@ -55,8 +65,8 @@ class Worker(Generic[P]):
         """Number of jobs of the next batch."""
         return max(1, min(self.session.batch_size, self.batch_limit))
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[JobResult]:
-        """Do all jobs, in batches; those that another process is doing come last.
+    def run(self, source: JobSource) -> Iterator[JobResult]:
+        """Do all jobs of a source, in batches; those that another process is doing come last.
 
         The next job is read while the present ones are in work. It is not claimed before it is its turn, so another
         process may do it meanwhile.
@@ -64,25 +74,22 @@ class Worker(Generic[P]):
         if self.session.about and self.number == 0:
             self.emit(Message(self.session.about, level=1))
         with ThreadPoolExecutor(1, thread_name_prefix="ganinvert-reader") as reader:
-            upcoming = iter(jobs)
             ahead: deque[tuple[Job, Future[_Ready[P]]]] = deque()
 
-            def take() -> tuple[Job, Future[_Ready[P]]] | None:
-                if not ahead and (job := next(upcoming, None)) is not None:
+            def fetch(*, wait: bool) -> bool:
+                if not ahead and (job := source(wait)) is not None:
                     ahead.append((job, reader.submit(self._read, job)))
-                return ahead.popleft() if ahead else None
+                return bool(ahead)
 
-            while not self._stopped:
+            while not self._stopped and fetch(wait=True):
                 with ExitStack() as claims:
                     batch: list[_Ready[P]] = []
                     size = self.batch_size
-                    while len(batch) < size and not self._stopped and (taken := take()) is not None:
-                        yield from self._claim(*taken, claims, batch)
-                    if batch and not self._stopped and (job := next(upcoming, None)) is not None:
-                        ahead.append((job, reader.submit(self._read, job)))
+                    while len(batch) < size and not self._stopped and fetch(wait=not batch):
+                        yield from self._claim(*ahead.popleft(), claims, batch)
+                    if batch and not self._stopped:
+                        fetch(wait=False)
                     yield from self._finish(batch)
-                    if not batch and taken is None:
-                        break
             for _, future in ahead:
                 future.cancel()
         while self._locked_elsewhere and not self._stopped:

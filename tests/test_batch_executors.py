@@ -1,0 +1,264 @@
+"""Every executor does the same jobs with the same results, whatever happens to its workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+import ganinvert
+from ganinvert.batch.events import BatchEnded, BatchStarted, Event, JobFinished, Listener, Progress
+from ganinvert.batch.executors import MOST_ATTEMPTS, Executor, Pool, Run, Serial
+from ganinvert.batch.inputs import Input
+from ganinvert.batch.job import Job, JobResult, Product
+from ganinvert.batch.outputs import plan_outputs
+from ganinvert.batch.requests import PhotoRequest
+from ganinvert.batch.runner import run_batch
+from ganinvert.batch.session import BatchRequest, RunOptions, Session, Watch
+from ganinvert.batch.worker import Worker, source_of
+from ganinvert.bundle import LatentBundle
+from ganinvert.errors import ImageError, UsageError
+from ganinvert.settings import InversionSettings, Optimization, PmSFC, Request
+
+from .commandline import names, photo, program
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
+
+
+@dataclass(frozen=True)
+class InAThread:
+    """A further executor: all it takes is one class."""
+
+    @contextmanager
+    def opened(self, request: BatchRequest, options: RunOptions, emit: Listener) -> Iterator[Run]:
+        worker = Worker(request.open(), options, emit)
+
+        def run(jobs: Sequence[Job]) -> Iterator[JobResult]:
+            results: list[JobResult] = []
+            thread = threading.Thread(target=lambda: results.extend(worker.run(source_of(jobs))))
+            thread.start()
+            thread.join()
+            yield from results
+
+        yield run
+
+
+EXECUTORS = {"serial": Serial(), "pool": Pool(2, threads=1), "thread": InAThread()}
+each_executor = pytest.mark.parametrize("executor", EXECUTORS.values(), ids=EXECUTORS)
+
+
+@dataclass(frozen=True)
+class Writing(BatchRequest):
+    """Writes the label of its job; some labels are orders to the worker."""
+
+    command: ClassVar[str] = "invert"
+    verb: ClassVar[str] = "written"
+    session: ClassVar[str] = f"{__name__}:WritingSession"
+    attempts: Path
+
+
+class WritingSession(Session[str]):
+    def __init__(self, request: Writing) -> None:
+        self.attempts = request.attempts
+
+    def prepare(self, job: Job) -> str:
+        if job.label.startswith("broken"):
+            raise ImageError(f"{job.label}: is no image", hint="take another")
+        return job.label
+
+    def identity(self, prepared: str) -> tuple[str, str]:
+        return "s", prepared
+
+    def run(self, batch: Sequence[tuple[Job, str]], watch: Watch) -> list[Product]:
+        for job, label in batch:
+            with (self.attempts / job.label).open("a") as file:
+                file.write("x")
+            first = (self.attempts / job.label).stat().st_size == 1
+            if label.startswith("poison") or (label.startswith("unlucky") and first):
+                os.kill(os.getpid(), signal.SIGKILL)
+            if label.startswith("slow"):
+                for n in range(200):
+                    watch(Step(n))  # type: ignore[arg-type]
+                    time.sleep(0.05)
+        return [Product({"bundle": label.encode()}, metrics={"psnr": 30.0}) for _, label in batch]
+
+
+class Step:
+    """A step of an optimisation, as far as a worker looks at it."""
+
+    steps = 200
+    loss = psnr = torch.zeros(1)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+def jobs(folder: Path, *labels: str) -> list[Job]:
+    groups = [[Input(label, folder / label, label)] for label in labels]
+    return plan_outputs(groups, folder / "out", task="invert", suffixes={"bundle": ".pt"})
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> Writing:
+    (tmp_path / "attempts").mkdir()
+    return Writing(tmp_path / "attempts")
+
+
+@each_executor
+def test_results_are_the_same_bits(executor: Executor, small_file: Path, tmp_path: Path) -> None:
+    settings = InversionSettings(PmSFC(subspaces=1, codes=2), Optimization(steps=3))
+    request = PhotoRequest(Request(settings=settings, generator=small_file, device="cpu", dtype="float32", align="off"))
+    pictures = [photo(tmp_path / f"{name}.png", (20 + n, 16)) for n, name in enumerate("abcd")]
+    found: dict[str, dict[str, torch.Tensor]] = {}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    for name, chosen in (("serial", Serial()), ("other", executor)):
+        plan = plan_outputs(
+            [[Input(str(path), path, path.stem)] for path in pictures],
+            tmp_path / name,
+            task="invert",
+            suffixes={"image": ".png", "bundle": ".pt"},
+        )
+        results, end = run_batch(request, plan, executor=chosen)
+        assert {result.status for result in results} == {"done"}
+        assert (end.exit_code, end.counts["done"]) == (0, 4)
+        for path in (tmp_path / name).glob("*.pt"):
+            found.setdefault(path.name, {})[name] = LatentBundle.load(path).tensors["z"]
+        again, _ = run_batch(request, plan, executor=chosen)
+        assert {result.status for result in again} == {"skipped"}
+    torch.set_num_threads(threads)
+    assert len(found) == 4
+    assert all(torch.equal(pair["serial"], pair["other"]) for pair in found.values())
+    for path in (tmp_path / "serial").glob("*.png"):
+        assert path.read_bytes() == (tmp_path / "other" / path.name).read_bytes()
+
+
+@each_executor
+def test_a_failed_job_does_not_stop_the_others(executor: Executor, request_: Writing, tmp_path: Path) -> None:
+    seen: list[Event] = []
+    results, end = run_batch(
+        request_, jobs(tmp_path, "a", "broken", "b", "c"), executor=executor, listeners=[seen.append]
+    )
+    assert sorted(result.status for result in results) == ["done", "done", "done", "failed"]
+    [failed] = [result for result in results if result.error]
+    assert (failed.error.message, failed.error.hint) == ("broken: is no image", "take another")  # type: ignore[union-attr]
+    assert repr(failed) == "<JobResult broken: failed, broken: is no image>"
+    assert (end.exit_code, end.unfinished) == (1, 0)
+    assert names(tmp_path / "out") == ["a.invert.pt", "b.invert.pt", "c.invert.pt"]
+    assert isinstance(seen[0], BatchStarted)
+    assert isinstance(seen[-1], BatchEnded)
+    assert sum(isinstance(event, JobFinished) for event in seen) == 4
+
+
+@each_executor
+def test_the_first_failure_stops_a_batch_that_is_to_fail_fast(
+    executor: Executor, request_: Writing, tmp_path: Path
+) -> None:
+    labels = ["broken", *(f"{n}" for n in range(20))]
+    _, end = run_batch(request_, jobs(tmp_path, *labels), executor=executor, options=RunOptions(fail_fast=True))
+    assert end.counts["failed"] == 1
+    assert end.unfinished >= 15
+
+
+def test_a_poisoned_job_is_given_up_and_the_others_are_done(request_: Writing, tmp_path: Path) -> None:
+    labels = ["a", "poison", "b", "unlucky", "c", "d"]
+    results, end = run_batch(request_, jobs(tmp_path, *labels), executor=Pool(2, threads=1))
+    statuses = {result.job.label: result.status for result in results}
+    assert statuses == {**dict.fromkeys(labels, "done"), "poison": "failed"}
+    assert (tmp_path / "attempts" / "poison").stat().st_size == MOST_ATTEMPTS
+    [error] = [result.error for result in results if result.error]
+    assert "died 3 times (signal SIGKILL)" in error.message
+    assert (end.exit_code, end.unfinished) == (1, 0)
+    assert len(names(tmp_path / "out")) == 5
+
+
+def test_ctrl_c_ends_all_workers_soon_and_keeps_what_is_done(request_: Writing, tmp_path: Path) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, Progress):
+            raise KeyboardInterrupt
+
+    started = time.monotonic()
+    results, end = run_batch(request_, jobs(tmp_path, "a", "slow", "b"), executor=Pool(2, threads=1), listeners=[stop])
+    assert time.monotonic() - started < 20
+    assert end.exit_code == 130
+    assert {result.job.label for result in results} <= {"a", "b"}
+    assert end.unfinished >= 1
+    # A worker may have written a result that nobody asked it for any more; half of one is never there.
+    assert set(names(tmp_path / "out")) >= {f"{result.job.label}.invert.pt" for result in results}
+    assert all(path.read_text() == path.name.split(".")[0] for path in (tmp_path / "out").glob("*.pt"))
+
+
+@pytest.mark.parametrize("executor", [Serial(), Pool(2, threads=1)], ids=["serial", "pool"])
+def test_a_request_that_cannot_be_opened_is_an_error_before_any_job(executor: Executor, tmp_path: Path) -> None:
+    request = PhotoRequest(Request(generator=tmp_path / "missing.safetensors"))
+    seen: list[Event] = []
+    with pytest.raises(Exception, match=r"missing\.safetensors"):
+        run_batch(request, jobs(tmp_path, "a"), executor=executor, listeners=[seen.append])
+    assert not any(isinstance(event, BatchStarted) for event in seen)
+
+
+def test_a_pool_needs_a_worker() -> None:
+    with pytest.raises(UsageError, match="the number of workers cannot be 0"):
+        Pool(0)
+
+
+def test_the_command_takes_workers(small_file: Path, tmp_path: Path) -> None:
+    pictures = [photo(tmp_path / f"{name}.png") for name in "ab"]
+    options = [
+        "-g",
+        small_file,
+        "-R",
+        1,
+        "-K",
+        1,
+        "--steps",
+        2,
+        "--align",
+        "off",
+        "--workers",
+        2,
+        "-o",
+        tmp_path / "out",
+    ]
+    process = program("invert", *pictures, *options)
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    assert "2 inverted, 0 skipped, 0 failed" in stderr
+    assert len(stdout.splitlines()) == 4
+    assert names(tmp_path / "out") == ["a.invert.png", "a.invert.pt", "b.invert.png", "b.invert.pt"]
+
+
+def test_the_library_does_many_photos_as_the_command_does(small_file: Path, tmp_path: Path) -> None:
+    for name in "ab":
+        photo(tmp_path / "in" / f"{name}.png")
+    settings = InversionSettings(PmSFC(subspaces=1, codes=1), Optimization(steps=2))
+    seen: list[Event] = []
+    results = ganinvert.invert_many(
+        [tmp_path / "in", tmp_path / "missing.png"],
+        tmp_path / "out",
+        generator=small_file,
+        settings=settings,
+        align="off",
+        listeners=[seen.append],
+    )
+    assert [result.status for result in results] == ["done", "done", "failed"]
+    assert results[0].outputs["bundle"] == tmp_path / "out" / "a.invert.pt"
+    assert results[0].metrics["psnr"] > 0
+    assert "a.png: done, psnr" in repr(results[0])
+    assert any(isinstance(event, Progress) for event in seen)
+    photos, out = [tmp_path / "in" / "a.png"], tmp_path / "out"
+    common: dict[str, Any] = {"generator": small_file, "settings": settings, "align": "off", "save": "image"}
+    ganinvert.colorize_many(photos, out, task=ganinvert.ColorizeTask("lab"), **common)
+    ganinvert.upscale_many(photos, out, task=ganinvert.UpscaleTask(2), **common)
+    ganinvert.inpaint_many(photos, out, task=ganinvert.InpaintTask(box=(4, 4, 8, 8)), **common)
+    assert {f"a.{task}.png" for task in ("invert", "colorize", "upscale", "inpaint")} <= set(names(out))
