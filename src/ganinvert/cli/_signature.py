@@ -27,7 +27,7 @@ def with_options(
     """Give a command the fields of a dataclass as further options: see `assembled`."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        return assembled(command, shared, settings, _parameters(command)[1:])
+        return assembled(command, shared, settings, own_parameters(command)[1:])
 
     return decorate
 
@@ -74,7 +74,7 @@ def assembled(
         values = {each.name: given.pop(each.name) for each in common}
         command(shared(**values, from_config=from_config), **given)
 
-    return _as_command(run, command, [context, *first, *own, *(each for each in common if each not in first)])
+    return presented(run, command, [context, *first, *own, *(each for each in common if each not in first)])
 
 
 def with_fields(command: Callable[..., None], *options: type[Any]) -> Callable[..., None]:
@@ -84,37 +84,44 @@ def with_fields(command: Callable[..., None], *options: type[Any]) -> Callable[.
         command(**given)
 
     fields_of_all = [parameter for each in options for parameter in field_options(each)]
-    return _as_command(run, command, [*_parameters(command)[:-1], *fields_of_all])
+    return presented(run, command, [*own_parameters(command)[:-1], *fields_of_all])
 
 
-def _parameters(command: Callable[..., None]) -> list[Parameter]:
+def own_parameters(command: Callable[..., None]) -> list[Parameter]:
+    """The parameters of a command as keywords, with their annotations read."""
     types = get_type_hints(command, include_extras=True)
     parameters = inspect.signature(command).parameters.values()
     return [each.replace(kind=Parameter.KEYWORD_ONLY, annotation=types[each.name]) for each in parameters]
 
 
-def _as_command(
+def presented(
     run: Callable[..., None], command: Callable[..., None], parameters: list[Parameter]
 ) -> Callable[..., None]:
-    """Give a function the name and the help of a command, and parameters that typer finds."""
+    """A function that typer sees as a command with these parameters."""
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it by inspect
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
 
 
-def field_options(options: type[Any]) -> list[Parameter]:
-    """Parameters of a command for the fields of a dataclass that were made by `settings.options.option`."""
+def field_options(options: type[Any], *, optional: bool = False) -> list[Parameter]:
+    """Parameters of a command for the fields of a dataclass that were made by `settings.options.option`.
+
+    Optional ones are None if they are not given, and their help quotes the fields' defaults.
+    """
     hints = get_type_hints(options)
-    return [_field_option(each, hints[each.name]) for each in fields(options)]
+    return [_field_option(each, hints[each.name], optional) for each in fields(options) if each.metadata]
 
 
-def _field_option(each: Field[Any], hint: Any) -> inspect.Parameter:
+def _field_option(each: Field[Any], hint: Any, optional: bool) -> Parameter:
     text, default = each.metadata, each.default
     kind: Any = hint if text["kind"] is None else text["kind"]
     if get_origin(text["kind"]) is Literal:
         default = get_args(kind)[0]
-    annotation = Annotated[kind, opt(text["panel"], *text["flags"], help=text["help"], **text["typer"])]
+    shown = {}
+    if optional:
+        kind, default, shown = kind | None, None, {"show_default": str(default)}
+    annotation = Annotated[kind, opt(text["panel"], *text["flags"], help=text["help"], **{**shown, **text["typer"]})]
     return Parameter(each.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 

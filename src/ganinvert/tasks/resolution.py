@@ -29,6 +29,7 @@ class ResolvedSettings:
         device: Device to compute on.
         dtype: Data type of convolutions.
         remark: Note on every result; empty for none.
+        images: Real images for fine-tuning; None: the generator's own samples.
     """
 
     settings: InversionSettings
@@ -41,6 +42,7 @@ class ResolvedSettings:
     device: torch.device
     dtype: torch.dtype
     remark: str = ""
+    images: ImageFolder | None = None
 
 
 def resolve(
@@ -49,7 +51,6 @@ def resolve(
     *,
     device: torch.device,
     dtype: torch.dtype,
-    reals: ImageFolder | None = None,
     partition: SubspacePartition | None = None,
 ) -> ResolvedSettings:
     """Resolve a request against its generator.
@@ -59,24 +60,24 @@ def resolve(
         generator: The loaded generator.
         device: Device to compute on.
         dtype: Data type of convolutions.
-        reals: Real images for near-perfect fine-tuning.
         partition: Subspaces to use instead of the discovered ones; a method that composes by subspaces gets as many.
 
     Raises:
         UsageError: The layer or number of subspaces does not exist.
         WeightsError: The generator lacks a network that the method needs, or no subspaces were discovered for it.
     """
-    settings, remark = adapt_to_generator(request.settings, generator, reals=reals is not None)
+    settings, remark = adapt_to_generator(request.settings, generator, reals=request.reals is not None)
     networks = auxiliary_digests(settings, generator)
     layer = edit_layer(settings.method, generator)
     if partition is None:
         partition = edit_partition(generator, layer, settings.method)
     elif settings.discovery_layer is not None:
         settings = replace(settings, method=replace(settings.method, subspaces=partition.subspaces))  # type: ignore[call-arg]
+    images = None if request.reals is None else ImageFolder.load(request.reals, generator.resolution)
     source = ""
     if settings.tuning is not None and settings.tuning.cohesion:
-        source = "samples" if reals is None else reals.sha256
-    licence = generator.spec.licence
+        source = "samples" if images is None else images.sha256
+    licence = generator.licence
     return ResolvedSettings(
-        settings, layer, partition, generator.digest, licence, networks, source, device, dtype, remark
+        settings, layer, partition, generator.digest, licence, networks, source, device, dtype, remark, images
     )

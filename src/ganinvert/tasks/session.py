@@ -18,7 +18,6 @@ from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import InsufficientMemoryError
 from ganinvert.faces import Alignment
 from ganinvert.generators import Generator, load_generator
-from ganinvert.images.folder import ImageFolder
 from ganinvert.methods import FineTuning, method_of
 from ganinvert.optimize import FineTuningStage, Snapshot, Solution, Step, solve
 from ganinvert.settings import (
@@ -59,14 +58,12 @@ class Inverter:
         resolved: Settings as resolved for this generator and device.
         generator: The generator, on the device.
         task: The task.
-        reals: Real images for near-perfect fine-tuning; None: the generator's own samples.
     """
 
     request: Request
     resolved: ResolvedSettings
     generator: Generator
     task: Task[Any]
-    reals: ImageFolder | None = None
 
     @classmethod
     def open(
@@ -87,11 +84,10 @@ class Inverter:
         Alignment(request.align, request.face)
         device, task = resolve_device(request.device), Task.of(request.task)
         generator = load_generator(request.generator) if generator is None else generator
-        reals = None if request.reals is None else ImageFolder.load(request.reals, generator.resolution)
         dtype = resolve_precision(request.dtype, device)
-        resolved = resolve(request, generator, device=device, dtype=dtype, reals=reals, partition=partition)
+        resolved = resolve(request, generator, device=device, dtype=dtype, partition=partition)
         task.check(generator.resolution)
-        return cls(request, resolved, generator.to(device), task, reals)
+        return cls(request, resolved, generator.to(device), task)
 
     @classmethod
     def load(
@@ -142,7 +138,7 @@ class Inverter:
             picture = self.task.open(images.from_pil(picture), None)
         side = self.task.side(picture, self.generator.resolution)
         fitted, remarks = Alignment(self.request.align, self.request.face).fit(
-            picture, side, mode=self.request.fit, knows_faces=self.generator.spec.knows_faces
+            picture, side, mode=self.request.fit, knows_faces=self.generator.knows_faces
         )
         prepared = self.task.prepare(picture, fitted, remarks=(*remarks, self.resolved.remark))
         if not self.request.paste_back:
@@ -209,7 +205,7 @@ class Inverter:
         y, degradation = stack([each.measurement for each in prepared], self.generator.resolution)
         fine_tuning = None
         if (tuning := self.settings.tuning) is not None:
-            reals = None if self.reals is None else self.reals.training
+            reals = None if self.resolved.images is None else self.resolved.images.training
             fine_tuning = FineTuningStage(FineTuning(tuning, reals=reals), tuning.optimization, tuning.objective)
         try:
             return solve(
