@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
 
+import ganinvert
 from ganinvert.batch.events import BatchEnded, BatchStarted, Event, JobFinished, Listener, Progress
 from ganinvert.batch.executors import MOST_ATTEMPTS, Executor, Pool, Run, Serial
 from ganinvert.batch.inputs import Input
@@ -235,3 +236,29 @@ def test_the_command_takes_workers(small_file: Path, tmp_path: Path) -> None:
     assert "2 inverted, 0 skipped, 0 failed" in stderr
     assert len(stdout.splitlines()) == 4
     assert names(tmp_path / "out") == ["a.invert.png", "a.invert.pt", "b.invert.png", "b.invert.pt"]
+
+
+def test_the_library_does_many_photos_as_the_command_does(small_file: Path, tmp_path: Path) -> None:
+    for name in "ab":
+        photo(tmp_path / "in" / f"{name}.png")
+    settings = InversionSettings(PmSFC(subspaces=1, codes=1), Optimization(steps=2))
+    seen: list[Event] = []
+    results = ganinvert.invert_many(
+        [tmp_path / "in", tmp_path / "missing.png"],
+        tmp_path / "out",
+        generator=small_file,
+        settings=settings,
+        align="off",
+        listeners=[seen.append],
+    )
+    assert [result.status for result in results] == ["done", "done", "failed"]
+    assert results[0].outputs["bundle"] == tmp_path / "out" / "a.invert.pt"
+    assert results[0].metrics["psnr"] > 0
+    assert "a.png: done, psnr" in repr(results[0])
+    assert any(isinstance(event, Progress) for event in seen)
+    photos, out = [tmp_path / "in" / "a.png"], tmp_path / "out"
+    common: dict[str, Any] = {"generator": small_file, "settings": settings, "align": "off", "save": "image"}
+    ganinvert.colorize_many(photos, out, task=ganinvert.ColorizeTask("lab"), **common)
+    ganinvert.upscale_many(photos, out, task=ganinvert.UpscaleTask(2), **common)
+    ganinvert.inpaint_many(photos, out, task=ganinvert.InpaintTask(box=(4, 4, 8, 8)), **common)
+    assert {f"a.{task}.png" for task in ("invert", "colorize", "upscale", "inpaint")} <= set(names(out))

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from ganinvert.benchmark.candidates import load_candidates
 from ganinvert.benchmark.comparison import COSTS, METRICS
+from ganinvert.benchmark.protocol import EvaluationProtocol
+from ganinvert.settings import TASKS, preset_of
 from ganinvert.tasks import Inverter
 
 from .commandline import names, photo, run
@@ -81,6 +85,23 @@ def test_tables_are_the_same_twice_and_after_a_stop(
     assert resumed.stderr.count("up to date, skipped") == 2
     for table in ("inpaint.csv", "inpaint.photos.csv"):
         assert rows(tmp_path / "stopped" / table) == rows(tmp_path / "calm" / table)
+
+
+def test_workers_make_the_same_tables(generator: list[str], folder: Path, tmp_path: Path) -> None:
+    command = ["evaluate", folder, "--task", "inpaint", "--hole", "pixels", "--method", "pmsfc-random", *generator]
+    assert run(*command, *SMALL, "--limit", 2, "-o", tmp_path / "alone").exit_code == 0
+    result = run(*command, *SMALL, "--limit", 2, "--workers", 2, "-o", tmp_path / "together")
+    assert result.exit_code == 0, result.stderr
+    assert rows(tmp_path / "alone" / "inpaint.photos.csv") == rows(tmp_path / "together" / "inpaint.photos.csv")
+
+
+def test_a_candidate_is_asked_for_by_data(generator: list[str]) -> None:
+    base = Inverter.load(generator[1], preset_of("single", "invert"), device="cpu")
+    protocol = EvaluationProtocol(TASKS["invert"].trial())
+    [candidate] = load_candidates(base, protocol, ["pmsfc-random"], sweep={"layer": [3], "R": [2], "K": [1]})
+    request = pickle.loads(pickle.dumps(candidate.request))
+    assert request == candidate.request
+    assert request.open().inverter.settings_hash == candidate.inverter.settings_hash
 
 
 def stopping_at(call: int, original: Callable[..., object]) -> Callable[..., object]:

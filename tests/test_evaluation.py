@@ -25,9 +25,8 @@ from ganinvert.benchmark.cost import CostRecord, mean_curve
 from ganinvert.benchmark.protocol import EvaluationProtocol, variants
 from ganinvert.benchmark.published import published_figures
 from ganinvert.benchmark.smoothness import Smoothness, measure_smoothness
-from ganinvert.benchmark.study import compare
 from ganinvert.benchmark.tables import metrics_csv, photos_csv, to_json, to_markdown
-from ganinvert.benchmark.truth import GroundTruth, degrade, read_truth
+from ganinvert.benchmark.truth import GroundTruth, compare, degrade, read_truth
 from ganinvert.errors import ImageError, UsageError, WeightsError
 from ganinvert.generators import PGGANGenerator
 from ganinvert.settings import METHODS, REFINEMENTS, TASKS, InversionSettings, PmSFC, preset_of
@@ -213,11 +212,13 @@ def test_candidates_are_methods_at_the_points_of_a_sweep(small: PGGANGenerator, 
         return replace(chosen, method=PmSFC(2, 2)) if isinstance(chosen.method, PmSFC) else chosen
 
     base = Inverter.load(generator[1], variants()["single"].settings("invert"), device="cpu")
-    plain = load_candidates(base, ["pmsfc", "pmsfc-random", "single"], adjust=adjust, sweep={})
+    plain = load_candidates(base, protocol_of(), ["pmsfc", "pmsfc-random", "single"], adjust=adjust, sweep={})
     assert [each.label for each in plain] == ["pmsfc", "pmsfc-random", "single"]
     assert [each.inverter.partition.source for each in plain] == ["thresholded", "random", "thresholded"]
     assert plain[1].inverter.partition.sizes == [plain[0].inverter.partition.sizes[n] for n in (0, 1)]
-    swept = load_candidates(base, ["pmsfc"], adjust=adjust, sweep={"layer": [2, 4], "K": [1, 3], "steps": [7]})
+    swept = load_candidates(
+        base, protocol_of(), ["pmsfc"], adjust=adjust, sweep={"layer": [2, 4], "K": [1, 3], "steps": [7]}
+    )
     assert [each.label for each in swept][:2] == ["pmsfc layer=2 K=1 steps=7", "pmsfc layer=2 K=3 steps=7"]
     assert {each.inverter.partition.source for each in swept} == {"random"}
     channels = small.layer_info(4).channels
@@ -230,7 +231,7 @@ def test_candidates_are_methods_at_the_points_of_a_sweep(small: PGGANGenerator, 
 
 def test_mganprior_has_one_subspace_and_all_codes_at_every_point(small_file: Path) -> None:
     base = Inverter.load(small_file, variants()["single"].settings("invert"), device="cpu")
-    swept = load_candidates(base, ["mganprior"], sweep={"R": [1, 4], "K": [2]})
+    swept = load_candidates(base, protocol_of(), ["mganprior"], sweep={"R": [1, 4], "K": [2]})
     shapes = [(each.inverter.settings.method.subspaces, each.inverter.settings.method.codes) for each in swept]
     assert shapes == [(1, 2), (1, 8)]
 
@@ -244,12 +245,12 @@ def test_only_inversions_are_fine_tuned() -> None:
 def test_what_a_method_has_not_cannot_be_swept(small_file: Path) -> None:
     base = Inverter.load(small_file, variants()["single"].settings("invert"), device="cpu")
     with pytest.raises(UsageError, match="single has no K that could be swept"):
-        load_candidates(base, ["single"], sweep={"K": [1, 2]})
+        load_candidates(base, protocol_of(), ["single"], sweep={"K": [1, 2]})
 
 
 def test_the_single_code_moves(truth: GroundTruth, small_file: Path) -> None:
     base = Inverter.load(small_file, variants()["single"].settings("invert"), device="cpu", dtype="float32")
-    [single] = load_candidates(base, ["single"], sweep={"steps": [60]})
+    [single] = load_candidates(base, protocol_of(), ["single"], sweep={"steps": [60]})
     bundle = single.inverter.run([degrade(truth, protocol_of())])[0].bundle
     assert bundle.tensors["z"].shape == (12,)
     assert bundle.method == "single"
@@ -359,7 +360,7 @@ def test_the_steps_of_an_interpolation_are_summed_up() -> None:
 
 def test_interpolated_ways_begin_and_end_at_the_inversions(truth: GroundTruth, small_file: Path) -> None:
     base = Inverter.load(small_file, variants()["single"].settings("invert"), device="cpu", dtype="float32")
-    [single] = load_candidates(base, ["single"], sweep={"steps": [2]})
+    [single] = load_candidates(base, protocol_of(), ["single"], sweep={"steps": [2]})
     other = GroundTruth(truth.levels.flip(1), "5f" * 32)
     results = single.inverter.run([degrade(each, protocol_of()) for each in (truth, other)])
     [way] = measure_smoothness([result.bundle for result in results], base.generator, frames=4)

@@ -118,10 +118,10 @@ def test_older_bundles_are_read(version: int, inversion: ganinvert.Inversion, sm
             },
             "rendered",
         ),
-        ({"tensors": {"z": torch.ones(5)}}, "loaded"),
+        ({"tensors": {"z": torch.ones(5)}, "code": {"kind": "latent", "space": "z"}}, "rendered"),
         ({"tensors": {"z": torch.full((12,), torch.inf)}}, "loaded"),
         ({"tensors": {"z": torch.ones(12), "d2": torch.ones(9, 4, 4)}}, "loaded"),
-        ({"tensors": {"h": torch.ones(8, 300, 300)}}, "loaded"),
+        ({"tensors": {"h": torch.ones(8, 300, 300)}, "code": {"kind": "activations", "space": "z"}}, "rendered"),
         ({"layer": 2.5}, "loaded"),
     ],
 )

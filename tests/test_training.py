@@ -412,7 +412,8 @@ def test_augmentation_is_exact_in_half_precision() -> None:
 def test_trainings_measure_the_same_distance_as_evaluations(rng: torch.Generator) -> None:
     images = torch.randint(256, (30, 3, 16, 16), generator=rng, dtype=torch.uint8)
     half, other = images[:15], images[15:]
-    evaluation = GeneratorEvaluation(half, other, latent_dim=8, samples=15, device=torch.device("cpu"))
+    folder = ImageFolder(half, other, skipped=(), notes=())
+    evaluation = GeneratorEvaluation(folder, replace(TINY, evaluation_images=15), device=CPU)
     found = evaluation(lambda codes: other[: len(codes)] / 127.5 - 1)
     expected = frechet_distance(alexnet_moments(half / 255), alexnet_moments(other / 255))
     assert found["frechet_training"] == pytest.approx(expected, rel=1e-4)

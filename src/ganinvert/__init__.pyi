@@ -1,5 +1,12 @@
 """Public names of the package and their homes: read by type checkers, and by `__init__.py` to load them lazily."""
 
+from .batch.api import colorize_many as colorize_many
+from .batch.api import inpaint_many as inpaint_many
+from .batch.api import invert_many as invert_many
+from .batch.api import upscale_many as upscale_many
+from .batch.executors import Pool as Pool
+from .batch.executors import Serial as Serial
+from .batch.job import JobResult as JobResult
 from .bundle import LatentBundle as LatentBundle
 from .errors import BundleError as BundleError
 from .errors import GanInvertError as GanInvertError

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ganinvert.files import write_atomically
 from ganinvert.settings import Affinity
@@ -16,16 +15,7 @@ from ganinvert.subspaces import SelfExpression, SubspacePartition, affinity_matr
 
 
 def draw_discovery(expression: SelfExpression, partition: SubspacePartition, path: Path) -> None:
-    """Draw the paper's figure 3: loss curves, and the clustered affinity with channels in block order.
-
-    Args:
-        expression: Learned self-expression and its losses.
-        partition: Subspaces, whose borders are drawn.
-        path: PNG file to write.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
+    """Draw the paper's figure 3: loss curves, and the clustered affinity with channels in block order."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4.2), layout="constrained")
@@ -52,18 +42,9 @@ def draw_course(
     measures: Mapping[str, str],
     title: str,
 ) -> None:
-    """Draw the course of a training: losses above, measures below, over the number of images.
+    """Draw the course of a training over the number of images: losses above, labelled measures below, in log scale.
 
-    Args:
-        losses: Rows of the number of images and one loss per curve.
-        evaluations: Rows with "images" and the measures.
-        path: PNG file to write.
-        curves: Names of the losses.
-        measures: Keys of evaluations and their names; drawn on a logarithmic axis.
-        title: Title of the measures.
-
-    Raises:
-        OutputError: The file cannot be written.
+    Losses are rows of the number of images and one loss per curve; evaluations are rows with "images" and the measures.
     """
     from matplotlib.figure import Figure
 
@@ -83,48 +64,8 @@ def draw_course(
     save_figure(figure, path)
 
 
-def draw_memorisation(
-    samples: NDArray[np.float32], nearest: NDArray[np.float32], distances: Sequence[float], typical: float, path: Path
-) -> None:
-    """Draw samples above their nearest training images, the nearest pair first.
-
-    Args:
-        samples: Samples (k, 3, r, r) in [0, 1].
-        nearest: Nearest training image of each sample, of the same shape.
-        distances: LPIPS of every pair.
-        typical: Median LPIPS of held-out images to their nearest training image.
-        path: PNG file to write.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
-    from matplotlib.figure import Figure
-
-    columns, side = min(8, len(samples)), samples.shape[-1]
-    rows, gap = -(-len(samples) // columns), side // 4
-    sheet = np.ones((rows * (2 * side + gap), columns * (side + 1), 3), dtype=np.float32)
-    figure = Figure(figsize=(1.2 * columns, 1.2 * sheet.shape[0] / side + 0.4), layout="constrained")
-    axes = figure.subplots()
-    for n, distance in enumerate(distances):
-        top, left = n // columns * (2 * side + gap), n % columns * (side + 1)
-        pair = np.concatenate([samples[n], nearest[n]], axis=1).transpose(1, 2, 0)
-        sheet[top : top + 2 * side, left : left + side] = pair
-        axes.text(left + side / 2, top + 2 * side + gap * 0.4, f"{distance:.3f}", fontsize=7, ha="center", va="center")
-    axes.imshow(sheet, interpolation="nearest")
-    axes.axis("off")
-    axes.set_title(
-        f"Samples above their nearest training images, and their LPIPS; held-out images: {typical:.3f} (median)",
-        fontsize=9,
-    )
-    save_figure(figure, path)
-
-
 def save_figure(figure: Any, path: Path) -> None:
-    """Write a matplotlib figure as a PNG file, atomically.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
+    """Write a matplotlib figure as a PNG file, atomically."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
     write_atomically(path, buffer.getvalue())

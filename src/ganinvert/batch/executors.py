@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from ganinvert import files
 from ganinvert.batch.events import Listener, Message, Progress, WorkEnded
 from ganinvert.batch.job import Job, JobResult
-from ganinvert.batch.session import BatchRequest, RunOptions
+from ganinvert.batch.session import BatchRequest, RunOptions, Session
 from ganinvert.batch.worker import Worker, source_of
 from ganinvert.errors import GanInvertError, InputError, OutputError, UsageError
 
@@ -49,7 +49,13 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class Serial:
-    """One worker in this process, which does one batch after another."""
+    """One worker in this process, which does one batch after another.
+
+    Attributes:
+        session: Session of the request that is open already; None opens one.
+    """
+
+    session: Session[Any] | None = None
 
     @contextmanager
     def opened(self, request: BatchRequest, options: RunOptions, emit: Listener) -> Iterator[Run]:

@@ -8,11 +8,11 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from ganinvert.benchmark.protocol import SWEPT, Adjustment, variants
+from ganinvert.benchmark.protocol import SWEPT, Adjustment, EvaluationProtocol, variants
+from ganinvert.benchmark.session import CandidateRequest
 from ganinvert.errors import UsageError
 from ganinvert.methods import partition_for
 from ganinvert.settings import InversionSettings
-from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks.session import Inverter
 
 
@@ -22,15 +22,15 @@ class Candidate:
 
     Attributes:
         name: Name of the method variant, as `protocol.variants` has it.
-        inverter: Session with the settings and subspaces of the variant.
+        request: Settings of the variant, and its subspaces.
+        inverter: Session of the request.
         point: Point of the sweep, name to value; empty without a sweep.
-        partition: Subspaces that replace the discovered ones; None for the discovered ones.
     """
 
     name: str
+    request: CandidateRequest
     inverter: Inverter
     point: Mapping[str, int]
-    partition: SubspacePartition | None = None
 
     @property
     def label(self) -> str:
@@ -54,10 +54,12 @@ class Candidate:
 
 def load_candidates(
     base: Inverter,
+    protocol: EvaluationProtocol,
     names: Sequence[str],
     *,
     adjust: Adjustment = lambda settings: settings,
     sweep: Mapping[str, Sequence[int]],
+    batch_size: int | None = None,
 ) -> list[Candidate]:
     """Load every method at every point of the sweep, on one generator.
 
@@ -66,30 +68,30 @@ def load_candidates(
 
     Args:
         base: Session of the task; its settings are replaced.
+        protocol: Degradation of the photos.
         names: Names of method variants, as `variants` has them.
         adjust: Makes the user's changes in the settings of a method.
         sweep: Keys of `protocol.SWEPT` to values; empty for no sweep.
+        batch_size: Photos that an accelerator optimises together; None: as many as fit.
 
     Raises:
-        UsageError: The layer does not exist or has fewer channels than subspaces, or a method lacks the swept setting
-            or cannot do the task.
-        WeightsError: No subspaces were discovered for this generator and layer, or it lacks another network.
+        UsageError: A method lacks the swept setting or cannot do the task; or see `CandidateRequest.open_inverter`.
+        WeightsError: See `CandidateRequest.open_inverter`.
     """
     candidates = []
     for name, values in product(names, product(*sweep.values())):
         point = dict(zip(sweep, values, strict=True))
         variant = variants()[name]
-        settings = variant.settings(base.task.name, partial(_at_point, adjust, name, point))
-        partition = None
-        if "layer" in point and settings.discovery_layer is not None:
-            channels = base.generator.layer_info(settings.discovery_layer).channels
-            partition = SubspacePartition.random(channels, settings.method.partition[0])
-        request = replace(base.request, settings=settings)
-        inverter = Inverter.open(request, partition, generator=base.generator)
-        if variant.random_partition and inverter.partition.subspaces > 1:
-            partition = inverter.partition.shuffled()
-            inverter = Inverter.open(request, partition, generator=base.generator)
-        candidates.append(Candidate(name, inverter, point, partition))
+        request = CandidateRequest(
+            request=replace(
+                base.request, settings=variant.settings(base.task.name, partial(_at_point, adjust, name, point))
+            ),
+            batch_size=batch_size,
+            protocol=protocol,
+            equal_subspaces="layer" in point,
+            shuffled=variant.shuffled,
+        )
+        candidates.append(Candidate(name, request, request.open_inverter(base.generator), point))
     return candidates
 
 

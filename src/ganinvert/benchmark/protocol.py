@@ -17,7 +17,6 @@ from ganinvert.settings import (
     TaskOptions,
     Trial,
     preset_of,
-    require_seed,
 )
 
 Adjustment = Callable[[InversionSettings], InversionSettings]
@@ -32,14 +31,14 @@ class MethodVariant:
         about: Description in a few words.
         method: Name of the method, a key of `settings.METHODS`.
         preset: Preset of the method.
-        random_partition: Replace the discovered subspaces by random ones of the same sizes.
+        shuffled: Replace the discovered subspaces by random ones of the same sizes.
         refinement: Fine-tuning that follows.
     """
 
     about: str
     method: MethodName = "pmsfc"
     preset: Preset = "default"
-    random_partition: bool = False
+    shuffled: bool = False
     refinement: Refinement | None = None
 
     def settings(self, task: str, adjust: Adjustment = lambda settings: settings) -> InversionSettings:
@@ -63,7 +62,7 @@ def variants() -> dict[str, MethodVariant]:
     return {
         "pmsfc": MethodVariant("the default preset"),
         "pmsfc-paper": MethodVariant("the paper's preset", preset="paper"),
-        "pmsfc-random": MethodVariant("the default preset on random subspaces", random_partition=True),
+        "pmsfc-random": MethodVariant("the default preset on random subspaces", shuffled=True),
         **{name: MethodVariant(entry.about, name) for name, entry in METHODS.items() if name != "pmsfc"},
         "pmsfc+pti": MethodVariant("the default preset, then fine-tuning", refinement="pti"),
     }
@@ -84,14 +83,6 @@ class EvaluationProtocol:
 
     trial: Trial
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Validate the seed.
-
-        Raises:
-            UsageError: The seed is out of range.
-        """
-        require_seed(self.seed)
 
     @property
     def task(self) -> TaskOptions:

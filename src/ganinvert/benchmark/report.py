@@ -15,14 +15,17 @@ from typing import Any
 import torch
 
 from ganinvert.benchmark import figures, tables
+from ganinvert.benchmark.candidates import Candidate
 from ganinvert.benchmark.comparison import BOOTSTRAP_SEED, LEVEL, METRICS, RESAMPLES, Comparison
 from ganinvert.benchmark.cost import mean_curve
+from ganinvert.benchmark.protocol import EvaluationProtocol
 from ganinvert.benchmark.published import published_figures
 from ganinvert.benchmark.smoothness import Smoothness, measure_smoothness
-from ganinvert.benchmark.study import StudyResult, compare
+from ganinvert.benchmark.truth import GroundTruth, MethodResult, compare
 from ganinvert.bundle import LatentBundle
 from ganinvert.files import write_atomically
 from ganinvert.losses import has_lpips
+from ganinvert.tasks.session import Inverter
 
 PACKAGES = ("ganinvert", "torch", "torchvision", "lpips", "numpy")
 """Packages whose versions the files state."""
@@ -30,30 +33,43 @@ PACKAGES = ("ganinvert", "torch", "torchvision", "lpips", "numpy")
 
 @dataclass(frozen=True)
 class Report:
-    """Report of a benchmark. Its methods write files and return their paths.
+    """Results of a benchmark. The methods `write_…` write files and return their paths.
 
     Attributes:
-        study: Results of the benchmark.
+        protocol: Degradation of the photos.
+        inverter: Session that prepared the photos.
+        candidates: Methods; the others are compared with the first.
+        folder: Folder of tables, figures and results.
+        sample_seed: Random seed with which the photos were chosen.
+        truths: Photo to its ground truth; only photos that every candidate has a result of.
+        results: Label of the candidate to photo to result.
+        photos_asked: Number of photos that were to be measured.
     """
 
-    study: StudyResult
+    protocol: EvaluationProtocol
+    inverter: Inverter
+    candidates: Sequence[Candidate]
+    folder: Path
+    sample_seed: int
+    truths: Mapping[str, GroundTruth]
+    results: Mapping[str, Mapping[str, MethodResult]]
+    photos_asked: int
 
     @cached_property
     def comparison(self) -> Comparison:
         """Metrics of all results, measured now."""
-        study, benchmark = self.study, self.study.benchmark
-        generator = benchmark.inverter.generator
-        values, sets = compare(study.results, study.truths, benchmark.protocol)
+        generator = self.inverter.generator
+        values, sets = compare(self.results, self.truths, self.protocol)
         paper, note = published_figures(
-            benchmark.protocol, generator=generator.name, resolution=generator.resolution, photos=len(study.truths)
+            self.protocol, generator=generator.name, resolution=generator.resolution, photos=len(self.truths)
         )
-        settings = {candidate.label: candidate.described for candidate in benchmark.candidates}
+        settings = {candidate.label: candidate.described for candidate in self.candidates}
         return Comparison(self._about(), settings, values, sets, paper, [*self._notes(), note])
 
     @property
     def main_metrics(self) -> Sequence[str]:
         """Names of the two metrics that matter most for the task."""
-        return self.study.benchmark.protocol.task.main_metrics
+        return self.protocol.task.main_metrics
 
     def write_tables(self) -> list[Path]:
         """Write the tables, and for a sweep its figure, whose data the table is."""
@@ -63,19 +79,19 @@ class Report:
             self._write(".json", tables.to_json(self.comparison)),
             self._write(".md", tables.to_markdown(self.comparison)),
         ]
-        candidates = self.study.benchmark.candidates
-        if not candidates[0].point:
+        if not self.candidates[0].point:
             return paths
         means = {(summary.method, summary.metric): summary.mean for summary in self.comparison.summaries}
-        rows = [(each.name, each.point, [means[each.label, name] for name in self.main_metrics]) for each in candidates]
+        rows = [
+            (each.name, each.point, [means[each.label, name] for name in self.main_metrics]) for each in self.candidates
+        ]
         figures.draw_sweep(rows, [METRICS[name].title for name in self.main_metrics], self._path(".png"))
         return [*paths, self._path(".png")]
 
     def write_curves(self) -> list[Path]:
         """Write and draw quality over time."""
         curves = {
-            label: mean_curve([result.cost for result in results.values()])
-            for label, results in self.study.results.items()
+            label: mean_curve([result.cost for result in results.values()]) for label, results in self.results.items()
         }
         about = self._about()
         rows = [
@@ -93,12 +109,12 @@ class Report:
         Args:
             frames: Number of frames of an interpolation, at least 2.
         """
-        generator = self.study.benchmark.inverter.generator.cpu()
+        generator = self.inverter.generator.cpu()
         return {
             label: measure_smoothness(
                 [LatentBundle.load(result.bundle) for result in results.values()], generator, frames=frames
             )
-            for label, results in self.study.results.items()
+            for label, results in self.results.items()
         }
 
     def write_smoothness(self, smoothness: Mapping[str, Sequence[Smoothness]], frames: int) -> list[Path]:
@@ -115,18 +131,18 @@ class Report:
         return [table, self._path(".interpolation.png")]
 
     def _about(self) -> dict[str, Any]:
-        benchmark, inverter = self.study.benchmark, self.study.benchmark.inverter
+        inverter = self.inverter
         return {
-            **benchmark.protocol.described,
+            **self.protocol.described,
             "generator": inverter.generator.name,
             "digest": inverter.generator.digest,
             "resolution": inverter.generator.resolution,
-            "photos_asked": self.study.photos_asked,
-            "photos_left_out": self.study.photos_asked - len(self.study.truths),
+            "photos_asked": self.photos_asked,
+            "photos_left_out": self.photos_asked - len(self.truths),
             "fit": inverter.request.fit,
             "align": inverter.request.align,
             "seed": inverter.request.seed,
-            "sample_seed": benchmark.sample_seed,
+            "sample_seed": self.sample_seed,
             "intervals": f"bootstrap of the mean difference: {LEVEL:.0%}, {RESAMPLES} resamples, seed {BOOTSTRAP_SEED}",
             "device": str(inverter.device),
             "threads": torch.get_num_threads(),
@@ -137,9 +153,9 @@ class Report:
         }
 
     def _notes(self) -> list[str]:
-        candidates = self.study.benchmark.candidates
+        candidates = self.candidates
         notes = [
-            f"Means ± standard deviations over {len(self.study.truths)} photos, and mean differences to"
+            f"Means ± standard deviations over {len(self.truths)} photos, and mean differences to"
             f" {candidates[0].label}, photo by photo, with their 95 % intervals.",
             "All photos are resized to the generator's square, and metrics are those of 8-bit images of that size.",
         ]
@@ -151,15 +167,14 @@ class Report:
             notes.append(
                 "LPIPS with VGG is missing: its weights are not in the cache (`ganinvert fetch-weights vgg16`)."
             )
-        if caveat := self.study.benchmark.protocol.task.caveat:
+        if caveat := self.protocol.task.caveat:
             notes.append(caveat)
         return notes
 
     def _path(self, suffix: str) -> Path:
         """Path of a file; tables of sweeps do not replace those of methods."""
-        benchmark = self.study.benchmark
-        sweep = ".sweep" if benchmark.candidates[0].point else ""
-        return benchmark.folder / f"{benchmark.protocol.task.name}{sweep}{suffix}"
+        sweep = ".sweep" if self.candidates[0].point else ""
+        return self.folder / f"{self.protocol.task.name}{sweep}{suffix}"
 
     def _write(self, suffix: str, text: str) -> Path:
         write_atomically(self._path(suffix), text.encode())

@@ -1,51 +1,85 @@
-"""The batch session of a candidate: it restores degraded photos, and records what that costs."""
+"""The batch session of a candidate: it degrades photos, restores them, and records what that costs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from pathlib import Path
+from types import MappingProxyType
 
-from ganinvert.batch.inputs import Input
 from ganinvert.batch.job import Job, Product
 from ganinvert.batch.photos import PhotoSession
 from ganinvert.batch.requests import PhotoRequest
-from ganinvert.batch.session import BatchRequest, Watch
+from ganinvert.batch.session import Watch
 from ganinvert.benchmark.cost import CostRecorder
+from ganinvert.benchmark.protocol import EvaluationProtocol
+from ganinvert.benchmark.truth import degrade, read_truth
+from ganinvert.generators import Generator, load_generator
 from ganinvert.optimize import Step
+from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks.base import PreparedImage
 from ganinvert.tasks.session import Inverter
 
 
-@dataclass(frozen=True)
-class CandidateRequest(BatchRequest):
-    """A task on photos that are degraded already.
+@dataclass(frozen=True, kw_only=True)
+class CandidateRequest(PhotoRequest):
+    """A candidate of a benchmark on photos whose truth is known.
 
     Attributes:
-        inverter: Session of the candidate.
-        photos: Degraded photos.
-        batch_size: Photos that an accelerator optimises together; None: as many as fit.
+        protocol: Degradation of the photos.
+        equal_subspaces: Use random subspaces of equal sizes, which need no discovery.
+        shuffled: Replace the subspaces by random ones of the same sizes.
     """
 
-    command: ClassVar[str] = "evaluate"
-    verb: ClassVar[str] = "done"
-    session: ClassVar[str] = "ganinvert.benchmark.session:CandidateSession"
-    inverter: Inverter
-    photos: Mapping[Input, PreparedImage]
-    batch_size: int | None = None
+    command = "evaluate"
+    verb = "done"
+    session = "ganinvert.benchmark.session:CandidateSession"
+    protocol: EvaluationProtocol
+    equal_subspaces: bool = False
+    shuffled: bool = False
+
+    def open_inverter(self, generator: Generator | None = None) -> Inverter:
+        """Load the candidate, on a generator that is loaded already if one is given.
+
+        Raises:
+            UsageError: The layer does not exist or has fewer channels than subspaces, or the task cannot be done.
+            WeightsError: No subspaces were discovered for this generator and layer, or it lacks another network.
+        """
+        generator = load_generator(self.request.generator) if generator is None else generator
+        settings, partition = self.request.settings, None
+        if self.equal_subspaces and settings.discovery_layer is not None:
+            channels = generator.layer_info(settings.discovery_layer).channels
+            partition = SubspacePartition.random(channels, settings.method.partition[0])
+        inverter = Inverter.open(self.request, partition, generator=generator)
+        if self.shuffled and inverter.partition.subspaces > 1:
+            return Inverter.open(self.request, inverter.partition.shuffled(), generator=generator)
+        return inverter
 
 
 class CandidateSession(PhotoSession):
-    """Restores the photos of a request; the files of a product include its cost as "record"."""
+    """Degrades and restores photos; the files of a product include its cost as "record".
 
-    def __init__(self, request: CandidateRequest) -> None:
-        super().__init__(PhotoRequest(request.inverter.request, request.batch_size), request.inverter)
-        self.photos = request.photos
-        self.is_warm = False
+    Args:
+        request: Candidate and degradation.
+        inverter: Session of the candidate, if it is open already.
+        photos: Photos that are degraded already, by path.
+    """
+
+    def __init__(
+        self,
+        request: CandidateRequest,
+        inverter: Inverter | None = None,
+        photos: Mapping[Path, PreparedImage] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(request, inverter or request.open_inverter())
+        self.protocol, self.photos, self.is_warm = request.protocol, photos, False
 
     def prepare(self, job: Job) -> PreparedImage:
-        """Take the degraded photo."""
-        return self.photos[job.inputs[0]]
+        """Read and degrade a photo, unless that is done."""
+        path = job.inputs[0].path
+        if path in self.photos:
+            return self.photos[path]
+        return degrade(read_truth(path, self.inverter, self.protocol), self.protocol)
 
     def run(self, batch: Sequence[tuple[Job, PreparedImage]], watch: Watch) -> list[Product]:
         """Restore the photos of a batch."""
@@ -59,12 +93,9 @@ class CandidateSession(PhotoSession):
             watch(step)
 
         bare = [(replace(job, paths={k: p for k, p in job.paths.items() if k != "record"}), p) for job, p in batch]
-        products = super().run(bare, both)
-        records = recorder.records(len(batch))
         # Notes on a photo would be repeated for every method.
+        products = [replace(product, notes=(), warning="") for product in super().run(bare, both)]
         return [
-            replace(product, files={**product.files, "record": record.encode()}, notes=(), warning="")
-            if product.files
-            else product
-            for product, record in zip(products, records, strict=True)
+            replace(product, files={**product.files, "record": record.encode()}) if product.files else product
+            for product, record in zip(products, recorder.records(len(batch)), strict=True)
         ]

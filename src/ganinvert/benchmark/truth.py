@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ganinvert import images
-from ganinvert.benchmark.comparison import METRICS
+from ganinvert.benchmark.comparison import INPUT, METRICS
+from ganinvert.benchmark.cost import CostRecord
 from ganinvert.benchmark.protocol import EvaluationProtocol
 from ganinvert.degradations import Measurement
 from ganinvert.errors import ImageError
 from ganinvert.losses import has_lpips
-from ganinvert.metrics import lpips, mse, psnr, ssim
+from ganinvert.metrics import alexnet_moments, frechet_distance, lpips, mse, psnr, ssim
+from ganinvert.settings import InvertTask
 from ganinvert.tasks.base import PreparedImage, Task
 from ganinvert.tasks.session import Inverter
+
+MethodMetrics = dict[str, dict[str, dict[str, float]]]
+"""Mapping of label to photo to metric to number."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +39,38 @@ class GroundTruth:
     sha256: str
 
 
+@dataclass(frozen=True)
+class MethodResult:
+    """Files of one result.
+
+    Attributes:
+        image: PNG file of the restored photo.
+        bundle: Bundle of the inversion.
+        cost: Cost of the optimisation.
+    """
+
+    image: Path
+    bundle: Path
+    cost: CostRecord
+
+    @property
+    def levels(self) -> Tensor:
+        """Pixels of the restored photo, (3, r, r) uint8."""
+        return torch.from_numpy(images.to_array(images.read(self.image).rgb))
+
+
 def read_truth(path: Path, inverter: Inverter, protocol: EvaluationProtocol) -> GroundTruth:
     """Read a photo into the generator's square.
 
     Args:
         path: File of the photo.
-        inverter: Session of the task `InvertTask`.
+        inverter: Session that has the generator and the way of making photos square.
         protocol: Degradation that follows.
 
     Raises:
         ImageError: The photo cannot be used, or has nothing that could be lost and restored.
     """
-    prepared = inverter.prepare(path)
+    prepared = replace(inverter, task=Task.of(InvertTask())).prepare(path)
     levels = prepared.measurement.levels
     try:
         Task.of(protocol.task).check_truth(levels)
@@ -85,3 +112,39 @@ def measure(result: Tensor, truth: Tensor, protocol: EvaluationProtocol, measure
         metrics["lpips_vgg"] = lpips(x, y, net="vgg")
     metrics |= Task.of(protocol.task).metrics(x, y, measurement)
     return {name: float(metrics[name]) for name in METRICS if name in metrics}
+
+
+def compare(
+    results: Mapping[str, Mapping[str, MethodResult]],
+    truths: Mapping[str, GroundTruth],
+    protocol: EvaluationProtocol,
+) -> tuple[MethodMetrics, dict[str, dict[str, float]]]:
+    """Measure the results of all candidates on the same photos, and the degraded photos themselves.
+
+    Args:
+        results: Label of the candidate to photo to result.
+        truths: Photo to its ground truth.
+        protocol: Degradation of the photos.
+
+    Returns:
+        Label to photo to metric to number; and label to metric to number, for metrics of sets of 2 photos or more.
+    """
+    values: MethodMetrics = {label: {} for label in results}
+    inputs: dict[str, Tensor] = {}
+    for photo, truth in truths.items():
+        degraded = degrade(truth, protocol).measurement
+        for label, of_photo in results.items():
+            metrics = measure(of_photo[photo].levels, truth.levels, protocol, degraded)
+            values[label][photo] = {**metrics, **of_photo[photo].cost.metrics}
+        if protocol.task.degrades:
+            inputs[photo] = visible_image(degraded, truth.levels.shape[-1])
+            values.setdefault(INPUT, {})[photo] = measure(inputs[photo], truth.levels, protocol, degraded)
+    if len(truths) < 2:
+        return values, {}
+    reference = alexnet_moments(truth.levels / 255 for truth in truths.values())
+
+    def distance(restored: Iterable[Tensor]) -> dict[str, float]:
+        return {"frechet_alexnet": frechet_distance(alexnet_moments(levels / 255 for levels in restored), reference)}
+
+    sets = {label: distance(of_photo[photo].levels for photo in truths) for label, of_photo in results.items()}
+    return values, sets | ({INPUT: distance(inputs.values())} if inputs else {})

@@ -8,8 +8,8 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
+from ganinvert.batch.executors import Executor, Serial
 from ganinvert.batch.inputs import Input
-from ganinvert.batch.job import Job
 from ganinvert.batch.outputs import plan_outputs
 from ganinvert.batch.session import RunOptions
 from ganinvert.benchmark.candidates import Candidate
@@ -17,13 +17,12 @@ from ganinvert.benchmark.comparison import METRICS, Comparison
 from ganinvert.benchmark.cost import CostRecord
 from ganinvert.benchmark.protocol import variants
 from ganinvert.benchmark.report import Report
-from ganinvert.benchmark.session import CandidateRequest
-from ganinvert.benchmark.study import Benchmark, MethodResult, StudyResult
+from ganinvert.benchmark.session import CandidateSession
 from ganinvert.benchmark.tables import cell
-from ganinvert.benchmark.truth import GroundTruth, degrade, read_truth
+from ganinvert.benchmark.truth import GroundTruth, MethodResult, degrade, read_truth
 from ganinvert.cli._console import output
-from ganinvert.cli._reporter import run_command
-from ganinvert.errors import InputError, OutputError
+from ganinvert.cli._reporter import show_batch
+from ganinvert.errors import InputError
 
 SUFFIXES = {"image": ".png", "record": ".json", "bundle": ".pt"}
 """Suffixes of the files of a result; the record holds the cost of the optimisation."""
@@ -31,38 +30,59 @@ MOST_IN_FULL = 8
 """Number of methods up to which the terminal shows every metric."""
 
 
-def run_benchmark(
-    benchmark: Benchmark, inputs: Sequence[Input], *, overwrite: bool, batch_size: int | None
-) -> StudyResult:
-    """Make the results of every candidate.
+def run_candidates(
+    candidates: Sequence[Candidate], inputs: Sequence[Input], folder: Path, *, overwrite: bool, executor: Executor
+) -> tuple[dict[str, GroundTruth], dict[str, dict[str, MethodResult]]]:
+    """Restore photos with every candidate; what is up to date is left as it is.
 
     Args:
-        benchmark: Candidates and protocol.
+        candidates: Methods, loaded on one generator for one protocol.
         inputs: Photos.
+        folder: Folder of the results.
         overwrite: Make existing results again.
-        batch_size: Photos optimised together on an accelerator; None for as many as fit.
+        executor: Place of the work.
+
+    Returns:
+        Photo to its ground truth, and label of the candidate to photo to result, of those photos that every candidate
+        has a result of.
 
     Raises:
-        InputError: No photo has a result of every candidate.
+        InputError: There is no such photo.
         typer.Exit: The run was stopped.
     """
-    truths = _read_truths(benchmark, inputs)
-    results = {
-        each.label: _results(benchmark, each, truths, overwrite=overwrite, batch_size=batch_size)
-        for each in benchmark.candidates
-    }
+    truths = _read_truths(candidates[0], inputs)
+    photos = {photo.path: degrade(truth, candidates[0].request.protocol) for photo, truth in truths.items()}
+    results = {}
+    for each in candidates:
+        jobs = plan_outputs(
+            [[photo] for photo in truths],
+            folder / "results" / each.label.replace(" ", "-").replace("=", ""),
+            task=each.inverter.task.name,
+            suffixes=SUFFIXES,
+            name="{stem}-{suffix}.{task}",  # photos may differ in their suffix only
+        )
+        output.say(f"{each.label}: {variants()[each.name].about}", style="bold")
+        if isinstance(executor, Serial):
+            executor = Serial(CandidateSession(each.request, each.inverter, photos))
+        ended, code = show_batch(each.request, jobs, RunOptions(overwrite=overwrite), executor=executor)
+        if code not in (0, 1):
+            raise typer.Exit(code)
+        results[each.label] = {
+            job.label: _result(job.paths) for job in (end.job for end in ended if end.status != "failed")
+        }
     common = [photo.label for photo in truths if all(photo.label in of_photo for of_photo in results.values())]
     if not common:
         raise InputError("no photo has a result of every method", hint="the errors above say why")
     if missing := len(inputs) - len(common):
         output.say(f"{missing} of {len(inputs)} photos are left out of every mean", style="yellow")
     by_label = {photo.label: truth for photo, truth in truths.items()}
-    return StudyResult(
-        benchmark,
-        {label: by_label[label] for label in common},
-        {method: {label: of_photo[label] for label in common} for method, of_photo in results.items()},
-        len(inputs),
-    )
+    return {label: by_label[label] for label in common}, {
+        method: {label: of_photo[label] for label in common} for method, of_photo in results.items()
+    }
+
+
+def _result(paths: Mapping[str, Path]) -> MethodResult:
+    return MethodResult(paths["image"], paths["bundle"], CostRecord.load(paths["record"]))
 
 
 def show_report(report: Report, *, curve: bool, frames: int) -> None:
@@ -77,7 +97,7 @@ def show_report(report: Report, *, curve: bool, frames: int) -> None:
     _print_paths(report.write_tables())
     if curve:
         _print_paths(report.write_curves())
-    if frames and len(report.study.truths) < 2:
+    if frames and len(report.truths) < 2:
         output.say("warning: an interpolation needs two photos", style="yellow")
     elif frames:
         smoothness = report.measure_smoothness(frames)
@@ -92,7 +112,7 @@ def _print_paths(paths: Sequence[Path]) -> None:
         output.data(str(path))
 
 
-def _read_truths(benchmark: Benchmark, inputs: Sequence[Input]) -> dict[Input, GroundTruth]:
+def _read_truths(candidate: Candidate, inputs: Sequence[Input]) -> dict[Input, GroundTruth]:
     """Read the photos; those that cannot be used are reported once, here."""
     truths: dict[Input, GroundTruth] = {}
     with output.progress("reading photos") as show:
@@ -100,49 +120,11 @@ def _read_truths(benchmark: Benchmark, inputs: Sequence[Input]) -> dict[Input, G
             try:
                 if photo.problem is not None:
                     raise photo.problem
-                truths[photo] = read_truth(photo.path, benchmark.inverter, benchmark.protocol)
+                truths[photo] = read_truth(photo.path, candidate.inverter, candidate.request.protocol)
             except InputError as error:
                 output.error(error)
             show(n, len(inputs), lambda: "")
     return truths
-
-
-def _results(
-    benchmark: Benchmark,
-    candidate: Candidate,
-    truths: Mapping[Input, GroundTruth],
-    *,
-    overwrite: bool,
-    batch_size: int | None,
-) -> dict[str, MethodResult]:
-    """Make the results of one candidate, by photo; photos that failed are missing."""
-    prepared = {photo: degrade(truth, benchmark.protocol) for photo, truth in truths.items()}
-    jobs = plan_outputs(
-        [[photo] for photo in truths],
-        benchmark.folder / "results" / candidate.label.replace(" ", "-").replace("=", ""),
-        task=benchmark.protocol.task.name,
-        suffixes=SUFFIXES,
-        name="{stem}-{suffix}.{task}",  # photos may differ in their suffix only
-    )
-    output.say(f"{candidate.label}: {variants()[candidate.name].about}", style="bold")
-    try:
-        run_command(CandidateRequest(candidate.inverter, prepared, batch_size), jobs, RunOptions(overwrite=overwrite))
-    except typer.Exit as stop:
-        if stop.exit_code != 1:
-            raise
-    settings_hash = candidate.inverter.settings_hash
-    return {
-        job.label: MethodResult(job.paths["image"], job.paths["bundle"], CostRecord.load(job.paths["record"]))
-        for job in jobs
-        if _is_up_to_date(job, settings_hash, prepared[job.inputs[0]].sha256)
-    }
-
-
-def _is_up_to_date(job: Job, settings_hash: str, sha256: str) -> bool:
-    try:
-        return job.is_up_to_date(settings_hash, sha256, overwrite=False)
-    except OutputError:
-        return False
 
 
 def _show_table(comparison: Comparison, main: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from ganinvert.batch.events import (
     WorkStarted,
 )
 from ganinvert.batch.executors import Executor, Pool, Serial, available_cores
-from ganinvert.batch.job import Job
+from ganinvert.batch.job import Job, JobResult
 from ganinvert.batch.runner import run_batch
 from ganinvert.batch.session import BatchRequest, RunOptions
 from ganinvert.cli._console import Overall, Show, output
@@ -109,14 +109,27 @@ def run_command(
         UsageError: JSON lines and a picture are both to go to stdout.
         typer.Exit: A job failed (code 1, or 3 for missing weights), or Ctrl-C came (130).
     """
+    _, code = show_batch(request, jobs, options, as_json=as_json, executor=executor)
+    if code:
+        raise typer.Exit(code)
+
+
+def show_batch(
+    request: BatchRequest,
+    jobs: list[Job],
+    options: RunOptions,
+    *,
+    as_json: bool = False,
+    executor: Executor | None = None,
+) -> tuple[list[JobResult], int]:
+    """Run a batch and show it, as `run_command` does; return the results and the exit code."""
     if as_json and any(job.is_piped for job in jobs):
         raise UsageError("stdout cannot take both the picture and --json", hint="give a folder with -o")
     listeners: list[Listener] = [ConsoleReporter(quiet_stdout=as_json)]
     if as_json:
         listeners.append(JsonLines(output.data))
-    _, end = run_batch(request, jobs, executor=executor, options=options, listeners=listeners)
-    if end.exit_code:
-        raise typer.Exit(end.exit_code)
+    results, end = run_batch(request, jobs, executor=executor, options=options, listeners=listeners)
+    return results, end.exit_code
 
 
 def executor_for(workers: str) -> Executor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,10 +16,11 @@ from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import say
 from ganinvert.cli._options import IO, METHOD, opt
+from ganinvert.cli._reporter import executor_for
 from ganinvert.cli._signature import from_options, with_fields
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import UsageError
-from ganinvert.settings import TASKS, InvertTask, Request, preset_of
+from ganinvert.settings import TASKS, Request, preset_of
 
 _TASK_HELP = f"Task to evaluate: {', '.join(TASKS)}."
 _METHOD_HELP = f"Methods to compare, the first with the others: {', '.join(variants())}."
@@ -69,6 +69,7 @@ def evaluate(
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     batch_size: options.BatchSize = "auto",
+    workers: options.Workers = "1",
     offline: options.Offline = False,
     config: options.Config = None,
     quiet: options.Quiet = False,
@@ -94,6 +95,7 @@ def evaluate(
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is not a folder", hint="give a folder with -o; it is created if it does not exist")
     adjust = partial(methods.adjusted, kept=_CHANGES, steps=steps, lr=lr, subspaces=subspaces, codes=codes, layer=layer)
+    executor = executor_for(workers)
     together = options.batch_size_of(batch_size)
     inputs = _sample(expand(images or [], from_file=from_file, recursive=recursive, say=say), limit, seed=sample_seed)
     settings = [variants()[name].settings(task, adjust) for name in names]
@@ -106,19 +108,16 @@ def evaluate(
     )
     from ganinvert.benchmark.candidates import load_candidates
     from ganinvert.benchmark.report import Report
-    from ganinvert.benchmark.study import Benchmark
-    from ganinvert.cli._benchmark import run_benchmark, show_report
+    from ganinvert.cli._benchmark import run_candidates, show_report
     from ganinvert.tasks import Inverter
 
     plain = preset_of("single", task)
-    request = Request(protocol.task, plain, file, fit, align, device=device, dtype=dtype, seed=seed)
-    session = Inverter.open(request)
-    candidates = load_candidates(session, names, adjust=adjust, sweep=points)
-    inverter = Inverter.open(replace(request, task=InvertTask()), session.partition, generator=session.generator)
-    benchmark = Benchmark(protocol, inverter, candidates, target, sample_seed)
-    study = run_benchmark(benchmark, inputs, overwrite=overwrite, batch_size=together)
-    show_report(Report(study), curve=curve, frames=interpolation)
-    if len(study.truths) < len(inputs):
+    base = Inverter.open(Request(protocol.task, plain, file, fit, align, device=device, dtype=dtype, seed=seed))
+    candidates = load_candidates(base, protocol, names, adjust=adjust, sweep=points, batch_size=together)
+    truths, results = run_candidates(candidates, inputs, target, overwrite=overwrite, executor=executor)
+    report = Report(protocol, base, candidates, target, sample_seed, truths, results, len(inputs))
+    show_report(report, curve=curve, frames=interpolation)
+    if len(truths) < len(inputs):
         raise typer.Exit(1)
 
 

@@ -74,9 +74,8 @@ class ResolvedRequest:
         Alignment(request.align, request.face)
         device = resolve_device(request.device)
         generator = load_generator(request.generator) if generator is None else generator
-        reals = None if request.reals is None else ImageFolder.load(request.reals, generator.resolution)
         dtype = resolve_precision(request.dtype, device)
-        settings, remark = _adapt(request.settings, generator, reals=reals is not None)
+        settings, remark = _adapt(request.settings, generator, reals=request.reals is not None)
         load = {"encoder": encoder_of, "discriminator": discriminator_of}
         networks = {kind: digest(load[kind](generator).state_dict()) for kind in settings.networks}  # type: ignore[operator]
         encoder = encoder_of(generator).layer if "encoder" in settings.method.networks else generator.edit_layer
@@ -86,6 +85,7 @@ class ResolvedRequest:
         elif settings.discovery_layer is not None:
             settings = replace(settings, method=replace(settings.method, subspaces=partition.subspaces))  # type: ignore[call-arg]
         Task.of(request.task).check(generator.resolution)
+        reals = None if request.reals is None else ImageFolder.load(request.reals, generator.resolution)
         return cls(request, settings, generator.to(device), layer, partition, networks, reals, device, dtype, remark)
 
     @cached_property
@@ -118,7 +118,7 @@ class ResolvedRequest:
             "device": str(self.device),
             "dtype": str(self.dtype).removeprefix("torch."),
             **self._origin,
-            "licence": self.generator.spec.licence,
+            "licence": self.generator.licence,
             **software(),
         }
 

@@ -6,6 +6,8 @@ with a probability, which the heuristic of adaptive augmentation (Karras et al. 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,15 +25,9 @@ ADAPTATION_IMAGES = 200_000
 
 
 def augment(images: Tensor, probability: Tensor, rng: torch.Generator) -> Tensor:
-    """Change colours, shift by up to an eighth, and cover a square of half the side.
+    """Change colours, shift by up to an eighth, and cover a square of half the side; differentiable once.
 
-    Args:
-        images: (n, 3, r, r) in [-1, 1].
-        probability: Probability of each operation for each image, a scalar on their device.
-        rng: Random generator on the same device.
-
-    Returns:
-        Augmented images of the same shape; differentiable once.
+    Images are (n, 3, r, r) in [-1, 1]; the probability is that of each operation for each image, a scalar.
     """
     # In half precision the places of a large image's pixels could not be told apart.
     with torch.autocast(images.device.type, enabled=False):
@@ -41,11 +37,9 @@ def augment(images: Tensor, probability: Tensor, rng: torch.Generator) -> Tensor
 
 
 class Strength:
-    """The probability of augmentation, which follows how much the discriminator overfits. It never leaves the device.
+    """The probability of augmentation, which follows the discriminator's overfitting without leaving the device.
 
-    Args:
-        kind: "adaptive" follows the heuristic, "fixed" is 1, "none" is 0.
-        device: Device to compute on.
+    It is 1 if "fixed", and 0 for "none".
     """
 
     EVERY = 4  # steps between adjustments, as in the original
@@ -67,15 +61,12 @@ class Strength:
             self.probability.add_(step).clamp_(0, LARGEST)
             self.signs.zero_()
 
-    def state_dict(self) -> dict[str, object]:
+    def state_dict(self) -> dict[str, Any]:
         """The state for a checkpoint."""
         return {"probability": self.probability.cpu(), "signs": self.signs.cpu(), "steps": self.steps}
 
-    def load_state_dict(self, state: dict[str, object]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take a result of `state_dict`."""
-        assert isinstance(state["probability"], Tensor)
-        assert isinstance(state["signs"], Tensor)
-        assert isinstance(state["steps"], int)
         self.probability.copy_(state["probability"])
         self.signs.copy_(state["signs"])
         self.steps = state["steps"]

@@ -7,14 +7,10 @@ from torch import Tensor
 
 
 class Batches:
-    """Endless batches in an order that is known from the seed and the number of images shown before.
+    """Endless batches of images (n, 3, r, r), uint8, in an order that only the seed and the images shown before decide.
 
-    Args:
-        pixels: (n, 3, r, r) uint8. Copied to the device when it takes less than a quarter of the free memory there.
-        batch: Images per batch; more than n repeat images within one.
-        flip: Mirror every second image on average.
-        seed: Random seed of the order and the flips.
-        device: Device of the batches.
+    The images are copied to the device if they take less than a quarter of the free memory there. With `flip`, half of
+    them are mirrored. A batch of more than n images repeats some.
     """
 
     def __init__(self, pixels: Tensor, batch: int, *, flip: bool, seed: int, device: torch.device) -> None:

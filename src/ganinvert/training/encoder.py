@@ -8,21 +8,11 @@ from pathlib import Path
 from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import UsageError
 from ganinvert.generators import load_generator
-from ganinvert.generators.pggan import EncoderWeights
 from ganinvert.images.folder import ImageFolder
 from ganinvert.settings import DEFAULT_GENERATOR, EncoderTraining, Precision, StoredPrecision
-from ganinvert.training.checkpoint import History
 from ganinvert.training.encoder_trainer import EncoderTrainer
 from ganinvert.training.evaluation import EncoderEvaluation
-from ganinvert.training.job import (
-    TrainedNetwork,
-    TrainingJob,
-    require_free,
-    require_weights_name,
-    resumed_settings,
-    run_folder,
-    saved,
-)
+from ganinvert.training.job import TrainedNetwork, TrainingJob, begin, run_folder
 from ganinvert.training.loop import TrainingLoop, TrainingStep
 from ganinvert.weights import registry
 
@@ -34,59 +24,47 @@ class EncoderJob(TrainingJob[EncoderTrainer, EncoderEvaluation]):
     def open(
         cls,
         generator: str | Path,
-        output: Path | None = None,
+        output: str | Path | None = None,
         *,
         settings: EncoderTraining | None = None,
-        reals: Path | None = None,
+        reals: str | Path | None = None,
         resume: bool = False,
         overwrite: bool = False,
         device: str = "auto",
         dtype: Precision = "auto",
     ) -> EncoderJob:
-        """Load the generator and make the encoder, or resume it; the arguments are those of `train_encoder`.
-
-        Raises:
-            InputError: The folder or its images cannot be used, or there is nothing to resume.
-            UsageError: A setting is invalid, or differs from that of the training to resume.
-            OutputError: Something exists already and neither `resume` nor `overwrite` is set.
-            WeightsError: The generator is unknown or damaged.
-        """
+        """Load the generator and make the encoder, or resume it; arguments and errors are those of `train_encoder`."""
         place = resolve_device(device)
-        precision = resolve_precision(dtype, place)
-        output = encoder_path(generator) if output is None else output
-        require_weights_name(output)
+        output = encoder_path(generator) if output is None else Path(output)
         network = load_generator(generator)
         registry.require_encodable(network.name)
-        if not (resume or overwrite):
-            registered = registry.find(f"{network.name}.encoder") if network.name != DEFAULT_GENERATOR else None
-            require_free(output, registered, hint="replace it with --overwrite")
-        before = saved(output, EncoderTraining) if resume else None
-        if before is not None:
-            settings = resumed_settings(settings, before.settings)
-            if network.digest != before.source:
-                raise UsageError(
-                    f"the training began with another generator than {network.name}",
-                    hint="name the same one with -g, or start anew with --overwrite",
-                )
-        settings = settings or EncoderTraining()
+        registered = registry.find(f"{network.name}.encoder") if network.name != DEFAULT_GENERATOR else None
+        hint = "" if overwrite else "replace it with --overwrite"
+        settings, before = begin(output, registered, settings, EncoderTraining, resume=resume, hint=hint)
+        if before is not None and network.digest != before.source:
+            raise UsageError(
+                f"the training began with another generator than {network.name}",
+                hint="name the same one with -g, or start anew with --overwrite",
+            )
         network.check_layer(settings.layer)
-        folder = ImageFolder.load(reals, network.resolution, seed=settings.seed) if reals is not None else None
-        data = folder.sha256 if folder is not None else ""
+        images = None
+        if reals is not None:
+            images = ImageFolder.load(Path(reals), network.resolution, seed=settings.seed)
+        data, photos, held_out = (
+            ("", None, None) if images is None else (images.sha256, images.training, images.held_out)
+        )
         if before is not None and data != before.data:
             raise UsageError(
                 f"the training began with {'other' if before.data else 'no'} real images",
                 hint=f"name the same folder with --reals{'' if before.data else ', that is none'}, or start anew with"
                 " --overwrite",
             )
-        training, held_out = (folder.training, folder.held_out) if folder is not None else (None, None)
-        trainer = EncoderTrainer(settings, network, training, device=place, dtype=precision)
-        history = History()
-        if before is not None:
-            trainer.restore(before.trainer)
-            history = before.history
+        trainer = EncoderTrainer(settings, network, photos, device=place, dtype=resolve_precision(dtype, place))
         evaluation = EncoderEvaluation(trainer.generator, held_out, count=settings.evaluation_images, device=place)
-        loop = TrainingLoop(trainer, evaluation, run_folder(output), data, network.digest, history)
-        return cls(loop, folder, output, network.name, reals.resolve().name if reals is not None else "")
+        loop = TrainingLoop(trainer, evaluation, run_folder(output), data, network.digest)
+        if before is not None:
+            loop.resume(before)
+        return cls(loop, images, output, network.name, Path(reals).resolve().name if reals is not None else "")
 
     def finish(self, *, licence: str = "", credit: str = "", stored: StoredPrecision | None = None) -> TrainedNetwork:
         """Write the encoder, and register it unless its generator is the embedded one; see `TrainingJob.finish`."""
@@ -95,11 +73,10 @@ class EncoderJob(TrainingJob[EncoderTrainer, EncoderEvaluation]):
         origin = f"trained by `ganinvert train-encoder` on {trainer.images_seen} samples of {self.name}"
         if self.images is not None:
             origin += f", and {len(self.images.training)} images of {self.folder}"
-        about = {"name": self.name, **self.card(origin, metrics, licence, credit)}
         encoder = trainer.encoder
-        state = {key: tensor.cpu() for key, tensor in encoder.state_dict().items()}
-        weights = EncoderWeights(state, encoder.architecture, trainer.generator.digest, about)
-        weights.save(self.output, stored=stored or "float16")
+        encoder.about = {"name": self.name, **self.card(origin, metrics, licence, credit)}
+        encoder.digest = trainer.generator.digest
+        encoder.save(self.output, stored=stored or "float16")
         name = "" if self.name == DEFAULT_GENERATOR else self.name
         if name:
             registry.register_encoder(name, self.output)
@@ -147,9 +124,9 @@ def train_encoder(
     """
     job = EncoderJob.open(
         generator,
-        Path(output) if output is not None else None,
+        output,
         settings=settings,
-        reals=Path(reals) if reals is not None else None,
+        reals=reals,
         resume=resume,
         overwrite=overwrite,
         device=device,

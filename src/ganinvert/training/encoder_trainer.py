@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganinvert.devices import autocast
 from ganinvert.generators import Generator, PGGANEncoder
@@ -26,15 +23,7 @@ SMALLEST, LARGEST = 64, 224
 
 
 class EncoderTrainer(Trainer):
-    """An encoder, its optimiser and everything random.
-
-    Args:
-        settings: Settings of the training.
-        generator: Frozen generator to invert.
-        reals: Real images (n, 3, r, r), uint8, to learn from too, or None.
-        device: Device to compute on.
-        dtype: Precision of the convolutions; parameters are float32.
-    """
+    """An encoder of a frozen generator, which learns from samples and from real images (n, 3, r, r), uint8, if any."""
 
     curves = ("code", "features", "pixel", "perceptual")
     settings: EncoderTraining
@@ -52,40 +41,24 @@ class EncoderTrainer(Trainer):
         self.generator = generator.to(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            self.encoder = PGGANEncoder(
-                EncoderArchitecture.compact(
-                    generator.resolution,
-                    latent_dim=generator.space().shape[0],
-                    layer=settings.layer,
-                    channels=generator.layer_info(settings.layer).channels,
-                    base=settings.base,
-                    cap=settings.cap,
-                )
-            ).to(device)
+            architecture = EncoderArchitecture.compact(
+                generator.resolution,
+                latent_dim=generator.space().shape[0],
+                layer=settings.layer,
+                channels=generator.layer_info(settings.layer).channels,
+                base=settings.base,
+                cap=settings.cap,
+            )
+            self.encoder = self.network = PGGANEncoder(architecture).to(device)
         self.encoder.digest = generator.digest
         self._measure_features()
         self.alexnet = AlexNetFeatures().to(device) if settings.perceptual else None
-        self.batches = (
-            Batches(reals, settings.batch // 2, flip=settings.flip, seed=settings.seed, device=device)
-            if reals is not None
-            else None
-        )
+        self.batches = None
+        if reals is not None:
+            self.batches = Batches(reals, settings.batch // 2, flip=settings.flip, seed=settings.seed, device=device)
         self.rng = torch.Generator(device).manual_seed(settings.seed)
         self.optimizer = torch.optim.Adam(self.encoder.parameters(), lr=settings.lr, betas=(0.9, 0.99))
-
-    @property
-    def network(self) -> PGGANEncoder:
-        """The encoder."""
-        return self.encoder
-
-    @property
-    def learning(self) -> Sequence[nn.Module]:
-        """The encoder alone."""
-        return (self.encoder,)
-
-    def parts(self) -> Mapping[str, Any]:
-        """The encoder and its optimiser."""
-        return {"encoder": self.encoder, "optimizer": self.optimizer}
+        self.parts = {"encoder": self.encoder, "optimizer": self.optimizer}
 
     def step(self) -> dict[str, Tensor]:
         """Show the encoder one batch.
@@ -99,14 +72,9 @@ class EncoderTrainer(Trainer):
         for group in self.optimizer.param_groups:
             group["lr"] = settings.rate(self.images_seen)
         with autocast(self.device, self.dtype):
-            losses = self._losses()
-            code, features, pixel, perceptual = losses
-            loss = (
-                settings.code * code
-                + settings.features * features
-                + settings.pixel * pixel
-                + settings.perceptual * perceptual
-            )
+            losses = code, features, pixel, perceptual = self._losses()
+            loss = settings.code * code + settings.features * features + settings.pixel * pixel
+            loss = loss + settings.perceptual * perceptual
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -129,8 +97,7 @@ class EncoderTrainer(Trainer):
         difference = (read.features[count:] - state.features) / encoder.scale[:, None, None]
         # All real images, and some of the samples: their features tell more, and cost less, than their images.
         rendered = count + settings.batch // 4
-        from_code = self.steps % 2 == 1
-        if from_code:
+        if self.steps % 2 == 1:
             rendering = generator(codes[:rendered])
         else:
             rendering = generator.synthesize(read.map(lambda x: x[:rendered]), settings.layer)

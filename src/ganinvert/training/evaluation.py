@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganinvert.figures import save_figure
 from ganinvert.generators import Encoder, Generator
+from ganinvert.images.folder import ImageFolder
 from ganinvert.metrics import FEATURE_SIDE, Moments, frechet_distance, lpips, lpips_features, psnr, to_unit
+from ganinvert.settings import Training
 from ganinvert.training.features import AlexNetFeatures
 from ganinvert.training.loop import COLUMNS, Evaluation
 
@@ -24,27 +29,18 @@ Sampler = Callable[[Tensor], Tensor]
 
 
 class GeneratorEvaluation(Evaluation):
-    """Measures samples by their Fréchet distances to training and held-out images, as `metrics.alexnet_moments` does.
-
-    Args:
-        training: Training images (n, 3, r, r), uint8.
-        held_out: Held-out images (m, 3, r, r), uint8.
-        latent_dim: Length of the codes.
-        samples: Number of samples, of codes that are always the same.
-        device: Device to compute features on.
-    """
+    """Fréchet distances of samples to training and held-out images, as `metrics.alexnet_moments` has them."""
 
     title = "Fréchet distance (AlexNet)"
     labels: Mapping[str, str] = {"frechet_training": "to training images", "frechet_held_out": "to held-out images"}
 
-    def __init__(
-        self, training: Tensor, held_out: Tensor, *, latent_dim: int, samples: int, device: torch.device
-    ) -> None:
+    def __init__(self, images: ImageFolder, settings: Training, *, device: torch.device) -> None:
         self.network, self.device = AlexNetFeatures().to(device), device
-        self.codes = torch.randn(samples, latent_dim, generator=torch.Generator().manual_seed(2018))
+        size = settings.evaluation_images, settings.latent_dim
+        self.codes = torch.randn(size, generator=torch.Generator().manual_seed(2018))
         self.references = {
-            "frechet_training": self._moments(training, from_pixels),
-            "frechet_held_out": self._moments(held_out, from_pixels),
+            "frechet_training": self._moments(images.training, from_pixels),
+            "frechet_held_out": self._moments(images.held_out, from_pixels),
         }
 
     def __call__(self, network: Sampler) -> dict[str, float]:
@@ -70,13 +66,9 @@ class GeneratorEvaluation(Evaluation):
 
 
 class EncoderEvaluation(Evaluation):
-    """Measures an encoder with samples of codes that are always the same, and with held-out real images.
+    """Reconstructions of samples, of codes that are always the same, and of held-out real images (n, 3, r, r), uint8.
 
-    Args:
-        generator: Generator, on the device to compute on.
-        held_out: Real images (n, 3, r, r), uint8, or None.
-        count: Number of samples, and largest number of real images.
-        device: Device of the generator.
+    There are `count` samples, and at most as many real images.
     """
 
     title = "LPIPS (AlexNet) of reconstructions"
@@ -89,19 +81,14 @@ class EncoderEvaluation(Evaluation):
         self.images = {"samples": torch.cat(parts)}
         if held_out is not None and len(held_out):
             self.images["real"] = from_pixels(held_out[:count])
-        names = {"samples": "samples", "real": "real images"}
         self.labels = {
-            f"lpips_{kind}_{route}": f"{names[kind]}, through {word}"
+            f"lpips_{kind}_{route}": f"{kind.replace('real', 'real images')}, through {word}"
             for kind in self.images
             for route, word in (("features", "features"), ("code", "z"))
         }
 
     def __call__(self, network: Encoder) -> dict[str, float]:
-        """Measure PSNR and LPIPS of reconstructions through features and through z, and the mean cosine of z and ẑ.
-
-        Returns:
-            "cosine", whose mean by chance is 0, and "psnr_samples_features", "lpips_real_code" and so on.
-        """
+        """Measure PSNR and LPIPS of reconstructions through features and z, and "cosine", the mean of z and ẑ."""
         metrics = {}
         for kind, images in self.images.items():
             z, by_features, by_code = self.reconstruct(network, images)
@@ -114,12 +101,8 @@ class EncoderEvaluation(Evaluation):
 
     def pictures(self, network: Encoder) -> dict[str, Tensor]:
         """Images above their reconstructions through features and through z."""
-        grids = {}
-        for kind, images in self.images.items():
-            chosen = images[:COLUMNS]
-            _z, by_features, by_code = self.reconstruct(network, chosen)
-            grids[kind] = torch.cat([chosen, by_features, by_code])
-        return grids
+        rows = {kind: images[:COLUMNS] for kind, images in self.images.items()}
+        return {kind: torch.cat([row, *self.reconstruct(network, row)[1:]]) for kind, row in rows.items()}
 
     @torch.no_grad()
     def reconstruct(self, encoder: Encoder, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -153,14 +136,33 @@ class Memorisation:
         """Median distance of samples over that of held-out images; far below 1, the samples repeat training images."""
         return float(self.distances.median() / self.held_out.median())
 
+    def draw(self, path: Path) -> None:
+        """Draw samples above their nearest training images, the nearest pair first."""
+        from matplotlib.figure import Figure
+
+        columns, side = min(8, len(self.samples)), self.samples.shape[-1]
+        rows, gap = -(-len(self.samples) // columns), side // 4
+        sheet = np.ones((rows * (2 * side + gap), columns * (side + 1), 3), dtype=np.float32)
+        figure = Figure(figsize=(1.2 * columns, 1.2 * sheet.shape[0] / side + 0.4), layout="constrained")
+        axes = figure.subplots()
+        pairs = torch.cat([self.samples, self.nearest], dim=2).permute(0, 2, 3, 1).numpy()
+        for n, (pair, distance) in enumerate(zip(pairs, self.distances.tolist(), strict=True)):
+            top, left = n // columns * (2 * side + gap), n % columns * (side + 1)
+            sheet[top : top + 2 * side, left : left + side] = pair
+            place = left + side / 2, top + 2 * side + gap * 0.4
+            axes.text(*place, f"{distance:.3f}", fontsize=7, ha="center", va="center")
+        axes.imshow(sheet, interpolation="nearest")
+        axes.axis("off")
+        typical = f"{float(self.held_out.median()):.3f} (median)"
+        title = f"Samples above their nearest training images, and their LPIPS; held-out images: {typical}"
+        axes.set_title(title, fontsize=9)
+        save_figure(figure, path)
+
 
 def memorisation(samples: Tensor, training: Tensor, held_out: Tensor) -> Memorisation:
     """Find the training image, or its mirror image, that is nearest to each sample and each held-out image.
 
-    Args:
-        samples: Samples (k, 3, r, r), about [-1, 1].
-        training: Training images (n, 3, r, r), uint8.
-        held_out: Held-out images (m, 3, r, r), uint8.
+    Samples are about [-1, 1], the others uint8; all are (n, 3, r, r).
     """
     unseen = from_pixels(held_out)
     asked = torch.cat([lpips_features(to_unit(part)) for part in torch.cat([samples, unseen]).split(BATCH)])

@@ -10,24 +10,14 @@ import torch
 
 from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import TrainingError, UsageError, WeightsError
-from ganinvert.figures import draw_memorisation
-from ganinvert.generators import PGGANGenerator, load_discriminator, load_generator
+from ganinvert.generators import PGGANDiscriminator, PGGANGenerator, load_discriminator, load_generator
 from ganinvert.generators.checks import check_render
-from ganinvert.generators.pggan import DiscriminatorWeights, GeneratorWeights, PGGANArchitecture, rounded
+from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.images.folder import ImageFolder
 from ganinvert.settings import Precision, StoredPrecision, Training
-from ganinvert.training.checkpoint import Checkpoint, History
 from ganinvert.training.evaluation import GeneratorEvaluation, memorisation
 from ganinvert.training.generator_trainer import GeneratorTrainer
-from ganinvert.training.job import (
-    TrainedNetwork,
-    TrainingJob,
-    require_free,
-    require_weights_name,
-    resumed_settings,
-    run_folder,
-    saved,
-)
+from ganinvert.training.job import TrainedNetwork, TrainingJob, begin, run_folder
 from ganinvert.training.loop import TrainingLoop, TrainingStep
 from ganinvert.weights import digest, registry
 
@@ -44,8 +34,8 @@ class GeneratorJob(TrainingJob[GeneratorTrainer, GeneratorEvaluation]):
     @classmethod
     def open(
         cls,
-        folder: Path,
-        output: Path,
+        folder: str | Path,
+        output: str | Path,
         settings: Training | None = None,
         *,
         init: str | Path | None = None,
@@ -55,99 +45,78 @@ class GeneratorJob(TrainingJob[GeneratorTrainer, GeneratorEvaluation]):
         device: str = "auto",
         dtype: Precision = "auto",
     ) -> GeneratorJob:
-        """Read the images and make the networks, or resume them; the arguments are those of `train`.
-
-        Raises:
-            InputError: The folder or its images cannot be used, or there is nothing to resume.
-            UsageError: A setting is invalid, or differs from that of the training to resume.
-            OutputError: Something exists already and neither `resume` nor `overwrite` is set.
-            WeightsError: `init` is unknown or damaged.
-        """
-        place = resolve_device(device)
-        precision = resolve_precision(dtype, place)
+        """Read the images and make the networks, or resume them; arguments and errors are those of `train`."""
+        folder, output, place = Path(folder), Path(output), resolve_device(device)
         name = output.stem if name is None else name
-        require_weights_name(output)
         registry.require_name(name)
-        if not (resume or overwrite):
-            hint = "choose another -o or --name, or replace it with --overwrite"
-            require_free(output, registry.find(name), hint=hint)
-        before = saved(output, Training) if resume else None
-        start = load_generator(init) if init is not None and before is None else None
-        if start is not None and not isinstance(start, PGGANGenerator):
-            raise UsageError(f"{init} is not a PGGAN", hint="continue the training of a PGGAN, or start anew")
+        hint = "" if overwrite else "choose another -o or --name, or replace it with --overwrite"
+        settings, before = begin(output, registry.find(name), settings, Training, resume=resume, hint=hint)
+        start: PGGANGenerator | None = None
         if before is not None:
-            settings = _resumed(settings, before, init)
-        elif start is not None:
-            settings = replace(
-                settings or Training(),
-                resolution=start.resolution,
-                latent_dim=start.architecture.latent_dim,
-                phase_images=0,
+            architecture = PGGANArchitecture(settings.latent_dim, tuple(before.trainer["channels"]))
+            if init is not None and str(init) != before.source:
+                raise UsageError(
+                    f"the training began from {before.source or 'noise'}, not from {init}",
+                    hint="leave out --init, or start anew with --overwrite",
+                )
+        elif init is not None:
+            network = load_generator(init)
+            if not isinstance(network, PGGANGenerator):
+                raise UsageError(f"{init} is not a PGGAN", hint="continue the training of a PGGAN, or start anew")
+            start = network
+            architecture, latents = start.architecture, start.architecture.latent_dim
+            settings = replace(settings, resolution=start.resolution, latent_dim=latents, phase_images=0)
+        else:
+            architecture = PGGANArchitecture.official(
+                settings.resolution, latent_dim=settings.latent_dim, base=settings.base, cap=settings.cap
             )
-        settings = settings or Training()
         images = ImageFolder.load(folder, settings.resolution, gray=settings.gray, seed=settings.seed)
         if before is not None and images.sha256 != before.data:
             raise UsageError(
                 f"{folder} does not hold the images that the training began with",
                 hint="bring them back, or start anew with --overwrite",
             )
-        if before is not None:
-            architecture = PGGANArchitecture(settings.latent_dim, tuple(before.trainer["channels"]))
-        else:
-            architecture = start.architecture if start is not None else _architecture(settings)
+        precision = resolve_precision(dtype, place)
         trainer = GeneratorTrainer(settings, architecture, images.training, device=place, dtype=precision)
-        if before is not None:
-            trainer.restore(before.trainer)
-            init = before.source
-        elif start is not None:
+        if start is not None:
             trainer.head_start = 0 if _adopt(trainer, start, str(init)) else HEAD_START
-        evaluation = GeneratorEvaluation(
-            images.training,
-            images.held_out,
-            latent_dim=architecture.latent_dim,
-            samples=settings.evaluation_images,
-            device=place,
-        )
-        history = before.history if before is not None else History()
-        loop = TrainingLoop(trainer, evaluation, run_folder(output), images.sha256, str(init or ""), history)
+        evaluation = GeneratorEvaluation(images, settings, device=place)
+        source = before.source if before is not None else str(init or "")
+        loop = TrainingLoop(trainer, evaluation, run_folder(output), images.sha256, source)
+        if before is not None:
+            loop.resume(before)
         return cls(loop, images, output, name, folder.resolve().name)
 
     def finish(self, *, licence: str = "", credit: str = "", stored: StoredPrecision | None = None) -> TrainedNetwork:
         """Write the averaged generator and the discriminator, and register them; see `TrainingJob.finish`."""
         stored = stored or "float32"
         trainer, history, start = self.loop.trainer, self.loop.history, self.loop.source
-        state = rounded(trainer.average.export(), stored)
-        weights = GeneratorWeights(state, trainer.architecture, self.name, digest(state), {})
-        generator = PGGANGenerator(weights)
+        generator = PGGANGenerator(trainer.architecture)
+        generator.load_state_dict(trainer.average.export())
+        if stored == "float16":
+            generator.half().float()  # as it will be read again
+        generator.name, generator.digest = self.name, digest(generator.state_dict())
         try:
             check_render(generator)
         except WeightsError as error:
             raise TrainingError(error.message, hint="train on more images, or with a lower --lr") from error
         metrics = {**history.evaluations[-1], "memorisation_ratio": self._repetition(generator)}
         origin = f"trained by `ganinvert train` on {len(self.images.training)} images of {self.folder}"
-        about = self.card(f"{origin}, from {start}" if start else origin, metrics, licence, credit)
-        discriminator = discriminator_path(self.output)
-        DiscriminatorWeights(
-            rounded(trainer.discriminator.export(), stored),
-            trainer.architecture,
-            {**about, "generator": weights.digest},
-        ).save(discriminator, stored=stored)
-        replace(weights, about=about).save(self.output, stored=stored)
-        registry.register(self.name, self.output, discriminator)
+        generator.about = self.card(f"{origin}, from {start}" if start else origin, metrics, licence, credit)
+        discriminator, file = PGGANDiscriminator(trainer.architecture), discriminator_path(self.output)
+        discriminator.load_state_dict(trainer.discriminator.export())
+        discriminator.about = {**generator.about, "generator": generator.digest}
+        discriminator.save(file, stored=stored)
+        generator.save(self.output, stored=stored)
+        registry.register(self.name, self.output, file)
         del metrics["images"]
-        return self.result(self.name, metrics, discriminator)
+        return self.result(self.name, metrics, file)
 
     def _repetition(self, generator: PGGANGenerator) -> float:
         with torch.no_grad():
             samples = generator(self.loop.evaluation.codes[:MEMORISATION_SAMPLES])
         pairs = memorisation(samples, self.images.training, self.images.held_out)
-        draw_memorisation(
-            pairs.samples.numpy(),
-            pairs.nearest.numpy(),
-            pairs.distances.tolist(),
-            float(pairs.held_out.median()),
-            self.loop.folder / "memorisation.png",
-        )
+        pairs.draw(self.loop.folder / "memorisation.png")
         return pairs.ratio
 
 
@@ -193,15 +162,7 @@ def train(
         TrainingError: The training ran into values that are not finite.
     """
     job = GeneratorJob.open(
-        Path(folder),
-        Path(output),
-        settings,
-        init=init,
-        name=name,
-        resume=resume,
-        overwrite=overwrite,
-        device=device,
-        dtype=dtype,
+        folder, output, settings, init=init, name=name, resume=resume, overwrite=overwrite, device=device, dtype=dtype
     )
     job.loop.run(callback)
     return job.finish(licence=licence, credit=credit, stored=stored)
@@ -210,21 +171,6 @@ def train(
 def discriminator_path(output: Path) -> Path:
     """File of a generator's discriminator."""
     return output.with_suffix(".discriminator.safetensors")
-
-
-def _resumed(settings: Training | None, before: Checkpoint[Training], init: str | Path | None) -> Training:
-    if init is not None and str(init) != before.source:
-        raise UsageError(
-            f"the training began from {before.source or 'noise'}, not from {init}",
-            hint="leave out --init, or start anew with --overwrite",
-        )
-    return resumed_settings(settings, before.settings)
-
-
-def _architecture(settings: Training) -> PGGANArchitecture:
-    return PGGANArchitecture.official(
-        settings.resolution, latent_dim=settings.latent_dim, base=settings.base, cap=settings.cap
-    )
 
 
 def _adopt(trainer: GeneratorTrainer, start: PGGANGenerator, name: str) -> bool:

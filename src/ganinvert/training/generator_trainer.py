@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -17,13 +18,7 @@ from ganinvert.training.batches import Batches
 from ganinvert.training.features import FeatureHeads
 from ganinvert.training.growing import GrowingDiscriminator, GrowingGenerator, Stage, shrink
 from ganinvert.training.loop import Trainer
-from ganinvert.training.losses import (
-    discriminator_loss,
-    generator_loss,
-    gradient_penalty,
-    hinge_loss,
-    r1_penalty,
-)
+from ganinvert.training.losses import discriminator_loss, generator_loss, gradient_penalty, hinge_loss, r1_penalty
 
 logger = logging.getLogger(__name__)
 
@@ -38,21 +33,14 @@ EMA_RAMP = 0.05
 
 
 class GeneratorTrainer(Trainer):
-    """Generator, averaged generator, discriminator and feature heads.
+    """Generator, averaged generator, discriminator and feature heads, for training images (n, 3, r, r), uint8.
 
-    Args:
-        settings: Settings of the training.
-        architecture: Architecture of the generator, which the discriminator mirrors.
-        pixels: Training images (n, 3, r, r), uint8.
-        device: Device to compute on.
-        dtype: Precision of the convolutions; parameters are float32.
-
-    Attributes:
-        head_start: Images that a new discriminator sees before a generator that is trained already learns too.
+    A new discriminator sees `head_start` images before a generator that is trained already learns too.
     """
 
     curves = ("generator", "discriminator", "augmentation probability")
     settings: Training
+    head_start = 0
 
     def __init__(
         self,
@@ -64,16 +52,13 @@ class GeneratorTrainer(Trainer):
         dtype: torch.dtype,
     ) -> None:
         self.settings, self.architecture, self.device, self.dtype = settings, architecture, device, dtype
-        self.head_start = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            self.generator = GrowingGenerator(architecture).to(device).to(memory_format=torch.channels_last)
-            self.discriminator = GrowingDiscriminator(architecture).to(device).to(memory_format=torch.channels_last)
-            self.heads = FeatureHeads().to(device).to(memory_format=torch.channels_last) if settings.features else None
-        self.average = (
-            GrowingGenerator(architecture).to(device).to(memory_format=torch.channels_last).requires_grad_(False)
-        )
-        self.average.load_state_dict(self.generator.state_dict())
+            self.generator, self.discriminator = GrowingGenerator(architecture), GrowingDiscriminator(architecture)
+            self.heads = FeatureHeads() if settings.features else None
+        for network in filter(None, (self.generator, self.discriminator, self.heads)):
+            network.to(device).to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.batches = Batches(pixels, settings.batch, flip=settings.flip, seed=settings.seed, device=device)
         self.strength = Strength(settings.augmentation, device)
         self.rng = torch.Generator(device).manual_seed(settings.seed)
@@ -81,21 +66,22 @@ class GeneratorTrainer(Trainer):
         self.generator_optimizer = self._adam(list(self.generator.parameters()))
         self.discriminator_optimizer = self._adam(judges)
         self._compiled: tuple[Callable[..., Tensor], Callable[..., Tensor]] | None = None
+        self.network = self.samples
+        self.parts = {  # AlexNet itself never changes
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average,
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+            "strength": self.strength,
+        }
+        if self.heads is not None:
+            self.parts |= {"heads": self.heads.heads, "mixers": self.heads.mixers}
 
     @property
     def stage(self) -> str:
         """Resolution of the networks, and how much of the newest block is faded in."""
         return str(self._stage)
-
-    @property
-    def network(self) -> Callable[[Tensor], Tensor]:
-        """`samples`, by which the averaged generator is measured."""
-        return self.samples
-
-    @property
-    def learning(self) -> Sequence[nn.Module]:
-        """Generator and discriminator."""
-        return self.generator, self.discriminator
 
     def compile(self) -> None:
         """Compile both networks once they are grown, as far as no gradient of a gradient is needed.
@@ -107,12 +93,12 @@ class GeneratorTrainer(Trainer):
     def step(self) -> dict[str, Tensor]:
         """Show both networks one batch; returns both losses and the probability of augmentation."""
         generator_learns = self.images_seen >= self.head_start
-        stage = self._stage
-        fade = None if stage.fade == 1 else torch.full((), stage.fade, device=self.device)
+        stage, fade = self._stage, self._fade()
         real = shrink(self.batches.at(self.images_seen), stage).contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.dtype):
             with torch.set_grad_enabled(generator_learns):
-                fake = self._make(self._codes(), stage, fade)
+                codes = torch.randn(len(real), self.architecture.latent_dim, generator=self.rng, device=self.device)
+                fake = self._network(0, stage.resolution, fade)(codes, stage.resolution, fade)
             loss_d = self._discriminator_step(real, fake.detach(), fade)
             if generator_learns:
                 loss_g = self._generator_step(fake, fade)
@@ -125,30 +111,15 @@ class GeneratorTrainer(Trainer):
 
     @torch.no_grad()
     def samples(self, z: Tensor) -> Tensor:
-        """Images of the averaged generator at the present stage, enlarged to the last one: codes (n, z) on any device.
+        """Images of the averaged generator at the present stage, enlarged to the last one.
 
-        Returns:
-            (n, 3, r, r) float32 on the CPU, about [-1, 1].
+        Codes (n, z) on any device become (n, 3, r, r) float32 on the CPU, about [-1, 1].
         """
-        stage = self._stage
-        fade = None if stage.fade == 1 else torch.full((), stage.fade, device=self.device)
+        resolution = self._stage.resolution
         with autocast(self.device, self.dtype):
-            images: Tensor = self.average(z.to(self.device), stage.resolution, fade)
-        factor = self.architecture.resolution // stage.resolution
+            images: Tensor = self.average(z.to(self.device), resolution, self._fade())
+        factor = self.architecture.resolution // resolution
         return images.float().repeat_interleave(factor, 2).repeat_interleave(factor, 3).cpu()
-
-    def parts(self) -> Mapping[str, Any]:
-        """Networks, optimisers and the strength of augmentation; AlexNet itself never changes."""
-        heads = {} if self.heads is None else {"heads": self.heads.heads, "mixers": self.heads.mixers}
-        return {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "average": self.average,
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-            "strength": self.strength,
-            **heads,
-        }
 
     def state(self) -> dict[str, Any]:
         """The state of every trainer, and the architecture and head start of this one."""
@@ -162,6 +133,10 @@ class GeneratorTrainer(Trainer):
     @property
     def _stage(self) -> Stage:
         return Stage.after(self.images_seen, self.settings, self.architecture.resolution)
+
+    def _fade(self) -> Tensor | None:
+        fade = self._stage.fade
+        return None if fade == 1 else torch.full((), fade, device=self.device)
 
     def _discriminator_step(self, real: Tensor, fake: Tensor, fade: Tensor | None) -> Tensor:
         settings = self.settings
@@ -192,16 +167,14 @@ class GeneratorTrainer(Trainer):
         self._judges_learn(True)
         return loss.detach()
 
-    def _make(self, z: Tensor, stage: Stage, fade: Tensor | None) -> Tensor:
-        grown = fade is None and stage.resolution == self.architecture.resolution
-        network = self._compiled[0] if self._compiled is not None and grown else self.generator
-        images: Tensor = network(z, stage.resolution, fade)
-        return images
+    def _network(self, index: int, resolution: int, fade: Tensor | None) -> Callable[..., Tensor]:
+        """Generator (0) or discriminator (1), compiled if that was asked for and they are grown."""
+        if self._compiled is not None and fade is None and resolution == self.architecture.resolution:
+            return self._compiled[index]
+        return (self.generator, self.discriminator)[index]
 
     def _judge(self, images: Tensor, fade: Tensor | None) -> Tensor:
-        grown = fade is None and images.shape[-1] == self.architecture.resolution
-        network = self._compiled[1] if self._compiled is not None and grown else self.discriminator
-        scores: Tensor = network(images, fade)
+        scores: Tensor = self._network(1, images.shape[-1], fade)(images, fade)
         return scores
 
     def _augmented(self, images: Tensor) -> Tensor:
@@ -219,32 +192,24 @@ class GeneratorTrainer(Trainer):
     def _average(self) -> None:
         half_life = min(self.settings.ema_images, EMA_RAMP * self.images_seen)
         keep = 0.5 ** (self.settings.batch / max(half_life, 1e-8))
-        pairs = zip(self.average.parameters(), self.generator.parameters(), strict=True)
-        for averaged, parameter in pairs:
+        for averaged, parameter in zip(self.average.parameters(), self.generator.parameters(), strict=True):
             averaged.lerp_(parameter, 1 - keep)
 
-    def _codes(self) -> Tensor:
-        size = (self.settings.batch, self.architecture.latent_dim)
-        return torch.randn(size, generator=self.rng, device=self.device)
-
     def _adam(self, parameters: list[nn.Parameter]) -> torch.optim.Adam:
-        return torch.optim.Adam(
-            parameters, lr=self.settings.lr, betas=(0.0, 0.99), eps=1e-8, fused=self.device.type == "cuda"
-        )
+        return torch.optim.Adam(parameters, self.settings.lr, (0.0, 0.99), fused=self.device.type == "cuda")
 
 
 def _guarded(module: nn.Module) -> Callable[..., Tensor]:
     """The module compiled, or as it is once that turns out to be impossible."""
-    compiled = torch.compile(module)
+    compiled: Callable[..., Any] = torch.compile(module)
 
-    def call(*arguments: Any) -> Tensor:
+    def call(*arguments: Any) -> Any:
         nonlocal compiled
         try:
-            images: Tensor = compiled(*arguments)
+            return compiled(*arguments)
         except Exception as error:  # of any compiler behind it; a real error comes again from the module itself
             logger.warning("runs without torch.compile, which failed: %s", error)
             compiled = module
-            images = module(*arguments)
-        return images
+            return module(*arguments)
 
     return call

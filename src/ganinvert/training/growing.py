@@ -6,6 +6,7 @@ in, as the canonical networks of `generators` have it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
@@ -48,24 +49,17 @@ class Stage:
 
 
 class Equalised(nn.Module):
-    """A convolution whose weight is scaled by gain/√fan_in when used.
+    """A convolution whose weight is scaled by gain/√fan_in when used: √2 before a LeakyReLU, else 1.
 
-    Args:
-        outputs: Number of output channels.
-        inputs: Number of input channels.
-        kernel: Side of the kernel in pixels.
-        padding: Padding of each side in pixels.
-        gain: √2 before a LeakyReLU, else 1.
-        per_position: Side of the output for a bias per position, 0 for one per channel.
+    Its bias is one per channel, or one per position of an output with the side `positions`.
     """
 
     def __init__(
-        self, outputs: int, inputs: int, kernel: int, *, padding: int = 0, gain: float = sqrt(2), per_position: int = 0
+        self, outputs: int, inputs: int, kernel: int, *, padding: int = 0, gain: float = sqrt(2), positions: int = 0
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
-        shape = (outputs, per_position, per_position) if per_position else (outputs,)
-        self.bias = nn.Parameter(torch.zeros(shape))
+        self.bias = nn.Parameter(torch.zeros((outputs, positions, positions) if positions else outputs))
         self.scale = gain / sqrt(inputs * kernel * kernel)
         self.padding = padding
 
@@ -76,37 +70,47 @@ class Equalised(nn.Module):
             return F.conv2d(x, weight, padding=self.padding) + self.bias
         return F.conv2d(x, weight, self.bias, padding=self.padding)
 
-    def export(self, name: str) -> dict[str, Tensor]:
-        """Canonical weight and bias."""
-        return {f"{name}.weight": (self.weight * self.scale).detach(), f"{name}.bias": self.bias.detach()}
+
+class _Growing(nn.Module):
+    """A network whose `canonical` layers are those of a network in `generators`, by their names there."""
+
+    canonical: dict[str, Equalised]
 
     @torch.no_grad()
-    def adopt(self, weight: Tensor, bias: Tensor) -> None:
-        """Take a canonical weight and bias."""
-        self.weight.copy_(weight.view_as(self.weight) / self.scale)
-        self.bias.copy_(bias)
+    def export(self) -> dict[str, Tensor]:
+        """The canonical state dict at the last resolution, on the CPU."""
+        state = {}
+        for name, layer in self.canonical.items():
+            weight = layer.weight * layer.scale
+            # The discriminator ends with dense layers.
+            state[f"{name}.weight"] = weight.flatten(1) if name in ("dense", "score") else weight
+            state[f"{name}.bias"] = layer.bias.detach()
+        return {key: tensor.float().cpu().contiguous() for key, tensor in state.items()}
+
+    @torch.no_grad()
+    def adopt(self, state: Mapping[str, Tensor]) -> None:
+        """Take the canonical state dict of a network of this architecture."""
+        for name, layer in self.canonical.items():
+            layer.weight.copy_(state[f"{name}.weight"].view_as(layer.weight) / layer.scale)
+            layer.bias.copy_(state[f"{name}.bias"])
 
 
-class GrowingGenerator(nn.Module):
+class GrowingGenerator(_Growing):
     """Codes to images at any stage; `export` gives the state of `PGGANGenerator`."""
 
     def __init__(self, architecture: PGGANArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
-        self.layers = nn.ModuleList(
-            Equalised(outputs, inputs, 3, padding=1) if n else Equalised(outputs, inputs, 4, padding=3, per_position=4)
+        layers = [
+            Equalised(outputs, inputs, 3, padding=1) if n else Equalised(outputs, inputs, 4, padding=3, positions=4)
             for n, (inputs, outputs) in enumerate(pairwise((architecture.latent_dim, *architecture.channels)))
-        )
-        self.to_rgb = nn.ModuleList(Equalised(3, channels, 1, gain=1) for channels in architecture.channels[1::2])
+        ]
+        to_rgb = [Equalised(3, channels, 1, gain=1) for channels in architecture.channels[1::2]]
+        self.layers, self.to_rgb = nn.ModuleList(layers), nn.ModuleList(to_rgb)
+        self.canonical = {**{f"layers.{n}": layer for n, layer in enumerate(layers)}, "to_rgb": to_rgb[-1]}
 
     def forward(self, z: Tensor, resolution: int, fade: Tensor | None = None) -> Tensor:
-        """Images (n, 3, r, r) of codes (n, z).
-
-        Args:
-            z: Codes.
-            resolution: Resolution of the stage.
-            fade: Share of the newest block, a tensor so that its change compiles nothing anew; None is 1.
-        """
+        """Images (n, 3, r, r) of codes (n, z) at a stage; its fade is a tensor, so that no change compiles anew."""
         blocks = _blocks(resolution)
         x = z[:, :, None, None]
         for n, layer in enumerate(self.layers[: 2 * blocks]):
@@ -122,32 +126,22 @@ class GrowingGenerator(nn.Module):
             image = torch.lerp(self.to_rgb[blocks - 2](older), image, fade.to(image.dtype))
         return image.float()
 
-    def export(self) -> dict[str, Tensor]:
-        """The canonical state dict at the last resolution, on the CPU."""
-        state: dict[str, Tensor] = {}
-        for n, layer in enumerate(self.layers):
-            state |= _export(layer, f"layers.{n}")
-        return _portable(state | _export(self.to_rgb[-1], "to_rgb"))
 
-    def adopt(self, state: dict[str, Tensor]) -> None:
-        """Take the canonical state dict of a network of this architecture."""
-        for n, layer in enumerate(self.layers):
-            _adopt(layer, state, f"layers.{n}")
-        _adopt(self.to_rgb[-1], state, "to_rgb")
-
-
-class GrowingDiscriminator(nn.Module):
+class GrowingDiscriminator(_Growing):
     """Images at any stage to scores; `export` gives the state of `PGGANDiscriminator`."""
 
     def __init__(self, architecture: PGGANArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
         widths = architecture.channels[::-1]
-        self.from_rgb = nn.ModuleList(Equalised(channels, 3, 1) for channels in widths[::2])
-        self.layers = nn.ModuleList(Equalised(b, a, 3, padding=1) for a, b in pairwise(widths[:-1]))
+        from_rgb = [Equalised(channels, 3, 1) for channels in widths[::2]]
+        layers = [Equalised(b, a, 3, padding=1) for a, b in pairwise(widths[:-1])]
+        self.from_rgb, self.layers = nn.ModuleList(from_rgb), nn.ModuleList(layers)
         self.final = Equalised(widths[-1], widths[-2] + 1, 3, padding=1)
         self.dense = Equalised(widths[-1], widths[-1], 4)
         self.score = Equalised(1, widths[-1], 1, gain=1)
+        self.canonical = {"from_rgb": from_rgb[0], **{f"layers.{n}": layer for n, layer in enumerate(layers)}}
+        self.canonical |= {"final": self.final, "dense": self.dense, "score": self.score}
 
     def forward(self, image: Tensor, fade: Tensor | None = None) -> Tensor:
         """Scores (n,) of images (n, 3, r, r) in [-1, 1]; `fade` as the generator's."""
@@ -166,30 +160,6 @@ class GrowingDiscriminator(nn.Module):
         score: Tensor = self.score(x)
         return score.flatten().float()
 
-    def export(self) -> dict[str, Tensor]:
-        """The state dict of `PGGANDiscriminator`, on the CPU."""
-        state: dict[str, Tensor] = {}
-        for name, layer in self._named():
-            state |= _export(layer, name)
-        state["dense.weight"] = state["dense.weight"].flatten(1)
-        state["score.weight"] = state["score.weight"].flatten(1)
-        return _portable(state)
-
-    def adopt(self, state: dict[str, Tensor]) -> None:
-        """Take the state dict of a `PGGANDiscriminator` of this architecture."""
-        for name, layer in self._named():
-            _adopt(layer, state, name)
-
-    def _named(self) -> list[tuple[str, nn.Module]]:
-        layers = [(f"layers.{n}", layer) for n, layer in enumerate(self.layers)]
-        return [
-            ("from_rgb", self.from_rgb[0]),
-            *layers,
-            ("final", self.final),
-            ("dense", self.dense),
-            ("score", self.score),
-        ]
-
 
 def shrink(images: Tensor, stage: Stage) -> Tensor:
     """Real images as they look at a stage: pooled, and as blurred as the fading generator's are."""
@@ -202,17 +172,3 @@ def shrink(images: Tensor, stage: Stage) -> Tensor:
 
 def _blocks(resolution: int) -> int:
     return resolution.bit_length() - 2
-
-
-def _export(layer: nn.Module, name: str) -> dict[str, Tensor]:
-    assert isinstance(layer, Equalised)
-    return layer.export(name)
-
-
-def _adopt(layer: nn.Module, state: dict[str, Tensor], name: str) -> None:
-    assert isinstance(layer, Equalised)
-    layer.adopt(state[f"{name}.weight"], state[f"{name}.bias"])
-
-
-def _portable(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {key: tensor.float().cpu().contiguous() for key, tensor in state.items()}

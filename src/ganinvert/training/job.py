@@ -66,12 +66,7 @@ class TrainingJob(ABC, Generic[T, E]):
 
     @abstractmethod
     def finish(self, *, licence: str = "", credit: str = "", stored: StoredPrecision | None = None) -> TrainedNetwork:
-        """Write and register the trained networks.
-
-        Args:
-            licence: Licence of the weights for their header.
-            credit: Credit of the images for the header.
-            stored: Precision of the files: None is float32 for generators and float16 for encoders.
+        """Write and register the trained networks, by default in float32 for generators and float16 for encoders.
 
         Raises:
             TrainingError: The generator gives no usable images.
@@ -81,7 +76,10 @@ class TrainingJob(ABC, Generic[T, E]):
     def card(self, origin: str, metrics: Mapping[str, float], licence: str, credit: str) -> dict[str, str]:
         """Header of the trained weights."""
         loop, trainer, images = self.loop, self.loop.trainer, self.images
-        data = {} if images is None else {"folder": self.folder, **_counts(images), "sha256": loop.data}
+        data: dict[str, object] = {}
+        if images is not None:
+            counts = {name: len(getattr(images, name)) for name in ("training", "held_out", "skipped")}
+            data = {"folder": self.folder, **counts, "sha256": loop.data}
         made = {
             "device": torch.cuda.get_device_name(trainer.device) if trainer.device.type == "cuda" else "CPU",
             "dtype": str(trainer.dtype).removeprefix("torch."),
@@ -108,7 +106,7 @@ class TrainingJob(ABC, Generic[T, E]):
 
 
 def run_folder(output: Path) -> Path:
-    """Folder of everything about a training but its results."""
+    """Folder beside the output for the checkpoint, pictures, plots and log."""
     return output.with_suffix(".training")
 
 
@@ -121,47 +119,27 @@ def saved(output: Path, settings: type[Settings]) -> Checkpoint[Settings]:
     return Checkpoint.load(run_folder(output) / FILE_NAME, settings)
 
 
-def require_weights_name(output: Path) -> None:
-    """Refuse an output with another suffix than that of weights.
+def begin(
+    output: Path, registered: Path | None, settings: Settings | None, kind: type[Settings], *, resume: bool, hint: str
+) -> tuple[Settings, Checkpoint[Settings] | None]:
+    """Choose the settings of a training, and read the checkpoint to resume.
+
+    An empty hint lets files be replaced, also the one that is registered under the same name.
 
     Raises:
-        UsageError: The suffix is not .safetensors.
+        InputError: There is nothing to resume.
+        OutputError: A file, or the checkpoint of a training that was begun, would be replaced.
+        UsageError: The output is no .safetensors file, or a setting differs from those of the beginning.
     """
     if output.suffix != ".safetensors":
         raise UsageError(f"{output} is not the name of a .safetensors file", hint=f"try -o {output.stem}.safetensors")
-
-
-def require_free(output: Path, registered: Path | None, *, hint: str) -> None:
-    """Refuse to replace results, or the checkpoint of a training that was begun.
-
-    Args:
-        output: File to write.
-        registered: File that is registered under the same name.
-        hint: Advice for a file that exists.
-
-    Raises:
-        OutputError: One of them exists.
-    """
-    checkpoint = run_folder(output) / FILE_NAME
-    if checkpoint.exists():
-        raise OutputError(
-            f"{checkpoint}: a training for {output} was begun already",
-            hint="continue it with --resume, or start anew with --overwrite",
-        )
-    for path in (output, registered):
-        if path is not None and path.exists():
-            raise OutputError(f"{path} exists already", hint=hint)
-
-
-def resumed_settings(settings: Settings | None, before: Settings) -> Settings:
-    """The settings to go on with: those of the beginning, except for the number of images.
-
-    Raises:
-        UsageError: Another setting differs.
-    """
+    if not resume:
+        _require_free(output, registered, hint)
+        return settings or kind(), None
+    checkpoint = saved(output, kind)
     if settings is None:
-        return before
-    now, then = asdict(settings), asdict(before)
+        return checkpoint.settings, checkpoint
+    now, then = asdict(settings), asdict(checkpoint.settings)
     # More images may be shown than was planned; anything else would be another training.
     changed = [f"{key} was {then[key]}, now {now[key]}" for key in then if key != "images" and now[key] != then[key]]
     if changed:
@@ -169,8 +147,16 @@ def resumed_settings(settings: Settings | None, before: Settings) -> Settings:
             f"the training began with other settings: {'; '.join(changed)}",
             hint="leave them out to go on as it began, or start anew with --overwrite",
         )
-    return settings
+    return settings, checkpoint
 
 
-def _counts(images: ImageFolder) -> dict[str, int]:
-    return {name: len(getattr(images, name)) for name in ("training", "held_out", "skipped")}
+def _require_free(output: Path, registered: Path | None, hint: str) -> None:
+    checkpoint = run_folder(output) / FILE_NAME
+    if hint and checkpoint.exists():
+        raise OutputError(
+            f"{checkpoint}: a training for {output} was begun already",
+            hint="continue it with --resume, or start anew with --overwrite",
+        )
+    for path in (output, registered):
+        if hint and path is not None and path.exists():
+            raise OutputError(f"{path} exists already", hint=hint)

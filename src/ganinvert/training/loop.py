@@ -6,8 +6,7 @@ import json
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -40,6 +39,8 @@ class Trainer(ABC):
         device: Device to compute on.
         dtype: Precision of the convolutions; parameters are float32.
         rng: Random generator on the device.
+        network: Present result of the training, which an evaluation measures.
+        parts: Everything with a `state_dict` on which the following steps depend, by its name in a checkpoint.
         images_seen: Images so far, counting repetitions.
         steps: Steps so far.
     """
@@ -49,6 +50,8 @@ class Trainer(ABC):
     device: torch.device
     dtype: torch.dtype
     rng: torch.Generator
+    network: Callable[[Tensor], Any]
+    parts: Mapping[str, Any]
     images_seen = 0
     steps = 0
 
@@ -57,27 +60,14 @@ class Trainer(ABC):
         """Learn from one batch; returns scalars on the device, whose reading waits for it."""
 
     @property
-    @abstractmethod
-    def network(self) -> Callable[[Tensor], Any]:
-        """The present result of the training, which an evaluation measures."""
-
-    @property
-    @abstractmethod
-    def learning(self) -> Sequence[nn.Module]:
-        """Networks whose parameters must stay finite."""
-
-    @abstractmethod
-    def parts(self) -> Mapping[str, Any]:
-        """Everything with a `state_dict` on which the following steps depend."""
-
-    @property
     def stage(self) -> str:
         """Description of the networks' growth, empty for networks that do not grow."""
         return ""
 
     def is_finite(self) -> bool:
         """Tell if all parameters are finite numbers; waits for the device."""
-        sums = [parameter.detach().sum() for network in self.learning for parameter in network.parameters()]
+        networks = [part for part in self.parts.values() if isinstance(part, nn.Module)]
+        sums = [parameter.detach().sum() for network in networks for parameter in network.parameters()]
         return bool(torch.stack(sums).isfinite().all())
 
     def state(self) -> dict[str, Any]:
@@ -86,24 +76,19 @@ class Trainer(ABC):
             "images_seen": self.images_seen,
             "steps": self.steps,
             "rng": self.rng.get_state(),
-            **{name: part.state_dict() for name, part in self.parts().items()},
+            **{name: part.state_dict() for name, part in self.parts.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take a result of `state`; the same steps follow, bit for bit on the CPU with as many threads."""
-        for name, part in self.parts().items():
+        for name, part in self.parts.items():
             part.load_state_dict(state[name])
         self.rng.set_state(state["rng"])
         self.images_seen, self.steps = state["images_seen"], state["steps"]
 
 
 class Evaluation(ABC):
-    """Measures a network, and draws pictures of what it can.
-
-    Attributes:
-        title: Title of the metrics' plot.
-        labels: Metrics to plot, and their labels.
-    """
+    """Metrics of a network, the title and labels of those to plot, and pictures of what the network can do."""
 
     title: ClassVar[str]
     labels: Mapping[str, str]
@@ -140,16 +125,7 @@ class TrainingStep:
 
 @dataclass
 class TrainingLoop(Generic[T, E]):
-    """A training and the folder of its checkpoint, pictures, plot and log.
-
-    Attributes:
-        trainer: Networks that learn.
-        evaluation: Measures them on the way.
-        folder: Folder to write to.
-        data: SHA-256 of the training images, empty without images.
-        source: Name or digest of the generator that the training began with, see `Checkpoint`.
-        history: Record of the training.
-    """
+    """A training and the folder of its checkpoint, pictures, plot and log; `data` and `source` as in `Checkpoint`."""
 
     trainer: T
     evaluation: E
@@ -159,6 +135,13 @@ class TrainingLoop(Generic[T, E]):
     history: History = field(default_factory=History)
     _pending: list[Tensor] = field(default_factory=list, init=False, repr=False)
 
+    def resume(self, checkpoint: Checkpoint[Any]) -> None:
+        """Go on from a checkpoint."""
+        self.trainer.restore(checkpoint.trainer)
+        self.history = checkpoint.history
+
+    # On CUDA: try the kernels for these shapes, which stay the same for long, and multiply in TF32.
+    @torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=True)
     def run(self, callback: Callable[[TrainingStep], None] | None = None) -> None:
         """Train until all images have been seen.
 
@@ -169,10 +152,6 @@ class TrainingLoop(Generic[T, E]):
             TrainingError: A loss or parameter is not finite. The last checkpoint is kept as it is.
             OutputError: The folder cannot be written.
         """
-        with _fast_convolutions(self.trainer.device):
-            self._run(callback)
-
-    def _run(self, callback: Callable[[TrainingStep], None] | None) -> None:
         trainer, settings = self.trainer, self.trainer.settings
         total = settings.images
         if not self.history.evaluations:
@@ -182,7 +161,9 @@ class TrainingLoop(Generic[T, E]):
         while trainer.images_seen < total:
             before, stage = trainer.images_seen, trainer.stage
             losses = trainer.step()
-            self._note(losses)
+            self._pending.append(torch.stack([losses[name] for name in trainer.curves]))
+            if len(self._pending) >= RECORD_STEPS:
+                self._flush()
             now = time.monotonic()
             self.history.seconds += now - started
             started = now
@@ -203,47 +184,29 @@ class TrainingLoop(Generic[T, E]):
         self.save()
 
     def evaluate(self) -> None:
-        """Measure the present network, draw its pictures and the progress, and write the log.
-
-        Raises:
-            TrainingError: A loss or parameter is not finite.
-            OutputError: The folder cannot be written.
-        """
+        """Measure the present network, draw its pictures and the progress, and write the log."""
         self._require_finite()
         history = self.history
         history.evaluations.append({"images": self.trainer.images_seen, **self.evaluation(self.trainer.network)})
-        self._draw()
-        lines = [*history.evaluations, {"losses": history.losses, "seconds": history.seconds}]
-        write_atomically(self.folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
-
-    def save(self) -> None:
-        """Write the checkpoint.
-
-        Raises:
-            TrainingError: A loss or parameter is not finite: the older checkpoint is kept.
-            OutputError: The file cannot be written.
-        """
-        self._require_finite()
-        trainer = self.trainer
-        checkpoint = Checkpoint(trainer.settings, self.data, self.source, trainer.state(), self.history)
-        checkpoint.save(self.folder / FILE_NAME)
-
-    def _draw(self) -> None:
         for name, pictures in self.evaluation.pictures(self.trainer.network).items():
             write_grid(pictures, self.folder / f"{name}-{self.trainer.images_seen:08d}.png")
         draw_course(
-            self.history.losses,
-            self.history.evaluations,
+            history.losses,
+            history.evaluations,
             self.folder / "losses.png",
             curves=self.trainer.curves,
             measures=self.evaluation.labels,
             title=self.evaluation.title,
         )
+        lines = [*history.evaluations, {"losses": history.losses, "seconds": history.seconds}]
+        write_atomically(self.folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
 
-    def _note(self, losses: Mapping[str, Tensor]) -> None:
-        self._pending.append(torch.stack([losses[name] for name in self.trainer.curves]))
-        if len(self._pending) >= RECORD_STEPS:
-            self._flush()
+    def save(self) -> None:
+        """Write the checkpoint, unless a loss or parameter is not finite."""
+        self._require_finite()
+        trainer = self.trainer
+        checkpoint = Checkpoint(trainer.settings, self.data, self.source, trainer.state(), self.history)
+        checkpoint.save(self.folder / FILE_NAME)
 
     def _flush(self) -> None:
         """Read the losses of the last steps: the one place where a step waits for the device."""
@@ -270,19 +233,8 @@ class TrainingLoop(Generic[T, E]):
 
 
 def write_grid(pictures: Tensor, path: Path) -> None:
-    """Draw pictures (n, 3, r, r), about [-1, 1], eight in a row; an incomplete last row is left out.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
+    """Draw pictures (n, 3, r, r), about [-1, 1], eight in a row; an incomplete last row is left out."""
     columns = min(COLUMNS, len(pictures))
     whole = to_unit(pictures)[: len(pictures) // columns * columns].unflatten(0, (-1, columns))
     grid = whole.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
     write_atomically(path, images.encode_png(images.to_pil(grid.numpy())))
-
-
-def _fast_convolutions(device: torch.device) -> AbstractContextManager[object]:
-    """On CUDA: try the kernels for these shapes, which stay the same for long, and multiply in TF32."""
-    if device.type != "cuda":
-        return nullcontext()
-    return torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=True)
