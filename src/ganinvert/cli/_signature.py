@@ -34,12 +34,7 @@ def with_options(
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        types = get_type_hints(command, include_extras=True)
-        own = [
-            each.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[each.name])
-            for each in list(inspect.signature(command).parameters.values())[1:]
-        ]
-        return assembled(command, shared, settings, own, task=task)
+        return assembled(command, shared, settings, own_parameters(command)[1:], task=task)
 
     return decorate
 
@@ -64,47 +59,59 @@ def assembled(
         values["kept"] = frozenset(name for name in (*values, *given) if source(name).name in _KEPT)
         command(shared(**values), **given)
 
-    return _presented(run, command, parameters)
+    return presented(run, command, parameters)
 
 
 def with_fields(*options: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the fields of dataclasses as options, see `field_options`; it takes them as `**` arguments."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        types = get_type_hints(command, include_extras=True)
-        *own, rest = inspect.signature(command).parameters.values()
-        parameters = [each.replace(kind=rest.KEYWORD_ONLY, annotation=types[each.name]) for each in own]
-        parameters += [parameter for each in options for parameter in field_options(each)]
+        own = own_parameters(command)[:-1]
+        parameters = [*own, *(parameter for each in options for parameter in field_options(each))]
 
         def run(**given: Any) -> None:
             command(**given)
 
-        return _presented(run, command, parameters)
+        return presented(run, command, parameters)
 
     return decorate
 
 
-def _presented(
+def own_parameters(command: Callable[..., None]) -> list[inspect.Parameter]:
+    """The parameters of a command as keywords, with their annotations read."""
+    types, keyword = get_type_hints(command, include_extras=True), inspect.Parameter.KEYWORD_ONLY
+    own = inspect.signature(command).parameters.values()
+    return [each.replace(kind=keyword, annotation=types[each.name]) for each in own]
+
+
+def presented(
     run: Callable[..., None], command: Callable[..., None], parameters: list[inspect.Parameter]
 ) -> Callable[..., None]:
+    """A function that typer sees as a command with these parameters."""
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it by inspect
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
 
 
-def field_options(options: type[Any]) -> list[inspect.Parameter]:
-    """Parameters of a command for the fields of a dataclass that were made by `settings.options.option`."""
+def field_options(options: type[Any], *, optional: bool = False) -> list[inspect.Parameter]:
+    """Parameters of a command for the fields of a dataclass that were made by `settings.options.option`.
+
+    Optional ones are None if they are not given, and their help quotes the fields' defaults.
+    """
     hints = get_type_hints(options)
-    return [_field_option(each, hints[each.name]) for each in fields(options)]
+    return [_field_option(each, hints[each.name], optional) for each in fields(options) if each.metadata]
 
 
-def _field_option(each: Field[Any], hint: Any) -> inspect.Parameter:
+def _field_option(each: Field[Any], hint: Any, optional: bool) -> inspect.Parameter:
     text, default = each.metadata, each.default
     kind: Any = hint if text["kind"] is None else text["kind"]
     if get_origin(text["kind"]) is Literal:
         default = get_args(kind)[0]
-    annotation = Annotated[kind, opt(text["panel"], *text["flags"], help=text["help"], **text["typer"])]
+    shown = {}
+    if optional:
+        kind, default, shown = kind | None, None, {"show_default": str(default)}
+    annotation = Annotated[kind, opt(text["panel"], *text["flags"], help=text["help"], **{**shown, **text["typer"]})]
     return inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ganinvert.cli._console import output
-from ganinvert.cli._options import opt
 from ganinvert.cli._signals import between_steps
+from ganinvert.cli._signature import field_options, own_parameters, presented
 from ganinvert.settings import EncoderTraining, Training
 
 if TYPE_CHECKING:
     from ganinvert.images.folder import ImageFolder
-    from ganinvert.training import TrainedNetwork, TrainingLoop, TrainingStep
+    from ganinvert.training import TrainedNetwork, TrainingJob, TrainingStep
 
 LISTED = 5
 
@@ -25,61 +24,30 @@ Settings = TypeVar("Settings", bound=Training | EncoderTraining)
 def with_settings(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the fields of settings as options, in the place of its parameter `changes`.
 
-    Args:
-        kind: Settings with fields made by `settings.options.option`. The command is given those that the user sets, as
-            a mapping; the others may come from a checkpoint.
+    The command takes those that the user sets, as a mapping; the others may come from a checkpoint.
     """
-    hints = get_type_hints(kind)
-    settings = [
-        inspect.Parameter(
-            each.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=Annotated[
-                hints[each.name] | None,
-                opt(
-                    each.metadata["panel"],
-                    *each.metadata["flags"],
-                    help=each.metadata["help"],
-                    **{"show_default": str(each.default), **each.metadata["typer"]},
-                ),
-            ],
-        )
-        for each in fields(kind)
-        if each.metadata
-    ]
+    settings = field_options(kind, optional=True)
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        types = get_type_hints(command, include_extras=True)
-        parameters: list[inspect.Parameter] = []
-        for each in inspect.signature(command).parameters.values():
-            own = each.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[each.name])
-            parameters += settings if each.name == "changes" else [own]
+        own = own_parameters(command)
+        place = [each.name for each in own].index("changes")
 
         def run(**values: Any) -> None:
             given = {each.name: values.pop(each.name) for each in settings}
             command(changes={name: value for name, value in given.items() if value is not None}, **values)
 
-        run.__name__, run.__doc__ = command.__name__, command.__doc__
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it by inspect
-        run.__annotations__ = {each.name: each.annotation for each in parameters}
-        return run
+        return presented(run, command, [*own[:place], *settings, *own[place + 1 :]])
 
     return decorate
 
 
 def settings_for(default: Settings, changes: Mapping[str, Any], target: Path, *, resume: bool) -> Settings:
-    """The default settings, or those of the training to resume, with some changes.
+    """The default settings, or those of the training to resume, with some changes."""
+    if resume:
+        from ganinvert.training import saved
 
-    Raises:
-        InputError: There is no training to resume.
-        UsageError: A setting is invalid.
-    """
-    if not resume:
-        return replace(default, **changes)
-    from ganinvert.training import saved
-
-    return replace(saved(target, type(default)).settings, **changes)
+        default = saved(target, type(default)).settings
+    return replace(default, **changes)
 
 
 def print_folder_notes(images: ImageFolder) -> None:
@@ -96,16 +64,17 @@ def print_folder_notes(images: ImageFolder) -> None:
             output.say(f"  … and {count - listed} more: -v lists all")
 
 
-def run_training(loop: TrainingLoop[Any, Any]) -> None:
-    """Train to the end with a progress bar; the first Ctrl-C lets the step end and the checkpoint be written."""
+def run_training(job: TrainingJob[Any, Any], **about: Any) -> TrainedNetwork:
+    """Train to the end with a progress bar, and write the weights; the first Ctrl-C lets the step end and saves it."""
     with between_steps() as stop, output.progress("training", unit="img") as show:
-        began = loop.trainer.images_seen
+        began = job.loop.trainer.images_seen
 
         def watch(step: TrainingStep) -> None:
             show(step.images - began, step.total - began, lambda: _describe(step))
             stop()
 
-        loop.run(watch)
+        job.loop.run(watch)
+    return job.finish(**about)
 
 
 def print_paths(result: TrainedNetwork) -> None:

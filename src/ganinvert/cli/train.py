@@ -96,8 +96,7 @@ def train(
         f"{job.name}: {trainer.architecture.resolution} px, {len(job.images.training)} training images,"
         f" {settings.images - trainer.images_seen} of {settings.images} still to show, on {trainer.device}"
     )
-    run_training(job.loop)
-    result = job.finish(licence=licence, credit=credit, stored=stored)
+    result = run_training(job, licence=licence, credit=credit, stored=stored)
     _report(result, len(job.images.training))
     print_paths(result)
     if discover:

@@ -80,8 +80,7 @@ def train_encoder(
         f"encoder of {trainer.generator.name}, layer {settings.layer}: samples{photos},"
         f" {settings.images - trainer.images_seen} of {settings.images} still to show, on {trainer.device}"
     )
-    run_training(job.loop)
-    result = job.finish(licence=licence, credit=credit, stored=stored)
+    result = run_training(job, licence=licence, credit=credit, stored=stored)
     _report(result)
     print_paths(result)
 

@@ -41,11 +41,7 @@ class Alignment:
     face: int = 1
 
     def __post_init__(self) -> None:
-        """Validate the fields.
-
-        Raises:
-            UsageError: `face` is under 1, or names a face although `mode` is "off".
-        """
+        """Refuse a face under 1, or any with "off"."""
         if self.face < 1:
             raise UsageError(f"face cannot be {self.face}", hint="choose 1 for the largest, 2 for the next")
         if self.face > 1 and self.mode == "off":
@@ -54,16 +50,9 @@ class Alignment:
     def fit(
         self, picture: images.Picture, size: int, *, mode: FitMode, knows_faces: bool
     ) -> tuple[images.Fit, list[str]]:
-        """Fit a picture to the generator's square, by its face or else as `images.fit` does.
+        """Fit a picture to the square of a generator that knows aligned faces or not, or else as `images.fit` does.
 
-        Args:
-            picture: Picture with any number of faces.
-            size: Side of the square, in pixels.
-            mode: Way to make a picture square that is not aligned.
-            knows_faces: True if the generator shows faces aligned in this way.
-
-        Returns:
-            The fit, and notes for the user; warnings begin with "warning:".
+        The result has notes for the user; warnings begin with "warning:".
 
         Raises:
             ImageError: "force" or `face` asks for a face that was not found.
@@ -77,7 +66,9 @@ class Alignment:
             return plain, ["warning: no face was found, but this generator knows only faces; used without alignment"]
         if len(faces) < self.face:
             raise ImageError(
-                f"only {_count(len(faces))} found" if faces else "no face was found",
+                f"only {len(faces)} face{'s were' if len(faces) > 1 else ' was'} found"
+                if faces
+                else "no face was found",
                 hint="faces must be upright and not too small; --align off uses the picture without alignment",
             )
         placement = face_square(faces[self.face - 1], picture.rgb.size)
@@ -85,16 +76,15 @@ class Alignment:
             return plain, []
         if self.mode == "off":
             return plain, ["warning: the face is not where this generator expects one; --align auto moves it there"]
-        return images.place(picture, placement, size, note=_describe(placement)), _choice(len(faces), self.face)
+        notes = []
+        if len(faces) > 1:
+            which = "the largest" if self.face == 1 else f"number {self.face} by size"
+            notes = [f"{len(faces)} faces were found: {which} is used; --face N takes another"]
+        return images.place(picture, placement, size, note=_describe(placement)), notes
 
 
 def face_square(face: Face, frame: tuple[int, int]) -> Placement:
-    """Compute the square of CelebA-HQ and FFHQ around a face, upright by its eyes and mouth.
-
-    Args:
-        face: Face in the pixels of the frame.
-        frame: Width and height of the frame, in pixels.
-    """
+    """Compute the square of CelebA-HQ and FFHQ around a face in a frame, upright by its eyes and mouth."""
     left, right, _, mouth_left, mouth_right = face.landmarks
     eyes, mouth = _middle(left, right), _middle(mouth_left, mouth_right)
     between = right[0] - left[0], right[1] - left[1]
@@ -109,8 +99,7 @@ def face_square(face: Face, frame: tuple[int, int]) -> Placement:
 
 def misplacement(reference: Placement, placement: Placement) -> float:
     """Compute the largest distance between corresponding corners, as a share of the reference's side."""
-    distances = [math.dist(a, b) for a, b in zip(reference.corners, placement.corners, strict=True)]
-    return max(distances) / (max(reference.sides) or 1)
+    return max(map(math.dist, reference.corners, placement.corners)) / (max(reference.sides) or 1)
 
 
 def _middle(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
@@ -122,14 +111,3 @@ def _describe(placement: Placement) -> str:
     degrees = round(math.degrees(math.atan2(placement.across[1], placement.across[0])))
     tilt = f", tilted by {abs(degrees)}°" if degrees else ""
     return f"aligned to the face in {side}×{side}{tilt}"
-
-
-def _choice(faces: int, face: int) -> list[str]:
-    if faces == 1:
-        return []
-    which = "the largest" if face == 1 else f"number {face} by size"
-    return [f"{_count(faces)} found: {which} is used; --face N takes another"]
-
-
-def _count(faces: int) -> str:
-    return f"{faces} faces were" if faces > 1 else "1 face was"

@@ -12,9 +12,7 @@ from torch import Tensor
 from torchvision.ops import nms, roi_align
 
 from ganinvert import images
-from ganinvert.faces.networks import Cascade, OutputNetwork, ProposalNetwork, RefineNetwork, embedded_cascade
-
-Box = tuple[float, float, float, float]
+from ganinvert.faces.networks import OutputNetwork, ProposalNetwork, RefineNetwork, embedded_cascade
 
 LONGEST_SIDE = 640
 """Longer side to which photos are scaled down before detection, in pixels."""
@@ -39,7 +37,7 @@ class Face:
         landmarks: Points (x, y): left eye of the image, right eye, nose, left and right corner of the mouth.
     """
 
-    box: Box
+    box: tuple[float, ...]
     probability: float
     landmarks: tuple[tuple[float, float], ...]
 
@@ -51,17 +49,12 @@ class Face:
 
 
 @torch.no_grad()
-def detect(picture: images.Picture, *, cascade: Cascade | None = None) -> list[Face]:
-    """Detect faces that are upright or tilted by up to about 40°.
+def detect(picture: images.Picture) -> list[Face]:
+    """Detect faces that are upright or tilted by up to about 40°, from the largest to the smallest.
 
-    Args:
-        picture: Picture of any size, scaled down to `LONGEST_SIDE` first.
-        cascade: Networks to use; the embedded ones by default.
-
-    Returns:
-        Faces from the largest to the smallest.
+    The picture is scaled down to `LONGEST_SIDE` first.
     """
-    networks = cascade or embedded_cascade()
+    networks = embedded_cascade()
     image = torch.from_numpy(images.shrink_to_array(picture.rgb, LONGEST_SIDE))[None] / 127.5 - 1
     # Exact scales of both sides, after rounding to whole pixels.
     to_photo = torch.tensor([picture.rgb.width / image.shape[3], picture.rgb.height / image.shape[2]])
@@ -106,19 +99,8 @@ def _locate_landmarks(image: Tensor, boxes: Tensor, network: OutputNetwork, to_p
     places = boxes[:, None, :2] + landmarks * (boxes[:, None, 2:] - boxes[:, None, :2])
     moved = _correct(boxes, corrections)
     order = [n for n in scores.argsort(descending=True).tolist() if scores[n] > _THRESHOLDS[2]]
-    return [
-        Face(
-            _as_box(moved[n] * to_photo.repeat(2)),
-            float(scores[n]),
-            tuple((x, y) for x, y in (places[n] * to_photo).tolist()),
-        )
-        for n in order
-    ]
-
-
-def _as_box(edges: Tensor) -> Box:
-    left, top, right, bottom = edges.tolist()
-    return left, top, right, bottom
+    edges, points = (moved * to_photo.repeat(2)).tolist(), (places * to_photo).tolist()
+    return [Face(tuple(edges[n]), float(scores[n]), tuple((x, y) for x, y in points[n])) for n in order]
 
 
 def _drop_overlapping(faces: Sequence[Face]) -> list[Face]:
@@ -130,7 +112,7 @@ def _drop_overlapping(faces: Sequence[Face]) -> list[Face]:
     return distinct
 
 
-def _overlap(a: Box, b: Box) -> float:
+def _overlap(a: Sequence[float], b: Sequence[float]) -> float:
     """Compute the intersection over the smaller area."""
     width, height = (max(0.0, min(a[n + 2], b[n + 2]) - max(a[n], b[n])) for n in (0, 1))
     smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))

@@ -94,11 +94,7 @@ class OutputNetwork(nn.Module):
 
 
 class Cascade(nn.Module):
-    """The three networks, frozen.
-
-    Args:
-        state: Tensors of the networks, whose names begin with `pnet.`, `rnet.` and `onet.`.
-    """
+    """The three networks, frozen, from tensors whose names begin with `pnet.`, `rnet.` and `onet.`."""
 
     def __init__(self, state: Mapping[str, Tensor]) -> None:
         super().__init__()
@@ -109,10 +105,6 @@ class Cascade(nn.Module):
 
 @cache
 def embedded_cascade() -> Cascade:
-    """Load the cascade whose weights are in the package, on the CPU.
-
-    Raises:
-        WeightsError: The package is damaged.
-    """
+    """Load the cascade whose weights are in the package, on the CPU."""
     with torch.random.fork_rng(devices=[]):  # drawing initial weights must not advance the caller's generator
         return Cascade(TensorFile.load(paths.embedded("mtcnn.safetensors")).tensors)

@@ -12,11 +12,7 @@ _PHOTOMETRIC = 262
 def gray_to_8_bits(image: Image.Image) -> Image.Image:
     """Scale deep gray to 8 bits: 16 bits by their range, modes "I" and "F" by the smallest range that holds them.
 
-    Args:
-        image: Image of mode "I;16…", "I" or "F". Negative, infinite and undefined values become 0.
-
-    Returns:
-        Image of mode "L", or "LA" if a gray level was transparent, with the other information of the image.
+    Negative, infinite and undefined values become 0. The mode becomes "L", or "LA" if a gray level was transparent.
     """
     values = np.nan_to_num(np.asarray(image).astype(np.float64), posinf=0, neginf=0)
     ranges = (65535,) if image.mode.startswith("I;16") else (1, 255, 65535) if image.mode == "F" else (255, 65535)

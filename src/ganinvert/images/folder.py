@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,13 +26,9 @@ _GRAY = 3.0  # mean difference of the colour channels, of 255, that JPEG's round
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """Images of one size, a tenth of which is held out from training.
+    """Images of one size, (n, 3, r, r) uint8, a tenth of which is held out from training.
 
-    Attributes:
-        training: (n, 3, r, r) uint8.
-        held_out: (m, 3, r, r) uint8, a tenth of all, never trained on.
-        skipped: Paths that could not be used, each with the reason.
-        notes: Sentences about cropped, enlarged and gray images.
+    There are also the paths that could not be used, each with the reason, and notes about cropped and other images.
     """
 
     training: Tensor
@@ -49,11 +45,7 @@ class ImageFolder:
     def load(cls, folder: Path, resolution: int, *, gray: GrayImages = "keep", seed: int = 0) -> ImageFolder:
         """Read all images in a folder and its subfolders, centre-cropped to squares and resized.
 
-        Args:
-            folder: Folder of images; hidden files are ignored, and files that are damaged or no images are skipped.
-            resolution: Side of the result in pixels.
-            gray: "keep" or "skip" images without colour.
-            seed: Random seed of the choice of the held-out tenth.
+        Hidden files are ignored, damaged files and others are skipped, and the seed chooses the held-out tenth.
 
         Raises:
             InputError: There is no such folder, or fewer than `MIN_IMAGES` images in it can be used.
@@ -62,9 +54,9 @@ class ImageFolder:
             raise InputError(f"{folder}: no such folder", hint="name a folder of images; archives must be unpacked")
         files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
         with ThreadPoolExecutor() as pool:
-            found = list(pool.map(lambda path: _load(path, resolution), files))
-        skipped = [result for result in found if isinstance(result, str)]
-        loaded = [result for result in found if not isinstance(result, str)]
+            results = list(pool.map(lambda path: _load(path, resolution), files))
+        skipped = [result for result in results if isinstance(result, str)]
+        loaded = [result for result in results if not isinstance(result, str)]
         colourless = sum(image.gray for image in loaded)
         if gray == "skip":
             skipped += [f"{image.path}: is gray" for image in loaded if image.gray]
@@ -75,12 +67,12 @@ class ImageFolder:
                 + (f", and {len(skipped)} files that cannot, such as {skipped[0]}" if skipped else ""),
                 hint=f"at least {MIN_IMAGES} images are needed, and some hundreds to be any good",
             )
-        notes = _notes(loaded, resolution, colourless if gray == "keep" else 0)
+        notes = tuple(_notes(loaded, resolution, colourless if gray == "keep" else 0))
         pixels = torch.from_numpy(np.stack([image.pixels for image in loaded]))
         order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(seed))
         tenth = len(pixels) // 10
         held_out, training = order[:tenth].sort().values, order[tenth:].sort().values
-        return cls(pixels[training], pixels[held_out], tuple(skipped), tuple(notes))
+        return cls(pixels[training], pixels[held_out], tuple(skipped), notes)
 
 
 @dataclass(frozen=True)
@@ -103,12 +95,10 @@ def _load(path: Path, resolution: int) -> _Image | str:
     return _Image(path, pixels, bool(difference < _GRAY), picture.rgb.size)
 
 
-def _notes(loaded: Sequence[_Image], resolution: int, colourless: int) -> list[str]:
-    notes = []
+def _notes(loaded: Sequence[_Image], resolution: int, colourless: int) -> Iterator[str]:
     if cropped := sum(image.size[0] != image.size[1] for image in loaded):
-        notes.append(f"{cropped} of {len(loaded)} images are not square: their centre is used")
+        yield f"{cropped} of {len(loaded)} images are not square: their centre is used"
     if small := sum(min(image.size) < resolution for image in loaded):
-        notes.append(f"{small} of {len(loaded)} images are smaller than {resolution} pixels and were enlarged")
+        yield f"{small} of {len(loaded)} images are smaller than {resolution} pixels and were enlarged"
     if 0 < colourless < len(loaded):
-        notes.append(f"{colourless} of {len(loaded)} images are gray, and so will be some of what is learned")
-    return notes
+        yield f"{colourless} of {len(loaded)} images are gray, and so will be some of what is learned"

@@ -15,15 +15,9 @@ MISSING = "white marks missing pixels; --mask-keep white reverses that"
 
 
 def read_mask(mask: str | Path | Image.Image, size: tuple[int, int], *, keep_white: bool = False) -> Image.Image:
-    """Read a mask and scale it to a picture's size.
+    """Read a mask, white where an upright picture of some size is missing, or black there with `keep_white`.
 
-    Args:
-        mask: File or Pillow image, white where the picture is missing, black where it is known.
-        size: Width and height of the upright picture, in pixels.
-        keep_white: Reverse the meaning: white is known, black is missing.
-
-    Returns:
-        Mask of mode "L", 255 at missing pixels and 0 at known ones.
+    The result is of mode "L" and that size, 255 at missing pixels and 0 at the others.
 
     Raises:
         ImageError: The mask cannot be read, has other proportions than the picture, or marks all or none of it.
@@ -37,16 +31,12 @@ def read_mask(mask: str | Path | Image.Image, size: tuple[int, int], *, keep_whi
         )
     if gray.size != size:
         gray = gray.resize(size, Image.Resampling.NEAREST)
-    missing = gray.point([255 if (level >= 128) != keep_white else 0 for level in range(256)])
+    missing = gray.point([255 * ((level >= 128) != keep_white) for level in range(256)])
     return _require_partial(missing, "the mask", MISSING)
 
 
 def box_mask(box: Box, size: tuple[int, int]) -> Image.Image:
-    """Make a mask like that of `read_mask` whose missing part is a rectangle.
-
-    Raises:
-        ImageError: The box covers nothing of the picture, or all of it.
-    """
+    """Make a mask like that of `read_mask` whose missing part is a rectangle, unless it covers nothing or all."""
     left, top, width, height = box
     missing = Image.new("L", size, 0)
     corner = min(left, size[0]), min(top, size[1])
@@ -55,16 +45,12 @@ def box_mask(box: Box, size: tuple[int, int]) -> Image.Image:
 
 
 def missing_where_transparent(picture: Picture) -> Image.Image:
-    """Make a mask like that of `read_mask` from the transparent part of a picture.
-
-    Raises:
-        ImageError: The picture is opaque, or transparent everywhere.
-    """
+    """Make a mask like that of `read_mask` from the transparent part of a picture that is neither opaque nor empty."""
     if picture.alpha is None:
         raise ImageError(
             "no mask says what is missing", hint="give --mask FILE or --box X,Y,W,H, or make the hole transparent"
         )
-    missing = picture.alpha.point([255 if level < 128 else 0 for level in range(256)])
+    missing = picture.alpha.point([255 * (level < 128) for level in range(256)])
     return _require_partial(missing, "the transparency", "transparent pixels are missing")
 
 

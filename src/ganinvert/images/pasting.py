@@ -23,15 +23,7 @@ def paste_back(result: Image.Image, picture: Picture, placement: Placement) -> I
     """Paste a result where its square was cut out, at the picture's own size.
 
     Edges of the square that lie inside the picture fade over `SOFT_EDGE` of its side. Pixels outside the square and the
-    transparency of the picture stay the same to the bit.
-
-    Args:
-        result: Square image of any size; its transparency is ignored.
-        picture: Whole picture.
-        placement: Position of the square in the picture, `Fit.placement`.
-
-    Returns:
-        Image of the picture's size, mode "RGB" or "RGBA".
+    transparency of the picture stay the same to the bit; the transparency of the square result is ignored.
 
     Raises:
         ImageError: The picture has another size than the one that was fitted.
@@ -62,23 +54,14 @@ def paste_back(result: Image.Image, picture: Picture, placement: Placement) -> I
 
 
 def paste_into_hole(result: Image.Image, picture: Picture, placement: Placement) -> Image.Image:
-    """Paste a result into the transparent part of a picture, at the picture's own size.
+    """Paste a result as `paste_back` does, into the transparent part of a picture alone.
 
-    Args:
-        result: Square image of any size.
-        picture: Picture that is transparent where it is missing; its opaque pixels stay the same to the bit.
-        placement: Position of the square in the picture.
-
-    Returns:
-        Image of mode "RGB", or "RGBA" if the square does not cover the whole hole, whose rest stays transparent.
-
-    Raises:
-        ImageError: The picture has another size than the one that was fitted.
+    Opaque pixels stay the same to the bit. The rest of a hole that the square does not cover stays transparent.
     """
     whole = paste_back(result, replace(picture, alpha=None), placement)
     if picture.alpha is None:
         return picture.rgb
-    known = picture.alpha.point([255 if level >= 128 else 0 for level in range(256)])
+    known = picture.alpha.point([255 * (level >= 128) for level in range(256)])
     whole.paste(picture.rgb, mask=known)
     nothing = Picture(Image.new("RGB", picture.rgb.size))
     reached = paste_back(Image.new("RGB", (8, 8), "white"), nothing, placement).getchannel("R")

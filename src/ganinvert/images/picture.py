@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,13 +41,7 @@ _TURNS = {
 
 @dataclass(frozen=True)
 class Picture:
-    """An upright sRGB picture.
-
-    Attributes:
-        rgb: Colours, mode "RGB".
-        alpha: Transparency, mode "L", or None for an opaque picture.
-        notes: Remarks for the user about what reading left out.
-    """
+    """An upright sRGB picture: colours ("RGB"), transparency ("L") unless it is opaque, and remarks for the user."""
 
     rgb: Image.Image
     alpha: Image.Image | None = None
@@ -55,11 +49,7 @@ class Picture:
 
 
 def read(source: str | Path | bytes | BinaryIO, *, name: str = "") -> Picture:
-    """Read a picture from a file, from bytes, or from an open file such as standard input's buffer.
-
-    Args:
-        source: Path, content, or open file, which is read to its end.
-        name: Name of the picture in error messages; a path's own name by default.
+    """Read a picture from a file, from bytes, or from an open file; error messages tell its name.
 
     Raises:
         ImageError: The picture is missing, of a format not in `FORMATS`, truncated, a decompression bomb, or has a
@@ -83,29 +73,17 @@ def read(source: str | Path | bytes | BinaryIO, *, name: str = "") -> Picture:
 
 
 def from_pil(image: Image.Image, *, name: str = "the image") -> Picture:
-    """Convert any Pillow image to an upright sRGB `Picture`, without changing the image.
-
-    Args:
-        image: Image of any mode.
-        name: Name of the image in error messages.
+    """Convert a Pillow image of any mode to an upright sRGB `Picture`, without changing the image.
 
     Raises:
         ImageError: The image has a side under `MIN_SIDE` pixels, or its file is damaged.
     """
-    _require_size(image, name)
     with _decoding(name):
-        notes = _notes(image)
-        image.load()
-        return _upright_srgb(image, notes)
+        return _upright_srgb(image, name)
 
 
 def to_pil(pixels: NDArray[np.float32], alpha: Image.Image | None = None) -> Image.Image:
-    """Convert pixels to an 8-bit image, rounding to the nearest level.
-
-    Args:
-        pixels: Colours (3, h, w) in [0, 1]; other values are clamped, NaN becomes 0.
-        alpha: Transparency to attach, mode "L", of any size.
-    """
+    """Convert pixels (3, h, w) in [0, 1], or clamped to it, to an 8-bit image; its transparency may be of any size."""
     levels = np.rint(np.nan_to_num(pixels).clip(0, 1) * 255).astype(np.uint8)
     image = Image.fromarray(np.ascontiguousarray(levels.transpose(1, 2, 0)), "RGB")
     if alpha is not None:
@@ -173,20 +151,12 @@ def encode_thumbnail(image: Image.Image, *, side: int = 256) -> bytes:
 
 def _decode(file: BinaryIO, name: str) -> Picture:
     with _decoding(name):
-        image = Image.open(file, formats=[form for form in FORMATS if form in _openable()])
-        _require_size(image, name)
+        Image.init()  # lists the formats that this build of Pillow opens; without libavif it lacks AVIF
+        image = Image.open(file, formats=[form for form in FORMATS if form in Image.OPEN])
         transparent = image.info.get("transparency")
         if isinstance(transparent, tuple) and image.tile[0].args == "RGB;16B":
             image.info["transparency"] = tuple(level >> 8 for level in transparent)  # Pillow keeps the high bytes
-        notes = _notes(image)
-        image.load()
-        return _upright_srgb(image, notes)
-
-
-def _openable() -> Collection[str]:
-    """List the formats that this build of Pillow opens; without libavif it lacks AVIF."""
-    Image.init()
-    return Image.OPEN
+        return _upright_srgb(image, name)
 
 
 @contextmanager
@@ -218,20 +188,17 @@ def _decoding(name: str) -> Iterator[None]:
         ) from error
 
 
-def _require_size(image: Image.Image, name: str) -> None:
+def _upright_srgb(image: Image.Image, name: str) -> Picture:
     width, height = image.size
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"{name}: is only {width}×{height} pixels", hint=f"both sides need at least {MIN_SIDE} pixels")
-
-
-def _notes(image: Image.Image) -> list[str]:
+    notes = []
     # Phones write MPO files, whose second picture is a preview or a depth map.
     if getattr(image, "is_animated", False) and image.format != "MPO":
-        return ["several pages: the first is used" if image.format == "TIFF" else "animation: the first frame is used"]
-    return []
-
-
-def _upright_srgb(image: Image.Image, notes: list[str]) -> Picture:
+        notes += [
+            "several pages: the first is used" if image.format == "TIFF" else "animation: the first frame is used"
+        ]
+    image.load()
     profile, turn = image.info.get("icc_profile"), _turn(image)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         image = gray_to_8_bits(image)

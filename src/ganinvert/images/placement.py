@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +17,16 @@ from ganinvert.settings import FitMode
 _MAX_PADDED_PIXELS = 2**28
 """Limit that any real photo keeps, but not a strip of 8×10⁷ × 1 pixels, whose square has 6×10¹⁵."""
 
+_Borders = tuple[tuple[int, int], tuple[int, int]]
+
 
 @dataclass(frozen=True)
 class Placement:
     """Position of the generator's square in a picture, its frame.
 
     Positions are in the frame's pixels; (0, 0) is the top left corner of the top left pixel. The square may be turned,
-    may be a rectangle ("squash") and may reach beyond the frame ("pad").
-
-    Attributes:
-        frame: Width and height of the frame.
-        corner: Top left corner (x, y) of the square.
-        across: Vector from the top left to the top right corner.
-        down: Vector from the top left to the bottom left corner.
+    may be a rectangle ("squash") and may reach beyond the frame ("pad"). It has a top left corner (x, y), from which
+    the vectors `across` and `down` lead to the next ones.
     """
 
     frame: tuple[int, int]
@@ -62,14 +60,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Fit:
-    """A picture in the generator's square.
-
-    Attributes:
-        pixels: Colours (3, size, size) in [-1, 1], the generator's range.
-        alpha: Transparency in the same square, mode "L", or None.
-        note: Description of what was done to the picture, or "".
-        placement: Position of the square in the picture.
-    """
+    """A picture in the generator's square: pixels (3, r, r) in [-1, 1], transparency ("L"), and how it came there."""
 
     pixels: NDArray[np.float32]
     alpha: Image.Image | None
@@ -80,10 +71,7 @@ class Fit:
 def fit(picture: Picture, size: int, *, mode: FitMode = "crop") -> Fit:
     """Make a picture a square of `size` pixels, by an antialiased Lanczos resize.
 
-    Args:
-        picture: Picture of any size.
-        size: Resolution of the generator, in pixels.
-        mode: "crop" cuts out the centre square, "pad" repeats the edge, "squash" changes the aspect ratio.
+    The mode "crop" cuts out the centre square, "pad" repeats the edge, "squash" changes the aspect ratio.
 
     Raises:
         ImageError: The picture is too long to pad.
@@ -117,12 +105,7 @@ def place(picture: Picture, placement: Placement, size: int, *, note: str) -> Fi
     """Cut out any square and resize it to `size` pixels.
 
     Beyond the frame, a square on whole pixels repeats the edge; any other mirrors the picture, increasingly blurred.
-
-    Args:
-        picture: Picture to cut from.
-        placement: Position of the square in the picture.
-        size: Resolution of the generator, in pixels.
-        note: Description of the placement for the user.
+    The note describes the placement for the user.
     """
     width, height = picture.rgb.size
     steps = [note] if note else []
@@ -141,14 +124,9 @@ def _cut(image: Image.Image, placement: Placement, size: int) -> Image.Image:
     left, top, right, bottom = (round(edge) for edge in placement.box)
     if left < 0 or top < 0 or right > image.width or bottom > image.height:
         borders = ((max(0, -top), max(0, bottom - image.height)), (max(0, -left), max(0, right - image.width)))
-        array = np.asarray(image)
-        image = Image.fromarray(np.pad(array, _per_axis(borders, array), mode="edge"), image.mode)
-        left, top, right, bottom = (
-            left + borders[1][0],
-            top + borders[0][0],
-            right + borders[1][0],
-            bottom + borders[0][0],
-        )
+        image = _pad(image, borders, "edge")
+        (above, _), (before, _) = borders
+        left, top, right, bottom = left + before, top + above, right + before, bottom + above
     cut = image.crop((left, top, right, bottom))
     return cut if cut.size == (size, size) else cut.resize((size, size), Image.Resampling.LANCZOS)
 
@@ -172,15 +150,9 @@ def _cut_turned(image: Image.Image, placement: Placement, size: int) -> Image.Im
     region = _mirror(region, ((before_y, after_y), (before_x, after_x)), softness=0.03 * side / factor)
     samples = max(size, round(side / factor))
     origin = inner[0] - before_x * factor, inner[1] - before_y * factor
-    coefficients = tuple(
-        value
-        for axis in (0, 1)
-        for value in (
-            placement.across[axis] / samples / factor,
-            placement.down[axis] / samples / factor,
-            (placement.corner[axis] - origin[axis]) / factor,
-        )
-    )
+    coefficients: tuple[float, ...] = ()
+    for across, down, corner, begin in zip(placement.across, placement.down, placement.corner, origin, strict=True):
+        coefficients += (across / samples / factor, down / samples / factor, (corner - begin) / factor)
     turned = transform_affine(region, (samples, samples), coefficients)
     return turned if samples == size else turned.resize((size, size), Image.Resampling.LANCZOS)
 
@@ -195,12 +167,11 @@ def transform_affine(image: Image.Image, size: tuple[int, int], coefficients: tu
     return Image.merge(image.mode, rounded)
 
 
-def _mirror(image: Image.Image, borders: tuple[tuple[int, int], tuple[int, int]], *, softness: float) -> Image.Image:
+def _mirror(image: Image.Image, borders: _Borders, *, softness: float) -> Image.Image:
     """Add mirrored borders that get more blurred outwards, so that no second face appears there."""
     if not any(map(any, borders)):
         return image
-    array = np.asarray(image)
-    whole = Image.fromarray(np.pad(array, _per_axis(borders, array), mode="symmetric"), image.mode)
+    whole = _pad(image, borders, "symmetric")
     (top, _), (left, _) = borders
     x, y = np.arange(whole.width) - left, np.arange(whole.height) - top
     outside_x = np.maximum(np.maximum(-x, x - image.width + 1), 0)
@@ -210,5 +181,6 @@ def _mirror(image: Image.Image, borders: tuple[tuple[int, int], tuple[int, int]]
     return Image.composite(whole.filter(ImageFilter.GaussianBlur(softness)), whole, mask)
 
 
-def _per_axis(borders: tuple[tuple[int, int], tuple[int, int]], array: NDArray[np.uint8]) -> list[tuple[int, int]]:
-    return [*borders, (0, 0)][: array.ndim]
+def _pad(image: Image.Image, borders: _Borders, mode: Literal["edge", "symmetric"]) -> Image.Image:
+    array = np.asarray(image)
+    return Image.fromarray(np.pad(array, [*borders, (0, 0)][: array.ndim], mode=mode), image.mode)

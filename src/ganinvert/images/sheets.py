@@ -19,30 +19,22 @@ def grid(
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
 ) -> Image.Image:
-    """Draw square images in rows, enlarged by a whole factor to tiles of at least `TILE` pixels.
-
-    Args:
-        rows: Images of one size, the same number in every row.
-        row_labels: Labels to the left of the rows.
-        column_labels: Labels above the columns.
-    """
-    first = rows[0][0]
+    """Draw square images of one size in rows, enlarged by a whole factor to tiles of at least `TILE` pixels."""
+    first, columns = rows[0][0], len(rows[0])
     factor = max(1, -(-TILE // first.width))
     width, height = first.width * factor, first.height * factor
     font = ImageFont.load_default(_FONT_SIZE)
     widths = [font.getlength(line) for label in row_labels for line in label.splitlines()]
     left = int(max(widths, default=-2 * _GAP)) + 2 * _GAP
     top = _FONT_SIZE + 3 * _GAP if column_labels else 0
-    columns = len(rows[0])
     size = (left + columns * (width + _GAP) - _GAP, top + len(rows) * (height + _GAP) - _GAP)
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
     for n, label in enumerate(column_labels):
         draw.text((left + n * (width + _GAP) + width / 2, top / 2), label, "black", font, anchor="mm")
     for n, label in enumerate(row_labels):
-        draw.text(
-            (left - _GAP, top + n * (height + _GAP) + height / 2), label, "black", font, anchor="rm", align="right"
-        )
+        place = (left - _GAP, top + n * (height + _GAP) + height / 2)
+        draw.text(place, label, "black", font, anchor="rm", align="right")
     for i, row in enumerate(rows):
         for j, image in enumerate(row):
             tile = image.convert("RGB").resize((width, height), Image.Resampling.NEAREST)
@@ -51,13 +43,7 @@ def grid(
 
 
 def encode_animation(frames: Sequence[Image.Image], kind: str, *, milliseconds: int = 50) -> bytes:
-    """Encode an animation that repeats for ever.
-
-    Args:
-        frames: Images of one size.
-        kind: Format, "webp" (lossless) or "gif" (256 colours per frame).
-        milliseconds: Duration of a frame.
-    """
+    """Encode an animation that repeats for ever: "webp" (lossless) or "gif" (256 colours per frame)."""
     buffer = io.BytesIO()
     first, *rest = frames
     options = {"lossless": True} if kind == "webp" else {}

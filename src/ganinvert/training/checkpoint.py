@@ -55,11 +55,7 @@ class Checkpoint(Generic[Settings]):
     history: History
 
     def save(self, path: Path) -> None:
-        """Write atomically a file of plain tensors, strings and numbers.
-
-        Raises:
-            OutputError: The file cannot be written; an older one is as it was.
-        """
+        """Write atomically a file of plain tensors, strings and numbers."""
         # Not `asdict` of the whole, which would copy every tensor.
         content = {**vars(self), "settings": asdict(self.settings), "history": asdict(self.history)}
         buffer = io.BytesIO()
@@ -68,11 +64,7 @@ class Checkpoint(Generic[Settings]):
 
     @classmethod
     def load(cls, path: Path, settings: type[Settings]) -> Checkpoint[Settings]:
-        """Read a file written by `save`; nothing in it is executed.
-
-        Args:
-            path: File to read.
-            settings: Type of the settings of such a training.
+        """Read the file of a training with such settings; nothing in it is executed.
 
         Raises:
             InputError: The file is missing, damaged, or of another kind or version.

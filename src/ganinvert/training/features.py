@@ -36,7 +36,7 @@ class AlexNetFeatures(nn.Module):
             nn.ReLU(),
             nn.Conv2d(256, 256, 3, padding=1),
             nn.ReLU(),
-        )  # fmt: skip  (a line per block)
+        )
         state = TensorFile.load(paths.embedded("alexnet.safetensors")).tensors
         self.load_state_dict({key: tensor.float() for key, tensor in state.items()})
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None], persistent=False)
@@ -48,12 +48,12 @@ class AlexNetFeatures(nn.Module):
         if image.shape[-1] != size:
             image = F.interpolate(image, size=(size, size), mode="bilinear", antialias=image.shape[-1] > size)
         x = ((image + 1) / 2 - self.mean) / self.std
-        found = []
+        maps = []
         for layer in self.features:
             x = layer(x)
             if isinstance(layer, nn.ReLU):
-                found.append(x)
-        return found
+                maps.append(x)
+        return maps
 
 
 class FeatureHeads(nn.Module):
@@ -77,16 +77,11 @@ class FeatureHeads(nn.Module):
             )
             for _ in WIDTHS
         )
-        for mixer in self.mixers:
-            assert isinstance(mixer, nn.Conv2d)
-            nn.init.kaiming_normal_(mixer.weight, nonlinearity="linear")
-        self.network.requires_grad_(False)
-        self.mixers.requires_grad_(False)
+        for weight in self.mixers.requires_grad_(False).parameters():
+            nn.init.kaiming_normal_(weight, nonlinearity="linear")
 
     def forward(self, image: Tensor) -> Tensor:
         """Images (n, 3, r, r) in [-1, 1] to scores (n · positions,), higher for more real."""
         maps = self.network(image, max(image.shape[-1], self.SIZE))
-        scores = [
-            head(mixer(found)).flatten() for found, mixer, head in zip(maps, self.mixers, self.heads, strict=True)
-        ]
-        return torch.cat(scores).float()
+        each = zip(maps, self.mixers, self.heads, strict=True)
+        return torch.cat([head(mixer(features)).flatten() for features, mixer, head in each]).float()
