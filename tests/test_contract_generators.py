@@ -128,10 +128,10 @@ def test_changes_of_zero_give_the_same_bits(case: tuple[Generator, str, Tensor])
 def test_labels_give_views_of_their_own(name: str) -> None:
     generator = GENERATORS[name]
     with pytest.raises(UsageError, match="has no class"):
-        generator.given(generator.spec.classes)
-    if generator.spec.classes:
+        generator.given(generator.classes)
+    if generator.classes:
         codes = generator.space().sample(1, torch.Generator())
-        views = [generator.given(label) for label in range(generator.spec.classes)]
+        views = [generator.given(label) for label in range(generator.classes)]
         assert len({view.digest for view in (generator, *views)}) == len(views) + 1
         assert torch.equal(views[0](codes), generator(codes))
         assert not torch.equal(views[1](codes), generator(codes))

@@ -79,7 +79,7 @@ def encoder_of(generator: Generator) -> Encoder:
         WeightsError: There is none, or it belongs to other weights.
     """
     if generator not in _ENCODERS:
-        _ENCODERS[generator] = load_encoder(generator.spec.file or generator.name, generator=generator)
+        _ENCODERS[generator] = load_encoder(generator.file or generator.name, generator=generator)
     return _ENCODERS[generator].to(next(generator.parameters()).device)
 
 

@@ -77,7 +77,7 @@ def resolve(
     source = ""
     if settings.tuning is not None and settings.tuning.cohesion:
         source = "samples" if images is None else images.sha256
-    licence = generator.spec.licence
+    licence = generator.licence
     return ResolvedSettings(
         settings, layer, partition, generator.digest, licence, networks, source, device, dtype, remark, images
     )

@@ -138,7 +138,7 @@ class Inverter:
             picture = self.task.open(images.from_pil(picture), None)
         side = self.task.side(picture, self.generator.resolution)
         fitted, remarks = Alignment(self.request.align, self.request.face).fit(
-            picture, side, mode=self.request.fit, knows_faces=self.generator.spec.knows_faces
+            picture, side, mode=self.request.fit, knows_faces=self.generator.knows_faces
         )
         prepared = self.task.prepare(picture, fitted, remarks=(*remarks, self.resolved.remark))
         if not self.request.paste_back:
