@@ -28,7 +28,7 @@ class PhotoSession(Session[PreparedImage]):
     """A loaded generator that does a task for photos.
 
     Args:
-        request: What is to be done.
+        request: Request of the batch.
         inverter: Session of the request's own `Request`, if it is open already.
     """
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
 from ganinvert.cli._training import print_folder_notes, print_paths, run_training, settings_for, with_settings
@@ -22,7 +21,7 @@ DEFAULT = EncoderTraining()
 @with_settings(EncoderTraining)
 def train_encoder(
     *,
-    generator: methods.Generator = None,
+    generator: options.Generator = None,
     reals: Annotated[
         Path | None,
         options.opt(
