@@ -28,7 +28,7 @@ def main(shared: Path) -> None:
     """Write every embedded file."""
     generator = read_generator(shared / "portraits64" / "generator.pth")
     TensorFile(
-        generator.state,
+        generator.state_dict(),
         {
             "kind": "pggan-generator",
             "name": DEFAULT_GENERATOR,

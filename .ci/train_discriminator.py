@@ -17,8 +17,7 @@ import torch
 
 from ganinvert import paths
 from ganinvert.devices import resolve_device, resolve_precision
-from ganinvert.generators import load_generator
-from ganinvert.generators.pggan import DiscriminatorWeights, rounded
+from ganinvert.generators import PGGANDiscriminator, load_generator
 from ganinvert.images.folder import ImageFolder
 from ganinvert.settings import DEFAULT_GENERATOR, Training
 from ganinvert.training import GeneratorTrainer
@@ -52,7 +51,9 @@ def main() -> None:
             print(f"{trainer.images_seen} images, loss {float(loss):.3f}", flush=True)
         if trainer.steps % 100 == 0 or time.monotonic() >= end:
             torch.save(trainer.state(), arguments.state)
-    about = {
+    discriminator = PGGANDiscriminator(generator.architecture)
+    discriminator.load_state_dict(trainer.discriminator.export())
+    discriminator.about = {
         "name": DEFAULT_GENERATOR,
         "licence": "MIT; trained on CC BY 3.0, CC0 and public domain photographs, credits in portraits-credits.csv",
         "origin": f"trained against the fixed generator {DEFAULT_GENERATOR} on {len(images.training)} portraits of"
@@ -61,8 +62,7 @@ def main() -> None:
         "generator": generator.digest,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    weights = DiscriminatorWeights(rounded(trainer.discriminator.export(), "float16"), generator.architecture, about)
-    weights.save(paths.embedded(f"{DEFAULT_GENERATOR}.discriminator.safetensors"), stored="float16")
+    discriminator.save(paths.embedded(f"{DEFAULT_GENERATOR}.discriminator.safetensors"), stored="float16")
 
 
 if __name__ == "__main__":

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganinvert.errors import MissingNetworkError
-from ganinvert.generators import Activations, Family, Generator, GeneratorSpec, LatentSpace, LayerInfo, NormalSpace
+from ganinvert.generators import Activations, Family, Generator, LatentSpace, LayerInfo, NormalSpace
 from ganinvert.weights import TensorFile, digest
 from ganinvert.weights.reading import WeightsFile
 
@@ -48,7 +46,7 @@ class StyleToy(Generator):
         self.convolutions = nn.ModuleList(nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1) for _ in range(LAYERS))
         self.scales = nn.ModuleList(nn.Linear(STYLE, CHANNELS) for _ in range(LAYERS))
         self.rgb = nn.ModuleList(nn.Conv2d(CHANNELS, 3, 1) for _ in range(LAYERS))
-        self.spec, self.resolution, self.num_layers = GeneratorSpec(), 16, LAYERS
+        self.resolution, self.num_layers = 16, LAYERS
         self.spaces = {
             "z": NormalSpace("z", STYLE),
             "w": MappedSpace("w", self.mapping),
@@ -102,7 +100,7 @@ class ClassToy(Generator):
         self.convolutions = nn.ModuleList(nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1) for _ in range(LAYERS))
         self.scales = nn.ModuleList(nn.Linear(STYLE + 2, CHANNELS) for _ in range(LAYERS))
         self.rgb = nn.Conv2d(CHANNELS, 3, 1)
-        self.spec, self.resolution, self.num_layers = GeneratorSpec(classes=CLASSES), 16, LAYERS
+        self.classes, self.resolution, self.num_layers = CLASSES, 16, LAYERS
         self.spaces = {"z": NormalSpace("z", STYLE), "z+class": NormalSpace("z+class", STYLE + 2)}
 
     def layer_info(self, layer: int) -> LayerInfo:
@@ -137,35 +135,19 @@ class ClassToy(Generator):
         return {name: value for name, value in self.named_parameters() if name.rpartition(".")[0] in used}
 
 
-@dataclass(frozen=True)
-class ToyWeights:
-    """Weights of a toy generator."""
-
-    resolution: ClassVar[int] = 16
-    family: str
-    state: Mapping[str, Tensor]
-    name: str
-    digest: str
-    about: Mapping[str, str]
-
-
 def toy_family(name: str, network: type[Generator]) -> Family:
-    """All that there is to a family: it recognises, reads and builds."""
+    """All that there is to a family: it recognises and reads."""
 
-    def read(file: WeightsFile, called: str) -> ToyWeights:
-        return ToyWeights(name, file.state, called, file.digest, file.about)
-
-    def build(weights: ToyWeights) -> Generator:
+    def read(file: WeightsFile, called: str) -> Generator:
         generator = network()
-        generator.load_state_dict(dict(weights.state))
-        spec = generator.spec
-        spec.name, spec.digest, spec.about = weights.name, weights.digest, weights.about
+        generator.load_state_dict(dict(file.state))
+        generator.name, generator.digest, generator.about = called, file.digest, file.about
         return generator.requires_grad_(False).eval()
 
     def none(_: object) -> Any:
         raise MissingNetworkError("holds no other network", hint="toys have none")
 
-    return Family(name, lambda file: file.about.get("kind") == name, read, build, none, none, none, none)
+    return Family(lambda file: file.about.get("kind") == name, read, none, none)
 
 
 TOYS = {"style": StyleToy, "class": ClassToy}
@@ -177,7 +159,7 @@ def toy(name: str, seed: int = 0) -> Generator:
         torch.manual_seed(seed)
         generator = TOYS[name]()
         nn.init.normal_(generator.get_parameter("constant" if name == "style" else "first.weight"))
-    generator.spec.name, generator.spec.digest = name, digest(generator.state_dict())
+    generator.name, generator.digest = name, digest(generator.state_dict())
     return generator.requires_grad_(False).eval()
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from ganinvert import LatentBundle, load_generator
 from ganinvert.cli._bundles import as_made
 from ganinvert.generators import Encoder, PGGANDiscriminator, PGGANEncoder, PGGANGenerator
-from ganinvert.generators.pggan import DiscriminatorWeights, EncoderArchitecture, EncoderWeights
+from ganinvert.generators.pggan import EncoderArchitecture
 from ganinvert.metrics import to_unit
 from ganinvert.settings import METHODS, preset_of
 from ganinvert.weights import registry
@@ -33,12 +33,9 @@ def known(generator: list[str], small: PGGANGenerator, data_dir: Path) -> list[s
     with torch.random.fork_rng():
         torch.manual_seed(0)
         discriminator, encoder = PGGANDiscriminator(small.architecture), _encoder()
-    DiscriminatorWeights(discriminator.state_dict(), small.architecture).save(
-        folder / "small.discriminator.safetensors"
-    )
-    EncoderWeights(encoder.state_dict(), encoder.architecture, load_generator("small").digest).save(
-        folder / "small.encoder.safetensors"
-    )
+    discriminator.save(folder / "small.discriminator.safetensors")
+    encoder.digest = load_generator("small").digest
+    encoder.save(folder / "small.encoder.safetensors")
     assert registry.names() == ["small"]
     return ["-g", "small"]
 

@@ -128,10 +128,10 @@ def test_changes_of_zero_give_the_same_bits(case: tuple[Generator, str, Tensor])
 def test_labels_give_views_of_their_own(name: str) -> None:
     generator = GENERATORS[name]
     with pytest.raises(UsageError, match="has no class"):
-        generator.given(generator.spec.classes)
-    if generator.spec.classes:
+        generator.given(generator.classes)
+    if generator.classes:
         codes = generator.space().sample(1, torch.Generator())
-        views = [generator.given(label) for label in range(generator.spec.classes)]
+        views = [generator.given(label) for label in range(generator.classes)]
         assert len({view.digest for view in (generator, *views)}) == len(views) + 1
         assert torch.equal(views[0](codes), generator(codes))
         assert not torch.equal(views[1](codes), generator(codes))
@@ -147,8 +147,8 @@ def test_what_no_generator_has_is_refused(name: str) -> None:
 
 
 CODES = {
-    "latent": lambda space: Latent(SingleCode(init="random"), space),
-    "residuals": lambda space: Residuals(LayerResiduals(layer=2, init="random"), space),
+    "latent": lambda space: Latent(SingleCode(init="random"), space=space),
+    "residuals": lambda space: Residuals(LayerResiduals(layer=2, init="random"), space=space),
     "composition": lambda space: Composition(PmSFC(2, 2, candidates=4), HALVES, space),
     "activations": lambda space: _FreeActivations(space),
 }

@@ -213,9 +213,9 @@ def face_file(small_file: Path, tmp_path: Path) -> Path:
 
 
 def test_generators_of_aligned_faces_are_known(small_file: Path, face_file: Path, portraits: PGGANGenerator) -> None:
-    assert portraits.spec.knows_faces
-    assert load_generator(face_file).spec.knows_faces
-    assert not load_generator(small_file).spec.knows_faces
+    assert portraits.knows_faces
+    assert load_generator(face_file).knows_faces
+    assert not load_generator(small_file).knows_faces
     assert {name for name, entry in CATALOG.items() if entry.domain == ALIGNED_FACES} == {
         "celebahq-1024",
         "celebahq-512",

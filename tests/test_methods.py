@@ -12,7 +12,6 @@ from ganinvert.errors import UsageError, WeightsError
 from ganinvert.generators import (
     Activations,
     Generator,
-    GeneratorSpec,
     LayerInfo,
     NormalSpace,
     PGGANGenerator,
@@ -51,7 +50,7 @@ class Expansive(Generator):
     def __init__(self, latent: int, *, seed: int = 0, smooth: bool = False) -> None:
         super().__init__()
         rng = torch.Generator().manual_seed(seed)
-        self.spec, self.resolution, self.num_layers = GeneratorSpec("toy"), 8, 0
+        self.name, self.resolution, self.num_layers = "toy", 8, 0
         self.spaces = {"z": NormalSpace("z", latent)}
         self.first = torch.nn.Parameter(torch.randn(48, latent, generator=rng) / 48**0.5, requires_grad=False)
         self.second = torch.nn.Parameter(torch.randn(192, 48, generator=rng) / 192**0.5, requires_grad=False)

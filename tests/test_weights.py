@@ -39,7 +39,7 @@ def test_lower_outputs_and_a_bias_per_channel_are_understood(small: PGGANGenerat
     raw["layer0.wscale.bias"] = torch.arange(10.0)
     raw["output0.conv.weight"], raw["output0.wscale.bias"] = torch.ones(3, 9, 1, 1), torch.zeros(3)
     torch.save(raw, tmp_path / "g.pth")
-    assert torch.equal(read_generator(tmp_path / "g.pth").state["layers.0.bias"][:, 2, 1], torch.arange(10.0))
+    assert torch.equal(read_generator(tmp_path / "g.pth").state_dict()["layers.0.bias"][:, 2, 1], torch.arange(10.0))
 
 
 def test_own_files_keep_everything(small: PGGANGenerator, small_file: Path) -> None:

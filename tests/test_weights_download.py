@@ -290,7 +290,8 @@ def test_a_changed_copy_in_the_cache_is_deleted(server: Server, tmp_path: Path, 
     assert not path.exists()
     # A whole, valid file of another network under the name is no better.
     obtain(entry, store, retry=QUICK)
-    replacement = replace(load_cached(entry, store), state=checkpoints.network(8, seed=5).state_dict())
+    replacement = load_cached(entry, store)
+    replacement.load_state_dict(checkpoints.network(8, seed=5).state_dict())
     replacement.save(path)
     with pytest.raises(WeightsError, match="its digest is"):
         verify(entry, store)

@@ -22,7 +22,7 @@ def test_the_shared_genforce_checkpoint_gives_its_images(assets: Path) -> None:
     folder = assets / "portraits64"
     generator = load_generator(folder / "generator.pth")
     z, expected = (torch.from_numpy(np.load(folder / name)) for name in ("check_z.npy", "check_images.npy"))
-    assert generator.spec.about["format"] == "genforce"
+    assert generator.about["format"] == "genforce"
     torch.testing.assert_close(generator(z), expected, rtol=0, atol=1e-4)
 
 

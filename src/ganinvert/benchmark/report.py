@@ -146,7 +146,7 @@ class Report:
             "intervals": f"bootstrap of the mean difference: {LEVEL:.0%}, {RESAMPLES} resamples, seed {BOOTSTRAP_SEED}",
             "device": str(inverter.device),
             "threads": torch.get_num_threads(),
-            "dtype": str(inverter.resolved.dtype).removeprefix("torch."),
+            "dtype": str(inverter.dtype).removeprefix("torch."),
             "python": platform.python_version(),
             **{package: version(package) for package in PACKAGES},
             "command": shlex.join(["ganinvert", *sys.argv[1:]]),
@@ -159,7 +159,7 @@ class Report:
             f" {candidates[0].label}, photo by photo, with their 95 % intervals.",
             "All photos are resized to the generator's square, and metrics are those of 8-bit images of that size.",
         ]
-        remarks = [candidate.inverter.resolved.remark for candidate in candidates]
+        remarks = [candidate.inverter.remark for candidate in candidates]
         notes += dict.fromkeys(remark for remark in remarks if remark)
         if "layer" in candidates[0].point:
             notes.append("Subspaces are random ones of equal sizes: most layers were never discovered.")

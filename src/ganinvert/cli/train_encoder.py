@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
 from ganinvert.cli._options import IO, opt
@@ -25,7 +24,7 @@ FILE = "NAME.encoder.safetensors"
 @with_settings(EncoderTraining)
 def train_encoder(
     *,
-    generator: methods.Generator = None,
+    generator: options.Generator = None,
     reals: Annotated[Path | None, opt(IO, "--reals", help=REALS, metavar="FOLDER", show_default="samples only")] = None,
     target: Annotated[
         Path | None, opt(IO, "--output", "-o", help="File of the encoder.", metavar="FILE", show_default=FILE)

@@ -5,48 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from ganinvert import paths
 from ganinvert.errors import MissingNetworkError, WeightsError
-from ganinvert.generators.activations import Activations
-from ganinvert.generators.base import Discriminator, Encoder, Generator, GeneratorSpec, LayerInfo
+from ganinvert.generators.activations import Activations as Activations
+from ganinvert.generators.base import Discriminator as Discriminator
+from ganinvert.generators.base import Encoder as Encoder
+from ganinvert.generators.base import Generator as Generator
+from ganinvert.generators.base import LayerInfo as LayerInfo
 from ganinvert.generators.checks import check_render
-from ganinvert.generators.families import FAMILIES, Family, family, read_discriminator, read_encoder, read_generator
+from ganinvert.generators.families import FAMILIES as FAMILIES
+from ganinvert.generators.families import Family as Family
+from ganinvert.generators.families import read_discriminator as read_discriminator
+from ganinvert.generators.families import read_encoder as read_encoder
+from ganinvert.generators.families import read_generator as read_generator
 from ganinvert.generators.fetch import load_cached, obtain
-from ganinvert.generators.latents import LatentSpace, NormalSpace
-from ganinvert.generators.pggan import PGGANDiscriminator, PGGANEncoder, PGGANGenerator
-from ganinvert.generators.tuned import TunedGenerator, blended
+from ganinvert.generators.latents import LatentSpace as LatentSpace
+from ganinvert.generators.latents import NormalSpace as NormalSpace
+from ganinvert.generators.pggan import PGGANDiscriminator as PGGANDiscriminator
+from ganinvert.generators.pggan import PGGANEncoder as PGGANEncoder
+from ganinvert.generators.pggan import PGGANGenerator as PGGANGenerator
+from ganinvert.generators.tuned import TunedGenerator as TunedGenerator
+from ganinvert.generators.tuned import blended as blended
 from ganinvert.settings import DEFAULT_GENERATOR
 from ganinvert.weights import registry
 from ganinvert.weights.catalog import ALIGNED_FACES, CATALOG, CONVOLUTIONS
 from ganinvert.weights.store import Store
 
-T = TypeVar("T")
-
-__all__ = [
-    "FAMILIES",
-    "Activations",
-    "Discriminator",
-    "Encoder",
-    "Family",
-    "Generator",
-    "GeneratorSpec",
-    "LatentSpace",
-    "LayerInfo",
-    "NormalSpace",
-    "PGGANDiscriminator",
-    "PGGANEncoder",
-    "PGGANGenerator",
-    "TunedGenerator",
-    "blended",
-    "load_discriminator",
-    "load_encoder",
-    "load_generator",
-    "read_discriminator",
-    "read_encoder",
-    "read_generator",
-]
+N = TypeVar("N", Discriminator, Encoder)
 
 
 def load_generator(name: str | Path = DEFAULT_GENERATOR) -> Generator:
@@ -61,8 +48,8 @@ def load_generator(name: str | Path = DEFAULT_GENERATOR) -> Generator:
         WeightsError: No such generator or file, it cannot be fetched, or the file is damaged or incomplete.
     """
     if str(name) == DEFAULT_GENERATOR:
-        weights = read_generator(paths.embedded(f"{name}.safetensors"), name=str(name))
-        return _checked(weights, domain=ALIGNED_FACES)
+        embedded = read_generator(paths.embedded(f"{name}.safetensors"), name=str(name))
+        return _checked(embedded, domain=ALIGNED_FACES)
     if (entry := CATALOG.get(str(name))) is not None:
         if entry.network in CONVOLUTIONS:
             raise WeightsError(f"{name} is not a generator", hint="it is a network that compares images")
@@ -73,7 +60,7 @@ def load_generator(name: str | Path = DEFAULT_GENERATOR) -> Generator:
         return _checked(read_generator(trained, name=str(name)))
     registry.require_known(name)
     generator = _checked(read_generator(Path(name)))
-    generator.spec.file = Path(name)
+    generator.file = Path(name)
     return generator
 
 
@@ -89,15 +76,15 @@ def load_discriminator(name: str | Path = DEFAULT_GENERATOR) -> Discriminator:
         MissingNetworkError: The generator has none.
         WeightsError: The file holds none, or is damaged or incomplete.
     """
-    weights = _first(read_discriminator, _companions(name, "discriminator"))
-    if weights is None:
+    discriminator = _first(read_discriminator, _companions(name, "discriminator"))
+    if discriminator is None:
         anew = f"`ganinvert fetch-weights --remove {name}` and fetching it again keeps one if its file has one, "
         raise MissingNetworkError(
             f"{Path(name).name} has no discriminator",
             hint=f"{anew if str(name) in CATALOG else ''}`ganinvert train` makes one with its generators, and"
             f" {DEFAULT_GENERATOR} has one",
         )
-    return family(weights.family).build_discriminator(weights)
+    return discriminator
 
 
 def load_encoder(name: str | Path = DEFAULT_GENERATOR, *, generator: Generator | None = None) -> Encoder:
@@ -112,19 +99,18 @@ def load_encoder(name: str | Path = DEFAULT_GENERATOR, *, generator: Generator |
         MissingNetworkError: The generator has none.
         WeightsError: The file holds none, is damaged or incomplete, or belongs to another generator.
     """
-    weights = _first(read_encoder, _companions(name, "encoder"))
-    if weights is None:
+    encoder = _first(read_encoder, _companions(name, "encoder"))
+    if encoder is None:
         raise MissingNetworkError(
             f"{Path(name).name} has no encoder",
             hint=f"`ganinvert train-encoder -g {name}` makes one, and {DEFAULT_GENERATOR} has one",
         )
-    encoder = family(weights.family).build_encoder(weights)
     if generator is not None and encoder.digest != generator.digest:
         raise WeightsError(
             f"the encoder found for {Path(name).name} belongs to another generator than {generator.name}",
             hint=f"`ganinvert train-encoder -g {generator.name}` makes one",
         )
-    return encoder.requires_grad_(False).eval()
+    return encoder
 
 
 def _companions(name: str | Path, kind: Literal["discriminator", "encoder"]) -> list[Path]:
@@ -149,7 +135,7 @@ def _companions(name: str | Path, kind: Literal["discriminator", "encoder"]) -> 
     return [place for place in places if place is not None and place.is_file()]
 
 
-def _first(read: Callable[[Path], T], places: Sequence[Path]) -> T | None:
+def _first(read: Callable[[Path], N], places: Sequence[Path]) -> N | None:
     """Read the first file that holds such a network."""
     for place in places:
         with suppress(MissingNetworkError):
@@ -157,8 +143,7 @@ def _first(read: Callable[[Path], T], places: Sequence[Path]) -> T | None:
     return None
 
 
-def _checked(weights: Any, *, domain: str = "") -> Generator:
-    generator = family(weights.family).build(weights)
-    generator.spec.domain = domain
+def _checked(generator: Generator, *, domain: str = "") -> Generator:
+    generator.domain = domain
     check_render(generator)
     return generator

@@ -6,9 +6,10 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from types import MappingProxyType
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from ganinvert.errors import UsageError
 from ganinvert.generators.activations import Activations
 from ganinvert.generators.latents import LatentSpace
+from ganinvert.settings import StoredPrecision
+from ganinvert.weights import TensorFile
 from ganinvert.weights.catalog import ALIGNED_FACES
 
 
@@ -27,25 +30,60 @@ class LayerInfo:
     size: int
 
 
-@dataclass
-class GeneratorSpec:
-    """Identity of a generator.
+class Network(nn.Module):
+    """A network that a file holds.
+
+    Attributes:
+        kind: Name of the kind of network in the file's header.
+        about: Notes of the file, such as licence, origin and domain.
+    """
+
+    kind: ClassVar[str] = ""
+    about: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def header(self) -> Mapping[str, str]:
+        """Entries of the file that tell kind and architecture."""
+        return {"kind": self.kind}
+
+    def save(self, path: Path, *, stored: StoredPrecision = "float32") -> None:
+        """Write a safetensors file, atomically.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        dtype = torch.float16 if stored == "float16" else torch.float32
+        tensors = {key: tensor.to(dtype) for key, tensor in self.state_dict().items()}
+        TensorFile(tensors, {**self.about, **self.header}).save(path)
+
+
+class Generator(Network, ABC):
+    """A frozen network from codes to images that can be cut after any layer l in 0 … num_layers.
+
+    A code of one of the `spaces` gives `styles`; they `begin` the activations at layer 0, before the first
+    convolution; `carry` brings activations from layer to layer, and `to_image` ends. Everything else is derived.
 
     Attributes:
         name: Name in outputs.
         digest: Digest of the weights, to which subspaces and bundles are tied; a class label changes it.
-        about: Notes of the file, such as licence, origin and domain.
         file: File that the generator was read from if it was chosen by its path; None for one with a name.
         domain: Images that the generator shows, as the catalogue says.
+        spaces: Latent spaces by name; the first one is the native one.
+        resolution: Side of the image in pixels.
+        num_layers: Number of layers of the synthesis.
         classes: Number of class labels; 0 for generators without classes.
+        label: Class label of a class-conditional generator.
     """
 
     name: str = "unnamed"
     digest: str = ""
-    about: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
     domain: str = ""
+    spaces: Mapping[str, LatentSpace]
+    resolution: int
+    num_layers: int
     classes: int = 0
+    label: int = 0
 
     @property
     def licence(self) -> str:
@@ -56,37 +94,6 @@ class GeneratorSpec:
     def knows_faces(self) -> bool:
         """True if the generator shows faces in the square of CelebA-HQ and FFHQ, as far as is known."""
         return (self.domain or self.about.get("domain", "")) == ALIGNED_FACES
-
-
-class Generator(nn.Module, ABC):
-    """A frozen network from codes to images that can be cut after any layer l in 0 … num_layers.
-
-    A code of one of the `spaces` gives `styles`; they `begin` the activations at layer 0, before the first
-    convolution; `carry` brings activations from layer to layer, and `to_image` ends. Everything else is derived.
-
-    Attributes:
-        spec: Identity of the generator.
-        spaces: Latent spaces by name; the first one is the native one.
-        resolution: Side of the image in pixels.
-        num_layers: Number of layers of the synthesis.
-        label: Class label of a class-conditional generator.
-    """
-
-    spec: GeneratorSpec
-    spaces: Mapping[str, LatentSpace]
-    resolution: int
-    num_layers: int
-    label: int = 0
-
-    @property
-    def name(self) -> str:
-        """Name in outputs."""
-        return self.spec.name
-
-    @property
-    def digest(self) -> str:
-        """Digest of the weights."""
-        return self.spec.digest
 
     @property
     def edit_layer(self) -> int:
@@ -99,8 +106,7 @@ class Generator(nn.Module, ABC):
         Raises:
             UsageError: The generator has no such space.
         """
-        if not name:
-            return next(iter(self.spaces.values()))
+        name = name or next(iter(self.spaces))
         if name not in self.spaces:
             raise UsageError(f"{self.name} has no latent space {name}", hint=f"choose from {', '.join(self.spaces)}")
         return self.spaces[name]
@@ -178,14 +184,11 @@ class Generator(nn.Module, ABC):
         Raises:
             UsageError: The generator has no such class.
         """
-        if not 0 <= label < self.spec.classes:
-            raise UsageError(
-                f"{self.name} has no class {label}",
-                hint=f"its classes are 0 … {self.spec.classes - 1}" if self.spec.classes else "it has no classes",
-            )
+        if not 0 <= label < self.classes:
+            hint = f"its classes are 0 … {self.classes - 1}" if self.classes else "it has no classes"
+            raise UsageError(f"{self.name} has no class {label}", hint=hint)
         view = copy(self)
-        view.label, view.spec = label, copy(self.spec)
-        view.spec.digest = hashlib.sha256(f"{self.digest} {label}".encode()).hexdigest()
+        view.label, view.digest = label, hashlib.sha256(f"{self.digest} {label}".encode()).hexdigest()
         return view
 
     def check_layer(self, layer: int) -> None:
@@ -195,12 +198,11 @@ class Generator(nn.Module, ABC):
             UsageError: `layer` is outside 0 … num_layers.
         """
         if not 0 <= layer <= self.num_layers:
-            raise UsageError(
-                f"layer {layer} does not exist in {self.name}", hint=f"its layers are 0 … {self.num_layers}"
-            )
+            hint = f"its layers are 0 … {self.num_layers}"
+            raise UsageError(f"layer {layer} does not exist in {self.name}", hint=hint)
 
 
-class Discriminator(nn.Module, ABC):
+class Discriminator(Network, ABC):
     """A network that scores how real images are.
 
     Attributes:
@@ -230,20 +232,18 @@ class Discriminator(nn.Module, ABC):
             value.zero_()
 
 
-class Encoder(nn.Module, ABC):
+class Encoder(Network, ABC):
     """A network that predicts codes and activations of a generator from images.
 
     Attributes:
         digest: Digest of the generator that it was trained with; empty before training.
         space: Name of the latent space of the codes.
         layer: Layer of the activations.
-        about: Notes of the file, such as licence and origin.
     """
 
-    digest: str
+    digest: str = ""
     space: str
     layer: int
-    about: Mapping[str, str]
 
     @abstractmethod
     def forward(self, image: Tensor) -> tuple[Tensor, Activations]:

@@ -1,4 +1,4 @@
-"""Families of generators: how each recognises and reads its files, and builds its networks."""
+"""Families of generators: how each recognises and reads its files."""
 
 from __future__ import annotations
 
@@ -7,66 +7,38 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any
+from typing import TypeVar
 
 from ganinvert.errors import WeightsError
 from ganinvert.generators.base import Discriminator, Encoder, Generator
 from ganinvert.weights.reading import WeightsFile, naming
 
+N = TypeVar("N")
+
 
 @dataclass(frozen=True)
 class Family:
-    """A family of generators. What it reads, weights of its own type, it builds.
-
-    Weights have the `family`'s name; those of a generator also `name`, `digest`, `about`, `architecture.resolution` and
-    `save(path)`.
+    """A family of generators.
 
     Attributes:
-        name: Name of the family.
         recognises: Tells whether a file holds one of its networks.
-        read_generator: Reads the weights of a generator with the name it shall have.
-        build: Builds a frozen generator.
-        read_discriminator: Reads the weights of a discriminator.
-        build_discriminator: Builds a frozen discriminator.
-        read_encoder: Reads the weights of an encoder.
-        build_encoder: Builds an encoder.
+        read_generator: Builds a frozen generator from a file, with the name it shall have.
+        read_discriminator: Builds a frozen discriminator from a file.
+        read_encoder: Builds a frozen encoder from a file.
     """
 
-    name: str
     recognises: Callable[[WeightsFile], bool]
-    read_generator: Callable[[WeightsFile, str], Any]
-    build: Callable[[Any], Generator]
-    read_discriminator: Callable[[WeightsFile], Any]
-    build_discriminator: Callable[[Any], Discriminator]
-    read_encoder: Callable[[WeightsFile], Any]
-    build_encoder: Callable[[Any], Encoder]
+    read_generator: Callable[[WeightsFile, str], Generator]
+    read_discriminator: Callable[[WeightsFile], Discriminator]
+    read_encoder: Callable[[WeightsFile], Encoder]
 
 
 FAMILIES: dict[str, str | Family] = {"pggan": "ganinvert.generators.pggan:PGGAN"}
 """Families by name, or where they are; the first one explains why a file of no family is refused."""
 
 
-def family(name: str) -> Family:
-    """Find a family by name."""
-    entry = FAMILIES[name]
-    found: Family = resolve_name(entry) if isinstance(entry, str) else entry
-    return found
-
-
-def family_of(file: WeightsFile) -> Family:
-    """Find the family of a file, by its content."""
-    families = [family(name) for name in FAMILIES]
-    if len(families) == 1:
-        return families[0]
-    for each in families:
-        with suppress(WeightsError):  # the first family explains what is wrong
-            if each.recognises(file):
-                return each
-    return families[0]
-
-
-def read_generator(path: Path, *, name: str | None = None) -> Any:
-    """Read the weights of a generator from a file of ganinvert, or of another program that a family knows.
+def read_generator(path: Path, *, name: str | None = None) -> Generator:
+    """Read a frozen generator from a file of ganinvert, or of another program that a family knows.
 
     Args:
         path: Path of the file.
@@ -78,17 +50,24 @@ def read_generator(path: Path, *, name: str | None = None) -> Any:
     return _read(path, lambda family, file: family.read_generator(file, name or path.stem))
 
 
-def read_discriminator(path: Path) -> Any:
-    """Read the weights of a discriminator; see `read_generator`, and `MissingNetworkError` if the file holds none."""
+def read_discriminator(path: Path) -> Discriminator:
+    """Read a frozen discriminator; see `read_generator`, and `MissingNetworkError` if the file holds none."""
     return _read(path, lambda family, file: family.read_discriminator(file))
 
 
-def read_encoder(path: Path) -> Any:
-    """Read the weights of an encoder; see `read_generator`, and `MissingNetworkError` if the file holds none."""
+def read_encoder(path: Path) -> Encoder:
+    """Read a frozen encoder; see `read_generator`, and `MissingNetworkError` if the file holds none."""
     return _read(path, lambda family, file: family.read_encoder(file))
 
 
-def _read(path: Path, read: Callable[[Family, WeightsFile], Any]) -> Any:
+def _read(path: Path, read: Callable[[Family, WeightsFile], N]) -> N:
     with naming(path):
         file = WeightsFile.open(path)
-        return read(family_of(file), file)
+        families = [resolve_name(entry) if isinstance(entry, str) else entry for entry in FAMILIES.values()]
+        for family in families if len(families) > 1 else ():
+            with suppress(WeightsError):  # of reading the content, which the first family explains
+                if family.recognises(file):
+                    break
+        else:
+            family = families[0]
+        return read(family, file)

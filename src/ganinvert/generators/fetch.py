@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from ganinvert.errors import WeightsError
+from ganinvert.generators.base import Generator
 from ganinvert.generators.checks import check_fingerprints, check_render
-from ganinvert.generators.families import family, read_discriminator, read_generator
+from ganinvert.generators.families import read_discriminator, read_generator
 from ganinvert.weights import TensorFile, digest, read_perceptual
 from ganinvert.weights.catalog import CONVOLUTIONS, Entry, Source
 from ganinvert.weights.store import Store, etag_path, is_offline
@@ -114,29 +114,27 @@ def verify(entry: Entry, store: Store) -> int:
         if entry.network in CONVOLUTIONS:
             _require_pinned(entry, store, TensorFile.load(store.path(entry)).digest)
             return 0
-        weights = load_cached(entry, store)
-        generator = family(weights.family).build(weights)
+        generator = load_cached(entry, store)
         check_render(generator)
         if (companion := store.companion(entry, "discriminator")).exists():
-            discriminator = read_discriminator(companion)
-            family(discriminator.family).build_discriminator(discriminator)
+            read_discriminator(companion)
         return check_fingerprints(generator, entry.fingerprints) if entry.fingerprints else 0
     except WeightsError as error:
         raise _deleted(entry, store, error) from error
 
 
-def load_cached(entry: Entry, store: Store) -> Any:
-    """Read the canonical copy and compare its digest with the pinned one.
+def load_cached(entry: Entry, store: Store) -> Generator:
+    """Load the canonical copy and compare its digest with the pinned one.
 
     Raises:
         WeightsError: It is damaged or was changed; then it is deleted.
     """
     try:
-        weights = read_generator(store.path(entry), name=entry.name)
-        _require_pinned(entry, store, weights.digest)
+        generator = read_generator(store.path(entry), name=entry.name)
+        _require_pinned(entry, store, generator.digest)
     except WeightsError as error:
         raise _deleted(entry, store, error) from error
-    return weights
+    return generator
 
 
 def _fetch(
@@ -186,38 +184,38 @@ def _adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) 
         store.pin(entry, source.file, sha256, digest(tensors.tensors))
         replace(tensors, about={**tensors.about, **about, "kind": entry.network.lower()}).save(store.path(entry))
         return
-    weights = read_generator(file, name=entry.name)
-    if weights.about["format"] != source.format:
+    generator = read_generator(file, name=entry.name)
+    layout = generator.about["format"]
+    if layout != source.format:
         raise WeightsError(
-            f"{file}: has the format {weights.about['format']}, where {source.file} has {source.format}",
+            f"{file}: has the format {layout}, where {source.file} has {source.format}",
             hint=f"it is another file: use it under its own name, -g {file}",
         )
-    if weights.architecture.resolution != entry.resolution:
+    if generator.resolution != entry.resolution:
         raise WeightsError(
-            f"holds a network for {weights.architecture.resolution} pixels, not {entry.resolution}",
-            hint="it is another network",
+            f"holds a network for {generator.resolution} pixels, not {entry.resolution}", hint="it is another network"
         )
-    generator = family(weights.family).build(weights)
     check_render(generator)
     if entry.fingerprints:
         check_fingerprints(generator, entry.fingerprints, limit=_FIRST_LOOK)
     # The pins come first: a copy without pins would be trusted as it is.
-    store.pin(entry, source.file, sha256, weights.digest)
+    store.pin(entry, source.file, sha256, generator.digest)
     store.companion(entry, "discriminator").unlink(missing_ok=True)  # that of another file
     if source.format in _WITH_DISCRIMINATOR:
-        _adopt_discriminator(file, entry, about | {"generator": weights.digest}, store)
-    replace(weights, about={"format": weights.about["format"], **about}).save(store.path(entry))
+        _adopt_discriminator(file, entry, about | {"generator": generator.digest}, store)
+    generator.about = {"format": layout, **about}
+    generator.save(store.path(entry))
 
 
 def _adopt_discriminator(file: Path, entry: Entry, about: Mapping[str, str], store: Store) -> None:
     """Store the discriminator of the file, if it has a usable one."""
     try:
         discriminator = read_discriminator(file)
-        family(discriminator.family).build_discriminator(discriminator)
     except WeightsError as error:
         _log.warning("%s: its discriminator is left out: %s", entry.name, error.message)
     else:
-        replace(discriminator, about=about).save(store.companion(entry, "discriminator"))
+        discriminator.about = about
+        discriminator.save(store.companion(entry, "discriminator"))
 
 
 def _require_pinned(entry: Entry, store: Store, sha256: str) -> None:

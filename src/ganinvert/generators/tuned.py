@@ -16,6 +16,9 @@ LEFT, RIGHT = ".left", ".right"
 """Ends of the names of the two factors of a delta of low rank."""
 
 
+_IDENTITY = ("name", "digest", "about", "file", "domain", "spaces", "resolution", "num_layers", "classes", "label")
+
+
 class TunedGenerator(Generator):
     """Another generator with changes of its weights: W + Δ, in every call.
 
@@ -32,8 +35,8 @@ class TunedGenerator(Generator):
 
     def __init__(self, generator: Generator, deltas: Mapping[str, Tensor]) -> None:
         super().__init__()
-        self.spec, self.spaces, self.label = generator.spec, generator.spaces, generator.label
-        self.resolution, self.num_layers = generator.resolution, generator.num_layers
+        for name in _IDENTITY:
+            setattr(self, name, getattr(generator, name))
         self._calls = _Calls(generator)
         self._changed: dict[str, Tensor] = {}
         parameters = dict(generator.named_parameters())

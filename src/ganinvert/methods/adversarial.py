@@ -29,7 +29,7 @@ def discriminator_of(generator: Generator, given: Discriminator | None = None) -
     """
     if given is None:
         if generator not in _DISCRIMINATORS:
-            _DISCRIMINATORS[generator] = load_discriminator(generator.spec.file or generator.name)
+            _DISCRIMINATORS[generator] = load_discriminator(generator.file or generator.name)
         given = _DISCRIMINATORS[generator]
     if given.resolution != generator.resolution:
         raise WeightsError(

@@ -8,7 +8,6 @@ from pathlib import Path
 from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import UsageError
 from ganinvert.generators import load_generator
-from ganinvert.generators.pggan import EncoderWeights
 from ganinvert.images.folder import ImageFolder
 from ganinvert.settings import DEFAULT_GENERATOR, EncoderTraining, Precision, StoredPrecision
 from ganinvert.training.encoder_trainer import EncoderTrainer
@@ -74,11 +73,10 @@ class EncoderJob(TrainingJob[EncoderTrainer, EncoderEvaluation]):
         origin = f"trained by `ganinvert train-encoder` on {trainer.images_seen} samples of {self.name}"
         if self.images is not None:
             origin += f", and {len(self.images.training)} images of {self.folder}"
-        about = {"name": self.name, **self.card(origin, metrics, licence, credit)}
         encoder = trainer.encoder
-        state = {key: tensor.cpu() for key, tensor in encoder.state_dict().items()}
-        weights = EncoderWeights(state, encoder.architecture, trainer.generator.digest, about)
-        weights.save(self.output, stored=stored or "float16")
+        encoder.about = {"name": self.name, **self.card(origin, metrics, licence, credit)}
+        encoder.digest = trainer.generator.digest
+        encoder.save(self.output, stored=stored or "float16")
         name = "" if self.name == DEFAULT_GENERATOR else self.name
         if name:
             registry.register_encoder(name, self.output)

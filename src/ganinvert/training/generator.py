@@ -10,9 +10,9 @@ import torch
 
 from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import TrainingError, UsageError, WeightsError
-from ganinvert.generators import PGGANGenerator, load_discriminator, load_generator
+from ganinvert.generators import PGGANDiscriminator, PGGANGenerator, load_discriminator, load_generator
 from ganinvert.generators.checks import check_render
-from ganinvert.generators.pggan import DiscriminatorWeights, GeneratorWeights, PGGANArchitecture, rounded
+from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.images.folder import ImageFolder
 from ganinvert.settings import Precision, StoredPrecision, Training
 from ganinvert.training.evaluation import GeneratorEvaluation, memorisation
@@ -91,26 +91,26 @@ class GeneratorJob(TrainingJob[GeneratorTrainer, GeneratorEvaluation]):
         """Write the averaged generator and the discriminator, and register them; see `TrainingJob.finish`."""
         stored = stored or "float32"
         trainer, history, start = self.loop.trainer, self.loop.history, self.loop.source
-        state = rounded(trainer.average.export(), stored)
-        weights = GeneratorWeights(state, trainer.architecture, self.name, digest(state), {})
-        generator = PGGANGenerator(weights)
+        generator = PGGANGenerator(trainer.architecture)
+        generator.load_state_dict(trainer.average.export())
+        if stored == "float16":
+            generator.half().float()  # as it will be read again
+        generator.name, generator.digest = self.name, digest(generator.state_dict())
         try:
             check_render(generator)
         except WeightsError as error:
             raise TrainingError(error.message, hint="train on more images, or with a lower --lr") from error
         metrics = {**history.evaluations[-1], "memorisation_ratio": self._repetition(generator)}
         origin = f"trained by `ganinvert train` on {len(self.images.training)} images of {self.folder}"
-        about = self.card(f"{origin}, from {start}" if start else origin, metrics, licence, credit)
-        discriminator = discriminator_path(self.output)
-        DiscriminatorWeights(
-            rounded(trainer.discriminator.export(), stored),
-            trainer.architecture,
-            {**about, "generator": weights.digest},
-        ).save(discriminator, stored=stored)
-        replace(weights, about=about).save(self.output, stored=stored)
-        registry.register(self.name, self.output, discriminator)
+        generator.about = self.card(f"{origin}, from {start}" if start else origin, metrics, licence, credit)
+        discriminator, file = PGGANDiscriminator(trainer.architecture), discriminator_path(self.output)
+        discriminator.load_state_dict(trainer.discriminator.export())
+        discriminator.about = {**generator.about, "generator": generator.digest}
+        discriminator.save(file, stored=stored)
+        generator.save(self.output, stored=stored)
+        registry.register(self.name, self.output, file)
         del metrics["images"]
-        return self.result(self.name, metrics, discriminator)
+        return self.result(self.name, metrics, file)
 
     def _repetition(self, generator: PGGANGenerator) -> float:
         with torch.no_grad():

@@ -2,35 +2,13 @@
 
 from ganinvert.generators.families import Family
 from ganinvert.generators.pggan import formats
-from ganinvert.generators.pggan.architecture import EncoderArchitecture, PGGANArchitecture
-from ganinvert.generators.pggan.discriminator import PGGANDiscriminator, minibatch_stddev
-from ganinvert.generators.pggan.encoder import PGGANEncoder
-from ganinvert.generators.pggan.network import SLOPE, PGGANGenerator, pixel_norm
-from ganinvert.generators.pggan.weights import DiscriminatorWeights, EncoderWeights, GeneratorWeights, rounded
+from ganinvert.generators.pggan.architecture import EncoderArchitecture as EncoderArchitecture
+from ganinvert.generators.pggan.architecture import PGGANArchitecture as PGGANArchitecture
+from ganinvert.generators.pggan.discriminator import PGGANDiscriminator as PGGANDiscriminator
+from ganinvert.generators.pggan.discriminator import minibatch_stddev as minibatch_stddev
+from ganinvert.generators.pggan.encoder import PGGANEncoder as PGGANEncoder
+from ganinvert.generators.pggan.network import SLOPE as SLOPE
+from ganinvert.generators.pggan.network import PGGANGenerator as PGGANGenerator
+from ganinvert.generators.pggan.network import pixel_norm as pixel_norm
 
-PGGAN = Family(
-    "pggan",
-    formats.recognises,
-    formats.read_generator,
-    PGGANGenerator,
-    formats.read_discriminator,
-    PGGANDiscriminator.of,
-    formats.read_encoder,
-    PGGANEncoder,
-)
-
-__all__ = [
-    "PGGAN",
-    "SLOPE",
-    "DiscriminatorWeights",
-    "EncoderArchitecture",
-    "EncoderWeights",
-    "GeneratorWeights",
-    "PGGANArchitecture",
-    "PGGANDiscriminator",
-    "PGGANEncoder",
-    "PGGANGenerator",
-    "minibatch_stddev",
-    "pixel_norm",
-    "rounded",
-]
+PGGAN = Family(formats.recognises, formats.read_generator, formats.read_discriminator, formats.read_encoder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from math import log2
 
 from torch import Tensor
@@ -52,36 +51,18 @@ class PGGANArchitecture:
 
     @classmethod
     def of(cls, state: Mapping[str, Tensor]) -> PGGANArchitecture:
-        """Read the architecture from a canonical state dict.
+        """Read the architecture from the weights of a canonical state dict, (out, in, h, w) and complete.
 
         Raises:
-            WeightsError: Keys are missing or left over, or shapes do not fit together.
+            WeightsError: There are no such weights.
         """
         count = sum(key.startswith("layers.") and key.endswith(".weight") for key in state)
         expected = {f"layers.{n}.{part}" for n in range(count) for part in ("weight", "bias")}
         require_keys(state, expected | {"to_rgb.weight", "to_rgb.bias"}, what="PGGAN generator")
-        shapes = [tuple(state[f"layers.{n}.weight"].shape) for n in range(count)]
-        if not shapes or len(shapes[0]) != 4:
-            raise WeightsError("no convolution layers found", hint="the file does not hold a PGGAN generator")
-        architecture = cls(shapes[0][1], tuple(shape[0] for shape in shapes))
-        for key, shape in architecture.shapes().items():
-            if tuple(state[key].shape) != shape:
-                raise WeightsError(
-                    f"{key} has shape {tuple(state[key].shape)}, not {shape}",
-                    hint="the tensors do not fit together: the file is damaged or of another network",
-                )
-        return architecture
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of every tensor of the canonical state dict (OIHW; the first bias is per position)."""
-        shapes: dict[str, tuple[int, ...]] = {}
-        inputs = self.latent_dim
-        for n, outputs in enumerate(self.channels):
-            kernel = 4 if n == 0 else 3
-            shapes[f"layers.{n}.weight"] = (outputs, inputs, kernel, kernel)
-            shapes[f"layers.{n}.bias"] = (outputs, 4, 4) if n == 0 else (outputs,)
-            inputs = outputs
-        return shapes | {"to_rgb.weight": (3, inputs, 1, 1), "to_rgb.bias": (3,)}
+        shapes = [state[f"layers.{n}.weight"].shape for n in range(count)]
+        if any(len(shape) != 4 for shape in shapes):
+            raise WeightsError("its layers are no convolutions", hint="the file does not hold a PGGAN generator")
+        return cls(shapes[0][1] if shapes else 0, tuple(shape[0] for shape in shapes))
 
 
 @dataclass(frozen=True)
@@ -144,28 +125,6 @@ class EncoderArchitecture:
                 hint=f"choose a layer from 0 to {2 * len(sides)}",
             )
         return cls(resolution, latent_dim, layer, channels, tuple(min(max(base // side, 16), cap) for side in sides))
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of every tensor of the state dict (OIHW)."""
-        shapes = _convolution("stem", 3, self.widths[-1], 4)
-        for n, width in enumerate(reversed(self.widths)):
-            shapes |= _block(f"blocks.{n}", width)
-        for n, (inputs, outputs) in enumerate(pairwise(reversed(self.widths))):
-            shapes |= _convolution(f"narrower.{n}", inputs, outputs, 3)
-        shapes |= {"code.weight": (self.latent_dim, self.widths[0] * 16), "code.bias": (self.latent_dim,)}
-        if self.layer:
-            width = self.widths[(self.layer - 1) // 2]
-            shapes |= _convolution("context", self.widths[0], width, 1) | _block("merged", width)
-            shapes |= _convolution("read", width, self.channels, 3)
-        return shapes | {"mean": (self.channels,), "scale": (self.channels,)}
-
-
-def _block(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    return _convolution(f"{name}.first", width, width, 3) | _convolution(f"{name}.second", width, width, 3)
-
-
-def _convolution(name: str, inputs: int, outputs: int, kernel: int) -> dict[str, tuple[int, ...]]:
-    return {f"{name}.weight": (outputs, inputs, kernel, kernel), f"{name}.bias": (outputs,)}
 
 
 LARGEST_SEEN = 256

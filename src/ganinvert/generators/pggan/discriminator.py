@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganinvert.errors import WeightsError
 from ganinvert.generators.base import Discriminator
 from ganinvert.generators.pggan.architecture import PGGANArchitecture
 from ganinvert.generators.pggan.network import SLOPE
-from ganinvert.generators.pggan.weights import DiscriminatorWeights
+
+POOLS_FIRST = "pools_first"
 
 
 class PGGANDiscriminator(Discriminator):
@@ -23,6 +23,8 @@ class PGGANDiscriminator(Discriminator):
         architecture: Architecture of the generator, whose channels are used in reverse.
         pools_first: True if a block averages before its last activation, as NVIDIA's does; else after it.
     """
+
+    kind = "pggan-discriminator"
 
     def __init__(self, architecture: PGGANArchitecture, *, pools_first: bool = False) -> None:
         super().__init__()
@@ -35,20 +37,10 @@ class PGGANDiscriminator(Discriminator):
         self.dense = nn.Linear(widths[-1] * 16, widths[-1])
         self.score = nn.Linear(widths[-1], 1)
 
-    @classmethod
-    def of(cls, weights: DiscriminatorWeights) -> PGGANDiscriminator:
-        """Build the frozen discriminator of a file.
-
-        Raises:
-            WeightsError: The tensors do not fit together.
-        """
-        discriminator = cls(weights.architecture, pools_first=weights.pools_first)
-        try:
-            discriminator.load_state_dict(dict(weights.state))
-        except RuntimeError as error:
-            raise WeightsError("the discriminator's tensors do not fit together", hint="the file is damaged") from error
-        discriminator.digest = weights.about.get("generator", "")
-        return discriminator.requires_grad_(False).eval()
+    @property
+    def header(self) -> Mapping[str, str]:
+        """Kind, and the order of pooling and activation."""
+        return {"kind": self.kind} | ({POOLS_FIRST: "yes"} if self.pools_first else {})
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Images (n, 3, r, r) in [-1, 1] to maps (n, c, h, w): a block's for every resolution from r to 8, and 4×4."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,7 +14,6 @@ from ganinvert.generators.activations import Activations
 from ganinvert.generators.base import Encoder
 from ganinvert.generators.pggan.architecture import EncoderArchitecture
 from ganinvert.generators.pggan.network import SLOPE, pixel_norm
-from ganinvert.generators.pggan.weights import EncoderWeights
 
 
 class _Block(nn.Module):
@@ -34,21 +37,17 @@ class PGGANEncoder(Encoder):
     maps of their own size, to which the 4×4 maps are added, so that they know of the whole image.
 
     Args:
-        weights: An encoder's file that was read, or an architecture for random weights.
-
-    Attributes:
-        architecture: Its shape.
+        architecture: Numbers of layers and channels; the weights are random.
     """
 
+    kind = "pggan-encoder"
     space = "z"
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, weights: EncoderWeights | EncoderArchitecture) -> None:
+    def __init__(self, architecture: EncoderArchitecture) -> None:
         super().__init__()
-        architecture = weights if isinstance(weights, EncoderArchitecture) else weights.architecture
         self.architecture, self.layer = architecture, architecture.layer
-        self.digest, self.about = "", dict[str, str]()
         widths, channels = architecture.widths, architecture.channels
         # The first step halves the side: at full size even few channels would cost as much as all the rest.
         self.stem = nn.Conv2d(3, widths[-1], 4, stride=2, padding=1)
@@ -65,12 +64,13 @@ class PGGANEncoder(Encoder):
             self.read = nn.Conv2d(width, channels, 3, padding=1)
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("scale", torch.ones(channels))
-        if isinstance(weights, EncoderWeights):
-            self.load_state_dict(dict(weights.state))
-            self.digest, self.about = weights.generator, dict(weights.about)
-        else:
-            self._begin()
+        self._begin()
         self.to(memory_format=torch.channels_last)
+
+    @property
+    def header(self) -> Mapping[str, str]:
+        """Kind, generator and architecture."""
+        return {"kind": self.kind, "generator": self.digest, "architecture": json.dumps(asdict(self.architecture))}
 
     def forward(self, image: Tensor) -> tuple[Tensor, Activations]:
         """Encode images.

@@ -1,7 +1,7 @@
-"""Checkpoints of PGGANs of different origin, turned into the canonical state dict.
+"""Files of PGGANs of any origin, built into networks.
 
-Canonical keys are `layers.{n}.weight` (OIHW), `layers.{n}.bias` and `to_rgb.{weight,bias}`, with the
-equalised-lr scale gain/√fan_in of Karras et al. 2018 folded into the weights. `layers.0` is the 4×4
+The canonical state dict of a generator has `layers.{n}.weight` (OIHW), `layers.{n}.bias` and `to_rgb.{weight,bias}`,
+with the equalised-lr scale gain/√fan_in of Karras et al. 2018 folded into the weights. `layers.0` is the 4×4
 convolution with padding 3 that maps z; its bias is per position, (C, 4, 4).
 
 Files are told apart by their content, never by their name, and no pickle is executed.
@@ -10,109 +10,109 @@ Files are told apart by their content, never by their name, and no pickle is exe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
+from typing import TypeVar
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from ganinvert.errors import MissingNetworkError, WeightsError
 from ganinvert.generators.pggan import layouts
 from ganinvert.generators.pggan.architecture import EncoderArchitecture, PGGANArchitecture
-from ganinvert.generators.pggan.weights import (
-    DISCRIMINATOR_KIND,
-    ENCODER_KIND,
-    KIND,
-    POOLS_FIRST,
-    DiscriminatorWeights,
-    EncoderWeights,
-    GeneratorWeights,
-)
+from ganinvert.generators.pggan.discriminator import POOLS_FIRST, PGGANDiscriminator
+from ganinvert.generators.pggan.encoder import PGGANEncoder
+from ganinvert.generators.pggan.network import PGGANGenerator
 from ganinvert.weights import digest
 from ganinvert.weights.reading import KNOWN, State, WeightsFile, require_finite, require_keys
 from ganinvert.weights.torchfile import is_state, require_plain
 
+N = TypeVar("N", bound=nn.Module)
+
 
 def recognises(file: WeightsFile) -> bool:
     """True if the file holds a network of this family, by its header or its keys."""
-    if file.about.get("kind") in (KIND, DISCRIMINATOR_KIND, ENCODER_KIND):
+    if file.about.get("kind") in (PGGANGenerator.kind, PGGANDiscriminator.kind, PGGANEncoder.kind):
         return True
-    keys = list(file.state if file.container != "torch" else _generator_in(file.content))
-    return any(re.fullmatch(marker, key) for marker, _ in _LAYOUTS.values() for key in keys)
+    return _layout(file.state if file.container != "torch" else _generator_in(file.content)) is not None
 
 
-def read_generator(file: WeightsFile, name: str) -> GeneratorWeights:
+def read_generator(file: WeightsFile, name: str) -> PGGANGenerator:
     """Read the generator of a file of any known layout.
 
     Raises:
         WeightsError: The file is of an unknown layout, or has missing or extra keys, or NaNs.
     """
     tensors = _generator_in(file.content) if file.container == "torch" else file.state
-    layout, state = _canonical(tensors)
-    architecture = PGGANArchitecture.of(state)
-    require_finite(state)
-    stated = file.structured("architecture")
-    if stated not in (None, {"latent_dim": architecture.latent_dim, "channels": list(architecture.channels)}):
-        raise WeightsError("its header describes another network", hint="the file is damaged: fetch it again")
+    require_plain(tensors)
+    if (layout := _layout(tensors)) is None:
+        raise WeightsError(f"unknown keys, such as {', '.join(sorted(tensors)[:3]) or 'none at all'}", hint=KNOWN)
+    with _fitting():
+        state = _plain(_LAYOUTS[layout][1](tensors))
+        architecture = PGGANArchitecture.of(state)
+        stated = file.structured("architecture")
+        if stated not in (None, {"latent_dim": architecture.latent_dim, "channels": list(architecture.channels)}):
+            raise WeightsError("its header describes another network", hint="the file is damaged: fetch it again")
+        generator = _loaded(lambda: PGGANGenerator(architecture), state)
     # A file of ours that was just checked need not be hashed a second time.
-    own = file.digest if all(state.get(key) is tensor for key, tensor in tensors.items()) else ""
-    return GeneratorWeights(state, architecture, name, own or digest(state), {"format": layout, **file.about})
+    unchanged = all(state.get(key) is tensor for key, tensor in tensors.items())
+    generator.name, generator.digest = name, (file.digest if unchanged else "") or digest(state)
+    generator.about = {"format": layout, **file.about}
+    return generator
 
 
-def read_discriminator(file: WeightsFile) -> DiscriminatorWeights:
+def read_discriminator(file: WeightsFile) -> PGGANDiscriminator:
     """Read a discriminator of ours, that of a GAN Zoo checkpoint, or D of NVIDIA's pickle.
 
     Raises:
         MissingNetworkError: The file holds none.
         WeightsError: It has missing or extra keys, or NaNs.
     """
-    state: object
+    tensors: object
     if file.container == "torch":
-        state, convert = file.content.get("netD"), layouts.discriminator_from_gan_zoo
+        tensors, convert = file.content.get("netD"), layouts.discriminator_from_gan_zoo
     elif file.container == "nvidia":
-        state, convert = file.nvidia(discriminator=True), layouts.discriminator_from_nvidia
+        tensors, convert = file.nvidia(discriminator=True), layouts.discriminator_from_nvidia
     else:
-        state = file.state if file.about.get("kind") == DISCRIMINATOR_KIND else None
+        tensors = file.state if file.about.get("kind") == PGGANDiscriminator.kind else None
         convert = layouts.discriminator_from_ganinvert
-    if not is_state(state):
+    if not is_state(tensors):
         raise MissingNetworkError(
             "holds no discriminator", hint="those of `ganinvert train`, the GAN Zoo and NVIDIA do"
         )
-    require_plain(state)
-    canonical = _convert(convert, state)
-    count = sum(re.fullmatch(r"layers\.\d+\.weight", key) is not None for key in canonical)
-    narrow = [canonical[f"layers.{n}.weight"].shape[0] for n in reversed(range(count))]
-    channels = (canonical["final.weight"].shape[0], *narrow, canonical["from_rgb.weight"].shape[0])
-    require_finite(canonical)
-    fused = POOLS_FIRST in file.about or any(key.endswith("/Conv1_down/weight") for key in state)
-    return DiscriminatorWeights(canonical, PGGANArchitecture(512, tuple(channels)), file.about, pools_first=fused)
+    require_plain(tensors)
+    pools_first = POOLS_FIRST in file.about or any(key.endswith("/Conv1_down/weight") for key in tensors)
+    with _fitting():
+        state = _plain(convert(tensors))
+        inner = [f"layers.{n}" for n in reversed(range(layouts.count(state, r"layers\.(\d+)\.weight")))]
+        channels = tuple(state[f"{name}.weight"].shape[0] for name in ("final", *inner, "from_rgb"))
+        architecture = PGGANArchitecture(512, channels)  # it does not know the length of z
+        discriminator = _loaded(lambda: PGGANDiscriminator(architecture, pools_first=pools_first), state)
+    discriminator.about, discriminator.digest = file.about, file.about.get("generator", "")
+    return discriminator
 
 
-def read_encoder(file: WeightsFile) -> EncoderWeights:
+def read_encoder(file: WeightsFile) -> PGGANEncoder:
     """Read an encoder of ours.
 
     Raises:
         MissingNetworkError: The file holds none.
         WeightsError: It has missing or extra keys, or NaNs.
     """
-    if file.about.get("kind") != ENCODER_KIND:
+    if file.about.get("kind") != PGGANEncoder.kind:
         raise MissingNetworkError("holds no encoder", hint="those of `ganinvert train-encoder` do")
     architecture = _encoder_architecture(file.structured("architecture"))
-    state = {key: tensor.float() for key, tensor in file.state.items()}
-    shapes = architecture.shapes()
-    require_keys(state, set(shapes), what="encoder")
     require_plain(file.state)
-    for key, shape in shapes.items():
-        if tuple(state[key].shape) != shape:
-            raise WeightsError(
-                f"{key} has shape {tuple(state[key].shape)}, not {shape}", hint="the file is damaged: fetch it again"
-            )
-    require_finite(state)
-    return EncoderWeights(state, architecture, file.about.get("generator", ""), file.about)
+    with _fitting():
+        encoder = _loaded(lambda: PGGANEncoder(architecture), _plain(file.state))
+    encoder.about, encoder.digest = file.about, file.about.get("generator", "")
+    return encoder
 
 
 def _encoder_architecture(stated: object) -> EncoderArchitecture:
-    known = {field.name for field in fields(EncoderArchitecture)}
-    if isinstance(stated, dict) and stated.keys() == known and isinstance(widths := stated["widths"], list):
+    names = {field.name for field in fields(EncoderArchitecture)}
+    if isinstance(stated, dict) and stated.keys() == names and isinstance(widths := stated["widths"], list):
         numbers = {key: value for key, value in stated.items() if key != "widths"}
         if widths and all(type(value) is int for value in (*numbers.values(), *widths)):
             return EncoderArchitecture(**numbers, widths=tuple(widths))
@@ -144,21 +144,39 @@ def _require_usual(config: object) -> None:
                 )
 
 
-def _canonical(state: State) -> tuple[str, dict[str, Tensor]]:
-    require_plain(state)
-    for layout, (marker, convert) in _LAYOUTS.items():
-        if any(re.fullmatch(marker, key) for key in state):
-            return layout, _convert(convert, state)
-    raise WeightsError(f"unknown keys, such as {', '.join(sorted(state)[:3]) or 'none at all'}", hint=KNOWN)
+def _layout(state: State) -> str | None:
+    return next((name for name, (key, _) in _LAYOUTS.items() if any(re.fullmatch(key, each) for each in state)), None)
 
 
-def _convert(convert: Callable[[State], State], state: State) -> dict[str, Tensor]:
+def _plain(state: State) -> dict[str, Tensor]:
+    return {key: tensor.float().contiguous() for key, tensor in state.items()}
+
+
+@contextmanager
+def _fitting() -> Iterator[None]:
     try:
-        return {key: tensor.float().contiguous() for key, tensor in convert(state).items()}
+        yield
     except (RuntimeError, IndexError, ZeroDivisionError) as error:  # of permute, unflatten, … on unfit shapes
         raise WeightsError(
             "its tensors do not have the shapes of a PGGAN", hint="the file is damaged or of another network"
         ) from error
+
+
+def _loaded(build: Callable[[], N], state: dict[str, Tensor]) -> N:
+    """Build a frozen network around a state; no memory is reserved for a network that the tensors do not make."""
+    with torch.device("meta"):
+        network = build()
+    expected = network.state_dict()
+    require_keys(state, set(expected), what="network")
+    for key, tensor in expected.items():
+        if state[key].shape != tensor.shape:
+            raise WeightsError(
+                f"{key} has shape {tuple(state[key].shape)}, not {tuple(tensor.shape)}",
+                hint="the tensors do not fit together: the file is damaged or of another network",
+            )
+    require_finite(state)
+    network.to_empty(device="cpu").load_state_dict(state)
+    return network.requires_grad_(False).eval()
 
 
 _LAYOUTS: Mapping[str, tuple[str, Callable[[State], State]]] = {

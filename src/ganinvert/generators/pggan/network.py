@@ -6,7 +6,9 @@ Equalised-lr scales are already folded into the weights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 
 import torch
@@ -15,10 +17,9 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from ganinvert.generators.activations import Activations
-from ganinvert.generators.base import Generator, GeneratorSpec, LayerInfo, reorder
+from ganinvert.generators.base import Generator, LayerInfo, reorder
 from ganinvert.generators.latents import NormalSpace
 from ganinvert.generators.pggan.architecture import PGGANArchitecture
-from ganinvert.generators.pggan.weights import GeneratorWeights
 from ganinvert.weights import digest
 
 SLOPE = 0.2
@@ -80,26 +81,22 @@ class PGGANGenerator(Generator):
     """The canonical PGGAN generator at any resolution 4 … 1024, frozen.
 
     Args:
-        weights: A generator file that was read, or an architecture for uninitialised weights.
+        architecture: Channels of its layers; the weights are not initialised.
     """
 
-    def __init__(self, weights: GeneratorWeights | PGGANArchitecture) -> None:
+    kind = "pggan-generator"
+
+    def __init__(self, architecture: PGGANArchitecture) -> None:
         super().__init__()
-        architecture = weights if isinstance(weights, PGGANArchitecture) else weights.architecture
-        self.architecture = architecture
+        self.architecture, self.resolution = architecture, architecture.resolution
         self.spaces = {"z": NormalSpace("z", architecture.latent_dim)}
-        self.resolution = architecture.resolution
         self.num_layers = len(architecture.channels)
-        self.spec = GeneratorSpec()
         widths = (architecture.latent_dim, *architecture.channels)
         self.layers = nn.ModuleList(
             _Layer(inputs, outputs, first=n == 0, upsample=n >= 2 and n % 2 == 0)
             for n, (inputs, outputs) in enumerate(pairwise(widths))
         )
         self.to_rgb = nn.Conv2d(architecture.channels[-1], 3, 1)
-        if isinstance(weights, GeneratorWeights):
-            self.load_state_dict(dict(weights.state))
-            self.spec = GeneratorSpec(weights.name, weights.digest, dict(weights.about))
         self.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
     @classmethod
@@ -113,11 +110,16 @@ class PGGANGenerator(Generator):
                 parameter.normal_(0, (gain / parameter[0].numel()) ** 0.5, generator=rng)
             else:
                 parameter.zero_()
-        generator.spec = GeneratorSpec("random", digest(generator.state_dict()))
+        generator.name, generator.digest = "random", digest(generator.state_dict())
         return generator
 
+    @property
+    def header(self) -> Mapping[str, str]:
+        """Kind, name and architecture."""
+        return {"kind": self.kind, "name": self.name, "architecture": json.dumps(asdict(self.architecture))}
+
     def layer_info(self, layer: int) -> LayerInfo:
-        """Shape of the features at `layer`."""
+        """(z, 1) before the first layer, and 4, 4, 8, 8, … pixels after each."""
         self.check_layer(layer)
         if layer == 0:
             return LayerInfo(self.architecture.latent_dim, 1)
