@@ -87,4 +87,4 @@ class EvaluationProtocol:
     @property
     def described(self) -> dict[str, Any]:
         """Name of the task, and options of the degradation."""
-        return {"task": self.task.name, **self.trial.described}
+        return {"task": self.task.name, **vars(self.trial)}

@@ -140,7 +140,7 @@ class Report:
             "intervals": f"bootstrap of the mean difference: {LEVEL:.0%}, {RESAMPLES} resamples, seed {BOOTSTRAP_SEED}",
             "device": str(inverter.device),
             "threads": torch.get_num_threads(),
-            "dtype": str(inverter.resolved.dtype).removeprefix("torch."),
+            "dtype": str(inverter.dtype).removeprefix("torch."),
             "python": platform.python_version(),
             **{package: version(package) for package in PACKAGES},
             "command": shlex.join(["ganinvert", *sys.argv[1:]]),
@@ -152,7 +152,7 @@ class Report:
             f" {self.candidates[0].label}, photo by photo, with their 95 % intervals.",
             "All photos are resized to the generator's square, and metrics are those of 8-bit images of that size.",
         ]
-        notes += dict.fromkeys(filter(None, (candidate.inverter.resolved.remark for candidate in self.candidates)))
+        notes += dict.fromkeys(filter(None, (candidate.inverter.remark for candidate in self.candidates)))
         if "layer" in self.candidates[0].point:
             notes.append("Subspaces are random ones of equal sizes: most layers were never discovered.")
         if not has_lpips("vgg"):

@@ -74,8 +74,7 @@ class CandidateSession(PhotoSession):
         """Restore the photos of a batch."""
         if not self.is_warm:  # loading and rendering once for all photos is not a cost of the first photo
             self.is_warm = True
-            shortest = replace(self.inverter.resolved, settings=self.inverter.settings.shortest)
-            replace(self.inverter, resolved=shortest).run([batch[0][1]])
+            replace(self.inverter, settings=self.inverter.settings.shortest).run([batch[0][1]])
         recorder = CostRecorder(self.inverter.device)
 
         def both(step: Step) -> None:
