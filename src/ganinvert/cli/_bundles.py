@@ -115,7 +115,7 @@ class Pair:
                 from ganinvert.batch.editing import generator_name
 
                 name = generator_name(bundle)
-        layer = None if path is not None else chosen.discovery_layer
+        layer = None if path is not None else chosen.method.discovery_layer
         request = Request(
             settings=chosen,
             generator=ready_generator(name, offline=self.offline or self.dry_run, layer=layer),
