@@ -1,4 +1,4 @@
-"""Presets of the composition: PmSFC (Li et al., AAAI 2021), near-perfect inversion after it, mGANprior (Gu et al. 2020)."""
+"""Presets of the composition: PmSFC (Li et al. 2021), near-perfect inversion after it, mGANprior (Gu et al. 2020)."""
 
 from __future__ import annotations
 
