@@ -147,8 +147,8 @@ def test_what_no_generator_has_is_refused(name: str) -> None:
 
 
 CODES = {
-    "latent": lambda space: Latent(SingleCode(init="random"), space),
-    "residuals": lambda space: Residuals(LayerResiduals(layer=2, init="random"), space),
+    "latent": lambda space: Latent(SingleCode(init="random"), space=space),
+    "residuals": lambda space: Residuals(LayerResiduals(layer=2, init="random"), space=space),
     "composition": lambda space: Composition(PmSFC(2, 2, candidates=4), HALVES, space),
     "activations": lambda space: _FreeActivations(space),
 }

@@ -25,9 +25,18 @@ def phrases(tree: ast.Module) -> Iterator[str]:
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "number":
             yield ast.literal_eval(node.args[0])
         elif isinstance(node, ast.keyword) and node.arg == "help":
-            text = node.value.values[0] if isinstance(node.value, ast.JoinedStr) else node.value
-            if isinstance(text, ast.Constant):
-                yield re.sub(r"^\S+: ", "", str(text.value))
+            yield from help_texts(node.value)
+        elif (
+            isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Dict) and ast.unparse(node.target) == "HELP"
+        ):
+            for text in node.value.values:
+                yield from help_texts(text)
+
+
+def help_texts(node: ast.expr) -> Iterator[str]:
+    text = node.values[0] if isinstance(node, ast.JoinedStr) else node
+    if isinstance(text, ast.Constant):
+        yield re.sub(r"^\S+: ", "", str(text.value))
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))

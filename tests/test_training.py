@@ -30,8 +30,10 @@ from ganinvert.training import (
     GeneratorEvaluation,
     GeneratorJob,
     GeneratorTrainer,
+    Memorisation,
     TrainingStep,
     discriminator_path,
+    loop,
     memorisation,
     run_folder,
 )
@@ -77,8 +79,11 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def verbosity() -> None:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No plots, which take longer than short trainings; the fixture `trained` has drawn them."""
     output.verbosity = 0
+    monkeypatch.setattr(loop, "draw_course", lambda *_arguments, **_names: None)
+    monkeypatch.setattr(Memorisation, "draw", lambda _self, _path: None)
 
 
 def spread(images: Tensor) -> float:
@@ -95,24 +100,12 @@ def stop_at(images: int) -> object:
 
 
 @pytest.mark.parametrize(
-    "settings",
-    [
-        replace(TINY, latent_dim=16, base=256, cap=16, images=960, phase_images=0, lr=6e-3, evaluation_images=100),
-        replace(
-            TINY,
-            resolution=32,
-            latent_dim=16,
-            base=256,
-            cap=16,
-            images=960,
-            phase_images=64,
-            lr=6e-3,
-            evaluation_images=100,
-        ),
-    ],
+    "change",
+    [{"images": 480, "phase_images": 0, "lr": 1e-2}, {"resolution": 32, "images": 960, "phase_images": 64, "lr": 6e-3}],
     ids=["16 px", "32 px"],
 )
-def test_training_learns_from_the_images(shapes: Path, tmp_path: Path, settings: Training) -> None:
+def test_training_learns_from_the_images(shapes: Path, tmp_path: Path, change: dict[str, float]) -> None:
+    settings = replace(TINY, latent_dim=16, base=256, cap=16, evaluation_images=50, **change)
     job = GeneratorJob.open(shapes, tmp_path / "net.safetensors", settings, device="cpu")
     job.loop.run()
     first, last = job.loop.history.evaluations[0], job.loop.history.evaluations[-1]
@@ -210,7 +203,7 @@ def test_what_is_not_finite_stops_and_keeps_the_checkpoint(shapes: Path, tmp_pat
     assert "checkpoint.pt is from before" in caught.value.hint
     assert (run_folder(target) / FILE_NAME).read_bytes() == kept
     assert not target.exists()
-    ganinvert.train(shapes, target, resume=True, device="cpu")
+    assert GeneratorJob.open(shapes, target, resume=True, device="cpu").loop.trainer.is_finite()
 
 
 def test_a_training_can_start_from_a_generator(
@@ -467,12 +460,15 @@ def test_every_kind_of_step_moves_both_networks(change: dict[str, object]) -> No
     assert torch.equal(resumed.discriminator.score.weight, trainer.discriminator.score.weight)
     assert torch.isfinite(losses["generator"])
     assert torch.isfinite(losses["discriminator"])
+    assert trainer.is_finite()
     assert not torch.equal(trainer.generator.layers[0].weight, before["layers.0.weight"])
     if trainer.heads is not None:
         moved = [not torch.equal(a, b) for a, b in zip(heads, trainer.heads.heads.parameters(), strict=True)]
         assert all(moved)
         frozen = [*trainer.heads.network.parameters(), *trainer.heads.mixers.parameters()]
         assert not any(parameter.requires_grad for parameter in frozen)
+        next(trainer.heads.heads.parameters()).data.fill_(torch.nan)
+        assert not trainer.is_finite()
 
 
 def test_bfloat16_steps_keep_float32_parameters() -> None:

@@ -19,7 +19,7 @@ from ganinvert.methods import Composition
 from ganinvert.methods.adversarial import AdversarialLoss
 from ganinvert.methods.dgp import DeepGenerativePrior, FeatureDistance
 from ganinvert.methods.fine_tuning import FineTunedCode, FineTuning
-from ganinvert.optimize import FineTuningStage, Solution, solve
+from ganinvert.optimize import Solution, solve
 from ganinvert.settings import FineTuningSettings, GenerativePrior, Objective, Optimization, PmSFC
 from ganinvert.subspaces import SubspacePartition
 
@@ -55,7 +55,7 @@ def tune(
     def run(
         settings: FineTuningSettings, *, seed: int = 0, reals: torch.Tensor | None = None
     ) -> tuple[FineTunedCode, Solution]:
-        stage = FineTuningStage(FineTuning(settings, critic, reals), settings.optimization, settings.objective)
+        stage = FineTuning(settings, critic, reals)
         first = Optimization(steps=4)
         solution = solve(
             small,
@@ -259,13 +259,8 @@ def test_the_adversary_learns_to_see_what_tuning_changes(
     assert (bias.grad * bias).sum() > 0
 
 
-def test_real_images_are_taken_for_real(
-    critic: PGGANDiscriminator, tune: Callable[..., tuple[FineTunedCode, Solution]]
-) -> None:
+def test_real_images_are_taken_for_real(tune: Callable[..., tuple[FineTunedCode, Solution]]) -> None:
     reals = torch.randint(0, 256, (5, 3, 16, 16), generator=torch.Generator().manual_seed(3), dtype=torch.uint8)
-    assert FineTuning(ADVERSE, critic, reals).cohesion == "images"
-    assert FineTuning(ADVERSE, critic).cohesion == "samples"
-    assert FineTuning(ALONE).cohesion == "none"
     with_reals, without = stored(tune(ADVERSE, reals=reals)[0]), stored(tune(ADVERSE)[0])
     assert not all(torch.equal(a, b) for a, b in zip(with_reals, without, strict=True))
 
@@ -300,7 +295,7 @@ def test_what_cannot_be_tuned_is_refused(
     with pytest.raises(UsageError, match="2 photos together"):
         FineTuning(ALONE).start(small, METHOD.start(small, two, Identity(), seed=0), two, Identity(), seed=0)
     with pytest.raises(UsageError, match="2 photos together"):
-        DeepGenerativePrior(GenerativePrior(), critic).start(small, two, Identity(), seed=0)
+        DeepGenerativePrior(GenerativePrior(), discriminator=critic).start(small, two, Identity(), seed=0)
     reals = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
     with pytest.raises(UsageError, match="no images of the generator"):
         FineTuning(ADVERSE, critic, reals).start(small, pivot, photo, Identity(), seed=0)
@@ -320,7 +315,7 @@ PRIOR = GenerativePrior(candidates=32, stages=3, weight_rate=0.5)
 def test_dgp_unlocks_the_layers_one_after_another(
     small: PGGANGenerator, photo: torch.Tensor, critic: PGGANDiscriminator
 ) -> None:
-    method = DeepGenerativePrior(PRIOR, critic)
+    method = DeepGenerativePrior(PRIOR, discriminator=critic)
     code = method.start(small, photo, Identity(), seed=0)
     before = {name: value.clone() for name, value in small.state_dict().items()}
     tuned_in = []
@@ -341,7 +336,7 @@ def test_dgp_unlocks_the_layers_one_after_another(
 def test_dgp_starts_from_the_candidate_whose_features_are_nearest(
     small: PGGANGenerator, photo: torch.Tensor, critic: PGGANDiscriminator
 ) -> None:
-    code = DeepGenerativePrior(PRIOR, critic).start(small, photo, Identity(), seed=4)
+    code = DeepGenerativePrior(PRIOR, discriminator=critic).start(small, photo, Identity(), seed=4)
     z = torch.randn(32, 12, generator=torch.Generator().manual_seed(4))
     with torch.no_grad():
         distances = FeatureDistance(critic, Identity(), photo)(small(z), last=3)
@@ -360,7 +355,7 @@ def test_dgp_explains_a_photo_and_renders_it_again(
         return solve(
             small,
             y,
-            method=DeepGenerativePrior(PRIOR, critic),
+            method=DeepGenerativePrior(PRIOR, discriminator=critic),
             degradation=degradation,
             optimization=Optimization(steps=30, lr=0.02),
             objective=Objective(perceptual=0.0),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganinvert import images
 from ganinvert.degradations import DEGRADATIONS, Degradation, DegradationEntry, Measurement
-from ganinvert.methods import Code, Latent
+from ganinvert.methods import Code, Latent, Method
 from ganinvert.settings import METHODS, TASKS, InversionSettings, MethodSettings, Optimization, SingleCode, TaskOptions
 from ganinvert.settings.methods.inversion import method
 from ganinvert.settings.options import option
@@ -29,8 +29,7 @@ class Patient(MethodSettings):
     candidates: int = 32
 
 
-@dataclass(frozen=True)
-class PatientMethod:
+class PatientMethod(Method):
     """Starts a single code."""
 
     settings: Patient

@@ -99,7 +99,7 @@ class BatchEnded:
         seconds: Duration.
         exit_code: 0, 1 if a job failed, 3 if one failed for missing weights, 130 after Ctrl-C, 143 after SIGTERM.
         report: Path of the report, once it is written.
-        errors: What went wrong beside the jobs.
+        errors: Errors beside those of the jobs.
     """
 
     command: str

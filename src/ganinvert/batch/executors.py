@@ -35,7 +35,7 @@ class Executor(Protocol):
         """Open the workers, and close them at the end, whatever happens.
 
         Args:
-            request: What is to be done.
+            request: Request of the batch.
             options: Options of the batch.
             emit: Receives messages and progress, in this process.
 

@@ -62,7 +62,7 @@ class Job:
         )
 
     def _origin(self) -> Mapping[str, object]:
-        """How the files were made, as the bundle says, or without one the last PNG file."""
+        """Origin of the files, from the bundle, or without one from the last PNG file."""
         if "bundle" in self.paths:
             from ganinvert.bundle import LatentBundle
 
@@ -105,7 +105,7 @@ class Product:
 
 @dataclass(frozen=True, repr=False)
 class JobResult:
-    """How a job ended.
+    """End of a job.
 
     Attributes:
         job: The job.

@@ -28,7 +28,7 @@ class PhotoSession(Session[PreparedImage]):
     """A loaded generator that does a task for photos.
 
     Args:
-        request: What is to be done.
+        request: Request of the batch.
         inverter: Session of the request's own `Request`, if it is open already.
     """
 
@@ -37,7 +37,7 @@ class PhotoSession(Session[PreparedImage]):
         self.inverter = inverter or Inverter.open(request.request)
         partition, device = self.inverter.partition, self.inverter.device
         sizes = ", ".join(map(str, partition.sizes))
-        self.about = f"subspaces of {sizes} channels ({partition.source}); {device}, {self.inverter.resolved.dtype}"
+        self.about = f"subspaces of {sizes} channels ({partition.source}); {device}, {self.inverter.dtype}"
         self.fitting = FIRST_BATCH
         """Photos that fit into the device's memory together, as far as is known."""
 

@@ -24,7 +24,7 @@ def run_batch(
     """Do jobs, and tell listeners of everything that happens.
 
     Args:
-        request: What is to be done.
+        request: Request of the batch.
         jobs: Inputs and the files that become of them.
         executor: Place of the workers; by default this process.
         options: Options of the batch.

@@ -77,7 +77,7 @@ class Session(ABC, Generic[P]):
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """What a batch is asked for: plain data, which can be pickled. Subclasses add their fields.
+    """Request of a batch: plain data, which can be pickled. Subclasses add their fields.
 
     Attributes:
         command: Name of the command.

@@ -47,7 +47,7 @@ class Worker(Generic[P]):
     """Does jobs with one session. A failed job does not stop the others.
 
     Args:
-        session: What the jobs need, loaded.
+        session: Session of the request.
         options: Options of the batch.
         emit: Receives messages and progress.
         number: Number of this worker, from 0.

@@ -9,7 +9,7 @@ import typer
 from ganinvert import __version__
 from ganinvert.cli import _signals
 from ganinvert.cli._console import ErrorReportingGroup
-from ganinvert.cli._tasks import task_command
+from ganinvert.cli._photos import task_command
 from ganinvert.cli.config import config
 from ganinvert.cli.discover import discover
 from ganinvert.cli.doctor import doctor

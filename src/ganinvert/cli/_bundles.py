@@ -15,9 +15,10 @@ from ganinvert.batch.job import Job
 from ganinvert.batch.outputs import DEFAULT_NAME, plan_outputs
 from ganinvert.batch.requests import PairRequest
 from ganinvert.batch.session import RunOptions
-from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import say
+from ganinvert.cli._methods import adjusted
+from ganinvert.cli._options import METHOD, opt
 from ganinvert.cli._reporter import run_command
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import BundleError, UsageError
@@ -31,8 +32,8 @@ Source = Annotated[Path, typer.Argument(metavar="PHOTO|BUNDLE", help="Photo, whi
 
 SubspaceCount = Annotated[
     int | None,
-    options.opt(
-        options.METHOD,
+    opt(
+        METHOD,
         "-R",
         help="Number of subspaces in which photos are inverted.",
         metavar="R",
@@ -43,7 +44,7 @@ SubspaceCount = Annotated[
 
 @dataclass(frozen=True)
 class Pair:
-    """What commands that take two photos or bundles can be told."""
+    """Options of commands that take two photos or bundles, in the order of the help."""
 
     a: Source
     b: Source
@@ -55,28 +56,24 @@ class Pair:
     dry_run: options.DryRun = False
     as_json: options.AsJson = False
     no_metadata: options.NoMetadata = False
-    generator: methods.Generator = None
+    generator: options.Generator = None
     count: SubspaceCount = None
-    codes: methods.Codes = None
-    layer: methods.Layer = None
-    preset: methods.PresetName = "default"
-    steps: methods.Steps = None
-    lr: methods.LearningRate = None
-    seed: methods.Seed = 0
+    codes: options.Codes = None
+    layer: options.Layer = None
+    preset: options.PresetName = "default"
+    steps: options.Steps = None
+    lr: options.LearningRate = None
+    seed: options.Seed = 0
     device: options.Device = "auto"
     dtype: options.Dtype = "auto"
     offline: options.Offline = False
     config: options.Config = None
     quiet: options.Quiet = False
     verbose: options.Verbose = 0
-    kept: frozenset[str] = frozenset()
+    from_config: frozenset[str] = frozenset()
 
     def jobs(self, command: str, suffixes: Mapping[str, str]) -> list[Job]:
-        """The one job that both make.
-
-        Raises:
-            UsageError: The files are to go to stdout, or to where one of the inputs is.
-        """
+        """The job that the two inputs make."""
         if str(self.target) == STDIN:
             raise UsageError("stdout takes one picture, and these are several files", hint="give a folder with -o")
         for path in (self.a, self.b):
@@ -92,10 +89,10 @@ class Pair:
     def inversion(self) -> tuple[Request, Path | None]:
         """The inversion of photos, and the bundle among the inputs, if there is one.
 
-        The generator is that of `-g`, or of the bundle, or the best there is. Photos beside a bundle are composed as
-        the bundle was, so that the two belong together.
+        The generator is that of `-g`, or of the bundle, or the best in the cache. Photos beside a bundle are composed
+        as the bundle was, so that the two belong together.
         """
-        chosen = methods.adjusted(
+        chosen = adjusted(
             preset_of("pmsfc", "edit", self.preset),
             steps=self.steps,
             lr=self.lr,
@@ -103,18 +100,17 @@ class Pair:
             codes=self.codes,
             layer=self.layer,
         )
-        path, name = None, self.generator
+        path, name, layer = None, self.generator, chosen.discovery_layer
         if (read := self._bundle()) is not None:
-            path, bundle = read
+            layer, (path, bundle) = None, read
             given = {"count": self.count, "codes": self.codes, "layer": self.layer}
-            if any(value is not None and key not in self.kept for key, value in given.items()):
+            if any(value is not None and key not in self.from_config for key, value in given.items()):
                 raise UsageError("-R, -K and --layer are those of the bundle", hint="leave them out beside a bundle")
             chosen = as_made(chosen, bundle)
             if name is None:
                 from ganinvert.batch.editing import generator_name
 
                 name = generator_name(bundle)
-        layer = None if path is not None else chosen.discovery_layer
         request = Request(
             settings=chosen,
             generator=ready_generator(name, offline=self.offline or self.dry_run, layer=layer),

@@ -1,7 +1,8 @@
-"""What people see: one sink for messages on stderr, one for data on stdout, and the progress of steps."""
+"""Messages on stderr, data on stdout, and the progress of steps."""
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from typer.core import TyperGroup
 
 from ganinvert.errors import GanInvertError
@@ -21,9 +22,9 @@ REFRESH_SECONDS = 0.2
 PLAIN_SECONDS = 5.0
 
 
-Show = Callable[[int, int, Callable[[], str]], None]
-"""Told of the steps done, their number, and how to describe the state; the last is called only when something is
-shown, because looking at the state makes the device wait."""
+Show = Callable[[int, int | None, Callable[[], str]], None]
+"""Shows the number of steps done, their total, and the state, which is asked for only when something is shown, because
+looking at it makes the device wait."""
 
 
 class Output:
@@ -32,19 +33,20 @@ class Output:
     def __init__(self) -> None:
         self.verbosity = 0
         self._bars: Progress | None = None
+        self._all: TaskID | None = None
 
     @property
     def console(self) -> Console:
-        """That of the bars while there are some, so that messages stand above them; else of stderr as it is now."""
+        """Console of the bars while there are some, so that messages stand above them; else of stderr as it is now."""
         return self._bars.console if self._bars else Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(self, text: str, *, style: str | None = None, level: int = 0) -> None:
-        """A message, shown from verbosity `level` on."""
+        """Show a message from verbosity `level` on."""
         if self.verbosity >= level:
             self.console.print(text, style=style, markup=False)
 
     def error(self, error: GanInvertError) -> None:
-        """An error and its hint, always shown."""
+        """Show an error and its hint at any verbosity."""
         if self.verbosity >= 2:
             self.console.print("".join(traceback.format_exception(error)), markup=False)
         self.console.print(f"error: {error.message}", style="red", markup=False)
@@ -52,7 +54,7 @@ class Output:
             self.console.print(f"hint: {error.hint}", markup=False)
 
     def data(self, line: str) -> None:
-        """A line of data on stdout; bars on the same terminal step aside for it."""
+        """Print a line of data on stdout; bars on the same terminal step aside for it."""
         bars = self._bars if sys.stdout.isatty() else None
         if bars:
             bars.stop()
@@ -65,93 +67,54 @@ class Output:
 
     @contextmanager
     def progress(self, title: str, *, unit: str = "step") -> Iterator[Show]:
-        """Progress of the steps of one piece of work, or of what else `unit` says is counted."""
-        with self.overall(1) as overall, overall.steps(title, unit=unit) as show:
+        """Show the progress of one piece of work in steps, or in another unit."""
+        with self.overall(1), self.steps(title, unit=unit) as show:
             yield show
 
     @contextmanager
-    def overall(self, pieces: int) -> Iterator[Overall]:
-        """Progress of many pieces of work: bars on a terminal, plain lines elsewhere, nothing when quiet."""
-        if self.verbosity >= 0 and sys.stderr.isatty():
-            with self._progress() as self._bars:
-                try:
-                    yield Overall(pieces, self._bars)
-                finally:
-                    self._bars = None
-        else:
-            yield Overall(pieces, None)
+    def overall(self, pieces: int) -> Iterator[None]:
+        """Prepare to show pieces of work: by bars on a terminal, by plain lines elsewhere, not at all when quiet."""
+        if self.verbosity < 0 or not sys.stderr.isatty():
+            yield
+            return
+        fields = (TextColumn("{task.fields[state]}"), TextColumn("{task.fields[pace]}"), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(None), MofNCompleteColumn(), *fields)
+        with Progress(*columns, console=self.console, transient=True) as self._bars:
+            self._all = self._bars.add_task("all", total=pieces, state="", pace="") if pieces > 1 else None
+            try:
+                yield
+            finally:
+                self._bars = self._all = None
 
-    def _progress(self) -> Progress:
-        return Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[state]}"),
-            TextColumn("{task.fields[pace]}"),
-            TimeRemainingColumn(),
-            console=self.console,
-            transient=True,
-        )
-
-
-class Overall:
-    """How far many pieces of work are, and within it the steps of those in hand.
-
-    Args:
-        pieces: How many there are; a bar for them is drawn when there are several.
-        bars: On a terminal.
-    """
-
-    def __init__(self, pieces: int, bars: Progress | None) -> None:
-        self._bars = bars
-        self._task = bars.add_task("all", total=pieces, state="", pace="") if bars and pieces > 1 else None
-
-    def advance(self, pieces: int = 1) -> None:
-        """So many more are done."""
-        if self._bars is not None and self._task is not None:
-            self._bars.advance(self._task, pieces)
+    def advance(self) -> None:
+        """Show that one more of several pieces is done."""
+        if self._bars is not None and self._all is not None:
+            self._bars.advance(self._all)
 
     @contextmanager
     def steps(self, title: str, *, unit: str = "step") -> Iterator[Show]:
-        """Progress of steps, inside; of anything but steps it is told how many there are per second."""
-        started = time.monotonic()
+        """Show the steps of a piece of work: seconds per step, or how many of another unit come in a second."""
+        bars, started, last = self._bars, time.monotonic(), -math.inf
+        task = bars.add_task(title, total=None, state="", pace="") if bars else None
 
-        def pace(done: int) -> str:
-            seconds = time.monotonic() - started
-            return f"{seconds / done:.3f} s/step" if unit == "step" else f"{done / seconds:.0f} {unit}/s"
+        def show(done: int, total: int | None, describe: Callable[[], str]) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if self.verbosity < 0 or (done != total and now - last < (REFRESH_SECONDS if bars else PLAIN_SECONDS)):
+                return
+            last, seconds = now, max(now - started, 1e-9)
+            pace = f"{seconds / done:.3f} s/step" if unit == "step" else f"{done / seconds:.0f} {unit}/s"
+            if bars is not None and task is not None:
+                bars.update(task, completed=done, total=total, state=describe(), pace=pace)
+                return
+            counted = f"step {done}/{total}" if unit == "step" else f"{done}/{total or '?'} {unit}, {pace}"
+            self.say(f"{title}: {', '.join(filter(None, [counted, describe()]))}")
 
-        if output.verbosity < 0:
-            yield lambda _done, _total, _describe: None
-        elif (bars := self._bars) is not None:
-            task = bars.add_task(title, total=None, state="", pace="")
-
-            def show(done: int, total: int, describe: Callable[[], str]) -> None:
-                bars.update(task, completed=done, total=total, state=describe(), pace=pace(done))
-
-            try:
-                yield _paced(show, REFRESH_SECONDS)
-            finally:
+        try:
+            yield show
+        finally:
+            if bars is not None and task is not None:
                 bars.remove_task(task)
-        else:
-
-            def tell(done: int, total: int, describe: Callable[[], str]) -> None:
-                counted = f"step {done}/{total}" if unit == "step" else f"{done}/{total} {unit}, {pace(done)}"
-                output.say(f"{title}: {counted}, {describe()}")
-
-            yield _paced(tell, PLAIN_SECONDS)
-
-
-def _paced(show: Show, seconds: float) -> Show:
-    last = -seconds
-
-    def paced(done: int, total: int, describe: Callable[[], str]) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if done == total or now - last >= seconds:
-            last = now
-            show(done, total, describe)
-
-    return paced
 
 
 class ErrorReportingGroup(TyperGroup):

@@ -1,9 +1,9 @@
-"""Options that several commands share, except those of methods."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,29 +14,85 @@ from ganinvert.batch.report import KIND as REPORT
 from ganinvert.cli._config import configure
 from ganinvert.cli._console import output
 from ganinvert.errors import UsageError
-from ganinvert.settings import Align, FitMode, Precision, StoredPrecision
+from ganinvert.settings import (
+    DEFAULT_GENERATOR,
+    METHODS,
+    Affinity,
+    Align,
+    DiscoveryPreset,
+    FitMode,
+    Init,
+    MethodName,
+    PmSFC,
+    Precision,
+    Preset,
+    StoredPrecision,
+    require_seed,
+)
+from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS
 
 IO = "Input/Output"
 METHOD = "Method"
 OPTIMISATION = "Optimisation"
 COMPUTE = "Compute"
 GENERAL = "General"
+HELP: Mapping[str, str] = {
+    "--from-file": "File that lists more inputs, one path per line.",
+    "--recursive": "Search folders inside folders, too.",
+    "--output": "Folder for the results (created if missing), a .png file for a single input, or - for stdout.",
+    "--name": "Template of file names, without suffix: {stem}, {suffix}, {parent}, {index}, {task}.",
+    "--save": "Files to write: image, bundle, comparison (input | result | difference ×4), report (HTML page).",
+    "--fit": "Make photos square by cropping, padding or squashing.",
+    "--align": "Align faces for a face generator: if misplaced (auto), never (off), or always (force).",
+    "--face": "Number of the face to align, counted from the largest.",
+    "--paste-back": "Paste the result into the photo, which keeps its size.",
+    "--overwrite": "Replace existing results.",
+    "--fail-fast": "Stop at the first input that fails.",
+    "--dry-run": "Print which files would be written, and write none.",
+    "--json": "Print JSON lines on stdout: one per result, then a summary.",
+    "--no-metadata": "Write PNG files without a description of how they were made.",
+    "--resume": "Continue from the last checkpoint.",
+    "--store": "Precision of the weights files.",
+    "--licence": "Licence of the weights, written into the file's header.",
+    "--credit": "Credit for the images, written into the file's header.",
+    "--generator": "Name of a generator in `fetch-weights --list`, downloaded at its first use, or a weights file.",
+    "--method": f"Inversion method: {', '.join(METHODS)}.",
+    "--init": "Initial codes: the nearest of some random ones, random ones, or those of an encoder.",
+    "--subspaces": "Number of subspaces (groups of feature channels); 1 composes all channels together.",
+    "--codes": "Number of latent codes per subspace.",
+    "--layer": "Number of convolutions after which features are composed.",
+    "--affinity": "Affinity of channels: as in the authors' program (more repeatable), or in the paper.",
+    "--preset": "Preset: fast defaults, or the settings of the paper or of its authors' program.",
+    "--steps": "Number of optimisation steps; fine-tuning has its own.",
+    "--lr": "Learning rate of the codes.",
+    "--seed": "Random seed; the same seed gives the same result.",
+    "--checkpoint-every": "Save the unfinished optimisation beside the results every N steps; a later run goes on.",
+    "--device": "Device to compute on; auto takes CUDA if there is one.",
+    "--dtype": "Precision of convolutions; auto takes bfloat16 where it is faster.",
+    "--batch-size": "Photos optimised together; auto fills the memory of the device. The CPU takes one at a time.",
+    "--workers": "Number of processes that work at the same time; auto is one per GPU, or per CPU core.",
+    "--offline": "Never use the internet; GANINVERT_OFFLINE=1 does the same.",
+    "--config": "Configuration file to use instead of the user's; see `ganinvert config`.",
+    "--quiet": "Print only errors and result paths.",
+    "--verbose": "Print more messages; -vv adds tracebacks.",
+}
+"""Help texts of options that mean the same in several commands."""
 
 
-def opt(panel: str, *flags: str, help: str, env: bool = False, **rest: Any) -> Any:  # noqa: A002  (typer's word)
+def opt(panel: str, *flags: str, help: str = "", env: bool = False, **rest: Any) -> Any:  # noqa: A002  (typer's word)
     """Describe an option of a command.
 
     Args:
         panel: Title of the help's panel that shows the option.
         flags: Long and short names, for instance "--device".
-        help: Sentence of the help.
+        help: Sentence of the help; by default that of `HELP`.
         env: True if the variable GANINVERT_NAME (the long name in capitals) and the configuration file set it, too.
         rest: Further arguments of `typer.Option`.
     """
+    name = max(flags, key=len)
     if env:
-        name = max(flags, key=len).lstrip("-").replace("-", "_").upper()
-        rest |= {"envvar": f"GANINVERT_{name}", "show_envvar": False}
-    return typer.Option(*flags, help=help, rich_help_panel=panel, **rest)
+        rest |= {"envvar": f"GANINVERT_{name.lstrip('-').replace('-', '_').upper()}", "show_envvar": False}
+    return typer.Option(*flags, help=help or HELP[name], rich_help_panel=panel, **rest)
 
 
 def completing(*words: str) -> Callable[[str], list[str]]:
@@ -56,133 +112,9 @@ def _check_device(name: str) -> str:
     return name
 
 
-Offline = Annotated[bool, opt(GENERAL, "--offline", help="Never use the internet; GANINVERT_OFFLINE=1 does the same.")]
-Device = Annotated[
-    str,
-    opt(
-        COMPUTE,
-        "--device",
-        help="Device to compute on; auto takes CUDA if there is one.",
-        metavar="auto|cpu|cuda[:N]|mps",
-        autocompletion=completing("auto", "cpu", "cuda", "mps"),
-        callback=_check_device,
-        env=True,
-    ),
-]
-Dtype = Annotated[
-    Precision,
-    opt(COMPUTE, "--dtype", help="Precision of convolutions; auto takes bfloat16 where it is faster.", env=True),
-]
-Images = Annotated[
-    list[Path] | None,
-    typer.Argument(metavar="IMAGE", help="Photos, folders of photos, or - for stdin.", show_default=False),
-]
-FromFile = Annotated[
-    Path | None, opt(IO, "--from-file", help="File that lists more inputs, one path per line.", metavar="LIST")
-]
-Recursive = Annotated[bool, opt(IO, "--recursive", "-r", help="Search folders inside folders, too.")]
-Target = Annotated[
-    Path,
-    opt(
-        IO,
-        "--output",
-        "-o",
-        help="Folder for the results (created if missing), a .png file for a single input, or - for stdout.",
-        metavar="DIR|FILE|-",
-        show_default="the current folder",
-        env=True,
-    ),
-]
-Name = Annotated[
-    str,
-    opt(
-        IO,
-        "--name",
-        help="Template of file names, without suffix: {stem}, {suffix}, {parent}, {index}, {task}.",
-        metavar="TEMPLATE",
-        env=True,
-    ),
-]
-Save = Annotated[
-    str,
-    opt(
-        IO,
-        "--save",
-        help="Files to write: image, bundle, comparison (input | result | difference ×4), report (HTML page).",
-        metavar="LIST",
-        autocompletion=_complete_kinds,
-        env=True,
-    ),
-]
-BatchSize = Annotated[
-    str,
-    opt(
-        COMPUTE,
-        "--batch-size",
-        help="Photos optimised together; auto fills the memory of the device. The CPU takes one at a time.",
-        metavar="auto|N",
-        env=True,
-    ),
-]
-Workers = Annotated[
-    str,
-    opt(
-        COMPUTE,
-        "--workers",
-        help="Number of processes that work at the same time; auto is one per GPU, or per CPU core.",
-        metavar="auto|N",
-        env=True,
-    ),
-]
-Fit = Annotated[FitMode, opt(IO, "--fit", help="Make photos square by cropping, padding or squashing.", env=True)]
-AlignFaces = Annotated[
-    Align,
-    opt(
-        IO,
-        "--align",
-        help="Align faces for a face generator: if misplaced (auto), never (off), or always (force).",
-        env=True,
-    ),
-]
-FaceNumber = Annotated[
-    int, opt(IO, "--face", help="Number of the face to align, counted from the largest.", metavar="N", min=1)
-]
-PasteBack = Annotated[bool, opt(IO, "--paste-back", help="Paste the result into the photo, which keeps its size.")]
-Overwrite = Annotated[bool, opt(IO, "--overwrite", help="Replace existing results.")]
-Resume = Annotated[bool, opt(IO, "--resume", help="Continue from the last checkpoint.")]
-Stored = Annotated[StoredPrecision, opt(IO, "--store", help="Precision of the weights files.")]
-Licence = Annotated[
-    str, opt(IO, "--licence", help="Licence of the weights, written into the file's header.", metavar="TEXT")
-]
-Credit = Annotated[
-    str, opt(IO, "--credit", help="Credit for the images, written into the file's header.", metavar="TEXT")
-]
-FailFast = Annotated[bool, opt(IO, "--fail-fast", help="Stop at the first input that fails.")]
-DryRun = Annotated[bool, opt(IO, "--dry-run", help="Print which files would be written, and write none.")]
-AsJson = Annotated[bool, opt(IO, "--json", help="Print JSON lines on stdout: one per result, then a summary.")]
-NoMetadata = Annotated[bool, opt(IO, "--no-metadata", help="Write PNG files without a description of their making.")]
-
-
-def _config(**rest: Any) -> Any:
-    help_text = "Configuration file to use instead of the user's; see `ganinvert config`."
-    return opt(GENERAL, "--config", help=help_text, metavar="FILE", show_default=False, **rest)
-
-
-ConfigFile = Annotated[Path | None, _config()]
-Config = Annotated[Path | None, _config(callback=configure, is_eager=True)]
-
-
-def batch_size_of(text: str) -> int | None:
-    """Parse the value of `--batch-size`; None stands for `auto`.
-
-    Raises:
-        UsageError: The value is neither auto nor a number of at least 1.
-    """
-    if text == "auto":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--batch-size cannot be {text}", hint="choose auto, or a number of at least 1")
-    return int(text)
+def _check_seed(seed: int) -> int:
+    require_seed(seed)
+    return seed
 
 
 def _quiet(quiet: bool) -> None:
@@ -195,16 +127,81 @@ def _verbose(count: int) -> None:
         output.verbosity = count
 
 
-Quiet = Annotated[bool, opt(GENERAL, "--quiet", "-q", help="Print only errors and result paths.", callback=_quiet)]
-Verbose = Annotated[
-    int,
+_CACHED = f"best face generator in the cache, else {DEFAULT_GENERATOR}"
+_GENERATORS = [name for name, entry in CATALOG.items() if entry.network not in CONVOLUTIONS]
+_DEVICES = completing("auto", "cpu", "cuda", "mps")
+
+Images = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="IMAGE", help="Photos, folders of photos, or - for stdin.", show_default=False),
+]
+FromFile = Annotated[Path | None, opt(IO, "--from-file", metavar="LIST")]
+Recursive = Annotated[bool, opt(IO, "--recursive", "-r")]
+Target = Annotated[Path, opt(IO, "--output", "-o", metavar="DIR|FILE|-", show_default="the current folder", env=True)]
+Name = Annotated[str, opt(IO, "--name", metavar="TEMPLATE", env=True)]
+Save = Annotated[str, opt(IO, "--save", metavar="LIST", autocompletion=_complete_kinds, env=True)]
+Fit = Annotated[FitMode, opt(IO, "--fit", env=True)]
+AlignFaces = Annotated[Align, opt(IO, "--align", env=True)]
+FaceNumber = Annotated[int, opt(IO, "--face", metavar="N", min=1)]
+PasteBack = Annotated[bool, opt(IO, "--paste-back")]
+Overwrite = Annotated[bool, opt(IO, "--overwrite")]
+FailFast = Annotated[bool, opt(IO, "--fail-fast")]
+DryRun = Annotated[bool, opt(IO, "--dry-run")]
+AsJson = Annotated[bool, opt(IO, "--json")]
+NoMetadata = Annotated[bool, opt(IO, "--no-metadata")]
+Resume = Annotated[bool, opt(IO, "--resume")]
+Stored = Annotated[StoredPrecision, opt(IO, "--store")]
+Licence = Annotated[str, opt(IO, "--licence", metavar="TEXT")]
+Credit = Annotated[str, opt(IO, "--credit", metavar="TEXT")]
+
+_NAMES = {"metavar": "NAME|FILE", "autocompletion": completing(DEFAULT_GENERATOR, *_GENERATORS)}
+Generator = Annotated[str | None, opt(METHOD, "--generator", "-g", show_default=_CACHED, env=True, **_NAMES)]
+Method = Annotated[MethodName, opt(METHOD, "--method", metavar="NAME", autocompletion=completing(*METHODS), env=True)]
+InitKind = Annotated[Init | None, opt(METHOD, "--init", show_default="by method", env=True)]
+Subspaces = Annotated[
+    int | None, opt(METHOD, "--subspaces", "-R", metavar="R", show_default=str(PmSFC().subspaces), env=True)
+]
+Codes = Annotated[int | None, opt(METHOD, "--codes", "-K", metavar="K", show_default=str(PmSFC().codes), env=True)]
+Layer = Annotated[int | None, opt(METHOD, "--layer", metavar="L", min=0, show_default=str(PmSFC().layer), env=True)]
+AffinityKind = Annotated[Affinity | None, opt(METHOD, "--affinity", show_default=PmSFC().affinity, env=True)]
+PresetName = Annotated[Preset, opt(METHOD, "--preset", env=True)]
+DiscoveryPresetName = Annotated[
+    DiscoveryPreset, opt(METHOD, "--preset", help="Preset: fast defaults, or the settings of the paper.", env=True)
+]
+Steps = Annotated[int | None, opt(OPTIMISATION, "--steps", metavar="N", show_default="by preset", env=True)]
+LearningRate = Annotated[float | None, opt(OPTIMISATION, "--lr", metavar="RATE", show_default="by preset", env=True)]
+Seed = Annotated[int, opt(OPTIMISATION, "--seed", metavar="N", callback=_check_seed, env=True)]
+CheckpointEvery = Annotated[
+    int, opt(OPTIMISATION, "--checkpoint-every", metavar="N", min=0, show_default="off", env=True)
+]
+
+Device = Annotated[
+    str,
     opt(
-        GENERAL,
-        "--verbose",
-        "-v",
-        help="Print more messages; -vv adds tracebacks.",
-        count=True,
-        callback=_verbose,
-        show_default=False,
+        COMPUTE, "--device", metavar="auto|cpu|cuda[:N]|mps", autocompletion=_DEVICES, callback=_check_device, env=True
     ),
 ]
+Dtype = Annotated[Precision, opt(COMPUTE, "--dtype", env=True)]
+BatchSize = Annotated[str, opt(COMPUTE, "--batch-size", metavar="auto|N", env=True)]
+Workers = Annotated[str, opt(COMPUTE, "--workers", metavar="auto|N", env=True)]
+
+Offline = Annotated[bool, opt(GENERAL, "--offline")]
+ConfigFile = Annotated[Path | None, opt(GENERAL, "--config", metavar="FILE", show_default=False)]
+Config = Annotated[
+    Path | None, opt(GENERAL, "--config", metavar="FILE", show_default=False, callback=configure, is_eager=True)
+]
+Quiet = Annotated[bool, opt(GENERAL, "--quiet", "-q", callback=_quiet)]
+Verbose = Annotated[int, opt(GENERAL, "--verbose", "-v", count=True, callback=_verbose, show_default=False)]
+
+
+def number_of(option: str, text: str) -> int | None:
+    """Parse the value of `--batch-size` or `--workers`, which `option` names; None stands for `auto`.
+
+    Raises:
+        UsageError: The value is neither auto nor a number of at least 1.
+    """
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"{option} cannot be {text}", hint="choose auto, or a number of at least 1")
+    return int(text)

@@ -1,9 +1,11 @@
-"""Commands that make one picture and its bundle of one photo: their options, and the work behind them."""
+"""The commands of the tasks on photos: each is made from its `TaskOptions`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated, Any
 
 from ganinvert.batch.inputs import expand
 from ganinvert.batch.outputs import DEFAULT_NAME, chosen_suffixes, plan_outputs
@@ -11,10 +13,12 @@ from ganinvert.batch.report import KIND as REPORT
 from ganinvert.batch.report import report_path
 from ganinvert.batch.requests import PhotoRequest
 from ganinvert.batch.session import RunOptions
-from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import say
+from ganinvert.cli._methods import adjusted
+from ganinvert.cli._options import METHOD, opt
 from ganinvert.cli._reporter import executor_for, run_command
+from ganinvert.cli._signature import assembled, field_options, from_options
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import UsageError
 from ganinvert.settings import (
@@ -27,10 +31,17 @@ from ganinvert.settings import (
     preset_of,
 )
 
+_REFINE = "Fine-tune a copy of the generator for each photo afterwards; only its changes are stored."
+_REALS = "near-perfect: folder of photos like those that the generator was trained on."
+Refine = Annotated[Refinement | None, opt(METHOD, "--refine", help=_REFINE, env=True)]
+Reals = Annotated[
+    Path | None, opt(METHOD, "--reals", help=_REALS, metavar="FOLDER", show_default="its own samples stand in")
+]
+
 
 @dataclass(frozen=True)
 class Photos:
-    """What every such command can be told: its options, in the order of the help."""
+    """Options of these commands, in the order of the help."""
 
     images: options.Images = None
     from_file: options.FromFile = None
@@ -47,18 +58,20 @@ class Photos:
     dry_run: options.DryRun = False
     as_json: options.AsJson = False
     no_metadata: options.NoMetadata = False
-    generator: methods.Generator = None
-    method: methods.Method = "pmsfc"
-    init: methods.InitKind = None
-    subspaces: methods.Subspaces = None
-    codes: methods.Codes = None
-    layer: methods.Layer = None
-    affinity: methods.AffinityKind = None
-    preset: methods.PresetName = "default"
-    steps: methods.Steps = None
-    lr: methods.LearningRate = None
-    seed: methods.Seed = 0
-    checkpoint_every: methods.CheckpointEvery = 0
+    refine: Refine = None
+    reals: Reals = None
+    generator: options.Generator = None
+    method: options.Method = "pmsfc"
+    init: options.InitKind = None
+    subspaces: options.Subspaces = None
+    codes: options.Codes = None
+    layer: options.Layer = None
+    affinity: options.AffinityKind = None
+    preset: options.PresetName = "default"
+    steps: options.Steps = None
+    lr: options.LearningRate = None
+    seed: options.Seed = 0
+    checkpoint_every: options.CheckpointEvery = 0
     device: options.Device = "auto"
     dtype: options.Dtype = "auto"
     batch_size: options.BatchSize = "auto"
@@ -67,43 +80,49 @@ class Photos:
     config: options.Config = None
     quiet: options.Quiet = False
     verbose: options.Verbose = 0
-    kept: frozenset[str] = frozenset()
+    from_config: frozenset[str] = frozenset()
 
-    def treat(self, task: TaskOptions, *, refinement: Refinement | None = None, reals: Path | None = None) -> None:
-        """Do a task for all photos.
-
-        Args:
-            task: Task and its options.
-            refinement: Fine-tuning after the method.
-            reals: Folder of real photos for it.
-        """
-        chosen = self._chosen(task.name, refinement)
-        reals = self._reals(chosen, reals)
+    def treat(self, task: TaskOptions) -> None:
+        """Do a task for all photos."""
+        chosen = self._chosen(task.name)
+        reals = self._reals(chosen)
         if self.checkpoint_every and chosen.single_image_only:
             say(f"{chosen.label} cannot go on from the middle everywhere: fine-tuning and L-BFGS start anew")
-        together = options.batch_size_of(self.batch_size)
+        together = options.number_of("--batch-size", self.batch_size)
         suffixes = chosen_suffixes(self.save, whole=[REPORT])
         report = report_path(self.save, self.target, task=task.name, overwrite=self.overwrite)
         executor = executor_for(self.workers)
         inputs = expand(self.images or [], from_file=self.from_file, recursive=self.recursive, say=say)
         task.check_inputs([each.path for each in inputs])
         jobs = plan_outputs([[each] for each in inputs], self.target, task=task.name, suffixes=suffixes, name=self.name)
-        request = PhotoRequest(
-            photo_request(self, chosen, task, reals=reals),
-            batch_size=together,
-            checkpoint_every=self.checkpoint_every,
-            metadata=not self.no_metadata,
-            thumbnails=report is not None,
+        request = Request(
+            task,
+            chosen,
+            ready_generator(
+                self.generator,
+                offline=self.offline or self.dry_run,
+                layer=chosen.discovery_layer,
+                networks=chosen.required if reals is None else chosen.networks,
+            ),
+            fit=self.fit,
+            align=self.align,
+            face=self.face,
+            paste_back=self.paste_back,
+            reals=reals,
+            device=self.device,
+            dtype=self.dtype,
+            seed=self.seed,
         )
+        batch = PhotoRequest(request, together, self.checkpoint_every, not self.no_metadata, report is not None)
         run = RunOptions(self.overwrite, self.fail_fast, self.dry_run, report)
-        run_command(request, jobs, run, as_json=self.as_json, executor=executor)
+        run_command(batch, jobs, run, as_json=self.as_json, executor=executor)
 
-    def _chosen(self, command: str, refinement: Refinement | None) -> InversionSettings:
-        """The settings; what is kept and does not fit the method is passed over."""
-        unfit = "preset" in self.kept and self.preset not in method_entry(self.method).presets_for(command)
-        chosen = methods.adjusted(
-            preset_of(self.method, command, "default" if unfit else self.preset),
-            kept=self.kept,
+    def _chosen(self, task: str) -> InversionSettings:
+        """The settings; choices of the configuration that do not fit the method are passed over."""
+        unfit = "preset" in self.from_config and self.preset not in method_entry(self.method).presets_for(task)
+        chosen = adjusted(
+            preset_of(self.method, task, "default" if unfit else self.preset),
+            optional=self.from_config,
             steps=self.steps,
             lr=self.lr,
             subspaces=self.subspaces,
@@ -112,40 +131,26 @@ class Photos:
             affinity=self.affinity,
             init=self.init,
         )
-        if refinement is not None and not (chosen.tunes and "refine" in self.kept):
-            if chosen.tunes:
-                raise UsageError(f"{chosen.name} is fine-tuning already", hint="leave --refine out")
-            chosen = replace(chosen, tuning=REFINEMENTS[refinement])
-        return chosen
+        if self.refine is None or (chosen.tunes and "refine" in self.from_config):
+            return chosen
+        if chosen.tunes:
+            raise UsageError(f"{chosen.name} is fine-tuning already", hint="leave --refine out")
+        return replace(chosen, tuning=REFINEMENTS[self.refine])
 
-    def _reals(self, chosen: InversionSettings, reals: Path | None) -> Path | None:
-        if reals is None or (chosen.tuning is not None and chosen.tuning.kind == "near-perfect"):
-            return reals
-        if "reals" not in self.kept:
+    def _reals(self, chosen: InversionSettings) -> Path | None:
+        if self.reals is None or (chosen.tuning is not None and chosen.tuning.kind == "near-perfect"):
+            return self.reals
+        if "reals" not in self.from_config:
             raise UsageError("--reals are for near-perfect fine-tuning", hint="add --refine near-perfect")
         return None
 
 
-def photo_request(
-    photos: Photos, chosen: InversionSettings, task: TaskOptions, *, reals: Path | None = None
-) -> Request:
-    """The request that the options make, with the generator that they name, which is fetched if need be."""
-    generator = ready_generator(
-        photos.generator,
-        offline=photos.offline or photos.dry_run,
-        layer=chosen.discovery_layer,
-        networks=chosen.required if reals is None else chosen.networks,
-    )
-    return Request(
-        task,
-        chosen,
-        generator,
-        fit=photos.fit,
-        align=photos.align,
-        face=photos.face,
-        paste_back=photos.paste_back,
-        reals=reals,
-        device=photos.device,
-        dtype=photos.dtype,
-        seed=photos.seed,
-    )
+def task_command(task: type[TaskOptions]) -> Callable[..., None]:
+    """The command of a task, with the options of `Photos` and those of the task."""
+
+    def command(photos: Photos, **given: Any) -> None:
+        photos.treat(from_options(task, given))
+
+    command.__name__, command.__doc__ = task.name, task.help
+    unused = () if task.refinable else ("refine", "reals")
+    return assembled(command, Photos, preset_of("pmsfc", task.name), field_options(task), task=task.name, unused=unused)

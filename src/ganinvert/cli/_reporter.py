@@ -1,8 +1,7 @@
-"""What a batch shows on the console: messages and bars on stderr, paths or JSON lines on stdout."""
+"""Batches on the console: messages and bars on stderr, paths or JSON lines on stdout."""
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import ExitStack
 from typing import Any
@@ -24,7 +23,8 @@ from ganinvert.batch.executors import Executor, Pool, Serial, available_cores
 from ganinvert.batch.job import Job, JobResult
 from ganinvert.batch.runner import run_batch
 from ganinvert.batch.session import BatchRequest, RunOptions
-from ganinvert.cli._console import Overall, Show, output
+from ganinvert.cli._console import Show, output
+from ganinvert.cli._options import number_of
 from ganinvert.errors import UsageError
 
 
@@ -37,7 +37,6 @@ class ConsoleReporter:
 
     def __init__(self, *, quiet_stdout: bool) -> None:
         self.quiet_stdout = quiet_stdout
-        self._overall: Overall | None = None
         self._bars: dict[int, tuple[ExitStack, Show]] = {}
         self._all = ExitStack()
 
@@ -45,12 +44,12 @@ class ConsoleReporter:
         """Show an event."""
         match event:
             case BatchStarted(jobs):
-                self._overall = self._all.enter_context(output.overall(jobs))
+                self._all.enter_context(output.overall(jobs))
             case Message(text, level, style):
                 output.say(text, level=level, style=style)
-            case WorkStarted(worker, title) if self._overall is not None:
+            case WorkStarted(worker, title):
                 stack = ExitStack()
-                self._bars[worker] = stack, stack.enter_context(self._overall.steps(title))
+                self._bars[worker] = stack, stack.enter_context(output.steps(title))
             case Progress(worker, done, steps, loss, psnr) if worker in self._bars:
                 self._bars[worker][1](done, steps, lambda: f"loss {loss:.4f}  PSNR {psnr:.1f} dB")
             case WorkEnded(worker) if worker in self._bars:
@@ -60,9 +59,9 @@ class ConsoleReporter:
             case BatchEnded():
                 self._end(event)
 
-    def _show(self, result: Any) -> None:
+    def _show(self, result: JobResult) -> None:
         job, product = result.job, result.product
-        if result.status == "done":
+        if result.status == "done" and product is not None:
             if job.is_piped:
                 sys.stdout.buffer.write(product.files["image"])
                 sys.stdout.buffer.flush()
@@ -74,11 +73,10 @@ class ConsoleReporter:
                 output.say(f"{job.label}: warning: {product.warning}", style="yellow")
         if result.error is not None:
             output.error(result.error)
-        if self._overall is not None:
-            self._overall.advance()
+        output.advance()
         if not self.quiet_stdout and result.status in ("done", "planned"):
             for path in job.paths.values():
-                output.data(os.fspath(path))
+                output.data(str(path))
 
     def _end(self, end: BatchEnded) -> None:
         for stack, _ in self._bars.values():
@@ -138,12 +136,8 @@ def executor_for(workers: str) -> Executor:
     Raises:
         UsageError: It is neither.
     """
-    if workers == "auto":
+    if (count := number_of("--workers", workers)) is None:
         import torch
 
         count = torch.cuda.device_count() if torch.cuda.is_available() else available_cores()
-    elif workers.isdecimal() and int(workers) > 0:
-        count = int(workers)
-    else:
-        raise UsageError(f"--workers cannot be {workers}", hint="choose auto, or a number of at least 1")
     return Serial() if count == 1 else Pool(count)

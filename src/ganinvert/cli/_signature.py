@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import MISSING, Field, fields
+from inspect import Parameter
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
@@ -15,26 +16,18 @@ from ganinvert.settings import METHODS, InversionSettings
 
 T = TypeVar("T")
 CONTEXT = "context"
-_KEPT = ("ENVIRONMENT", "DEFAULT_MAP")
+_CONFIGURED = ("ENVIRONMENT", "DEFAULT_MAP")
 _FIRST = ("images", "from_file", "recursive", "a", "b")
 """Fields that stand before a command's own options in the help."""
 
 
 def with_options(
-    shared: type[T], settings: InversionSettings, *, task: str | None = None
+    shared: type[Any], settings: InversionSettings
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the fields of a dataclass as options; the command takes that dataclass as its first argument.
-
-    The dataclass also has `kept`, the names of those whose values come from the environment or the configuration file.
-
-    Args:
-        shared: A dataclass whose fields, except `kept`, are annotated as options.
-        settings: The command's default preset, whose values the help quotes.
-        task: Task of a command with --method, whose other methods may have other defaults.
-    """
+    """Give a command the fields of a dataclass as further options: see `assembled`."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        return assembled(command, shared, settings, own_parameters(command)[1:], task=task)
+        return assembled(command, shared, settings, own_parameters(command)[1:])
 
     return decorate
 
@@ -43,49 +36,66 @@ def assembled(
     command: Callable[..., None],
     shared: type[Any],
     settings: InversionSettings,
-    own: Sequence[inspect.Parameter],
+    own: Sequence[Parameter],
     *,
     task: str | None = None,
+    unused: Collection[str] = (),
 ) -> Callable[..., None]:
-    """A command with the options `own` and those of a dataclass: see `with_options`."""
-    common = _parameters(shared, settings, task)
+    """Make a command of a function that takes a dataclass of shared options first, and then its own.
+
+    The dataclass also has `from_config`, the names of options whose values come from the environment or the
+    configuration file.
+
+    Args:
+        command: The function.
+        shared: A dataclass whose fields, except `from_config`, are annotated as options.
+        settings: The command's default preset, whose values the help quotes.
+        own: Options of the command alone.
+        task: Task of a command with --method, whose other methods may have other defaults.
+        unused: Names of fields that are no options of this command.
+    """
+    hints = get_type_hints(shared, include_extras=True)
+    common = [
+        Parameter(
+            each.name,
+            Parameter.KEYWORD_ONLY,
+            default=Parameter.empty if each.default is MISSING else each.default,
+            annotation=_quoting(hints[each.name], each.name, settings, varies=_varies(each.name, task)),
+        )
+        for each in fields(shared)
+        if each.name not in ("from_config", *unused)
+    ]
     first = [each for each in common if each.name in _FIRST]
-    context = inspect.Parameter(CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    parameters = [context, *first, *own, *(each for each in common if each not in first)]
+    context = Parameter(CONTEXT, Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
     def run(**given: Any) -> None:
         source = given.pop(CONTEXT).get_parameter_source
-        values: dict[str, Any] = {each.name: given.pop(each.name) for each in common}
-        values["kept"] = frozenset(name for name in (*values, *given) if source(name).name in _KEPT)
-        command(shared(**values), **given)
+        from_config = frozenset(name for name in given if source(name).name in _CONFIGURED)
+        values = {each.name: given.pop(each.name) for each in common}
+        command(shared(**values, from_config=from_config), **given)
 
-    return presented(run, command, parameters)
+    return presented(run, command, [context, *first, *own, *(each for each in common if each not in first)])
 
 
-def with_fields(*options: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_fields(command: Callable[..., None], *options: type[Any]) -> Callable[..., None]:
     """Give a command the fields of dataclasses as options, see `field_options`; it takes them as `**` arguments."""
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = own_parameters(command)[:-1]
-        parameters = [*own, *(parameter for each in options for parameter in field_options(each))]
+    def run(**given: Any) -> None:
+        command(**given)
 
-        def run(**given: Any) -> None:
-            command(**given)
-
-        return presented(run, command, parameters)
-
-    return decorate
+    fields_of_all = [parameter for each in options for parameter in field_options(each)]
+    return presented(run, command, [*own_parameters(command)[:-1], *fields_of_all])
 
 
-def own_parameters(command: Callable[..., None]) -> list[inspect.Parameter]:
+def own_parameters(command: Callable[..., None]) -> list[Parameter]:
     """The parameters of a command as keywords, with their annotations read."""
-    types, keyword = get_type_hints(command, include_extras=True), inspect.Parameter.KEYWORD_ONLY
-    own = inspect.signature(command).parameters.values()
-    return [each.replace(kind=keyword, annotation=types[each.name]) for each in own]
+    types = get_type_hints(command, include_extras=True)
+    parameters = inspect.signature(command).parameters.values()
+    return [each.replace(kind=Parameter.KEYWORD_ONLY, annotation=types[each.name]) for each in parameters]
 
 
 def presented(
-    run: Callable[..., None], command: Callable[..., None], parameters: list[inspect.Parameter]
+    run: Callable[..., None], command: Callable[..., None], parameters: list[Parameter]
 ) -> Callable[..., None]:
     """A function that typer sees as a command with these parameters."""
     run.__name__, run.__doc__ = command.__name__, command.__doc__
@@ -94,7 +104,7 @@ def presented(
     return run
 
 
-def field_options(options: type[Any], *, optional: bool = False) -> list[inspect.Parameter]:
+def field_options(options: type[Any], *, optional: bool = False) -> list[Parameter]:
     """Parameters of a command for the fields of a dataclass that were made by `settings.options.option`.
 
     Optional ones are None if they are not given, and their help quotes the fields' defaults.
@@ -103,7 +113,7 @@ def field_options(options: type[Any], *, optional: bool = False) -> list[inspect
     return [_field_option(each, hints[each.name], optional) for each in fields(options) if each.metadata]
 
 
-def _field_option(each: Field[Any], hint: Any, optional: bool) -> inspect.Parameter:
+def _field_option(each: Field[Any], hint: Any, optional: bool) -> Parameter:
     text, default = each.metadata, each.default
     kind: Any = hint if text["kind"] is None else text["kind"]
     if get_origin(text["kind"]) is Literal:
@@ -112,7 +122,7 @@ def _field_option(each: Field[Any], hint: Any, optional: bool) -> inspect.Parame
     if optional:
         kind, default, shown = kind | None, None, {"show_default": str(default)}
     annotation = Annotated[kind, opt(text["panel"], *text["flags"], help=text["help"], **{**shown, **text["typer"]})]
-    return inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    return Parameter(each.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def from_options(options: type[T], given: Mapping[str, Any]) -> T:
@@ -122,20 +132,6 @@ def from_options(options: type[T], given: Mapping[str, Any]) -> T:
         parse = each.metadata["parse"]
         values[each.name] = given[each.name] if parse is None else parse(given[each.name])
     return options(**values)
-
-
-def _parameters(shared: type[Any], settings: InversionSettings, task: str | None) -> list[inspect.Parameter]:
-    hints = get_type_hints(shared, include_extras=True)
-    return [
-        inspect.Parameter(
-            each.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if each.default is MISSING else each.default,
-            annotation=_quoting(hints[each.name], each.name, settings, varies=_varies(each.name, task)),
-        )
-        for each in fields(shared)
-        if each.name != "kept"
-    ]
 
 
 def _quoting(annotation: Any, name: str, settings: InversionSettings, *, varies: bool) -> Any:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
-from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.progress import Progress as Bars
-
-from ganinvert.cli._console import PLAIN_SECONDS, output
+from ganinvert.cli._console import Show, output
 from ganinvert.errors import UsageError
 from ganinvert.settings import DEFAULT_GENERATOR, Discovery
 from ganinvert.weights import registry
@@ -21,38 +16,20 @@ from ganinvert.weights.transfer import Note, Progress, ProgressCallback
 
 @contextmanager
 def transfers() -> Iterator[ProgressCallback]:
-    """Show downloads: bars with speed and remaining time on a terminal, a line now and then elsewhere."""
-    if output.verbosity < 0 or not sys.stderr.isatty():
-        yield _lines()
-        return
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Bars(TextColumn("{task.description}"), *columns, console=output.console, transient=True) as bars:
-        tasks = {}
+    """Show downloads in megabytes: bars on a terminal, a line now and then elsewhere."""
+    with output.overall(1), ExitStack() as stack:
+        shows: dict[str, Show] = {}
 
-        def draw(event: Note | Progress) -> None:
+        def show(event: Note | Progress) -> None:
             if isinstance(event, Note):
-                bars.console.print(event.text, markup=False)
+                output.say(event.text, level=-1 if event.important else 0)  # the terms of use are always printed
                 return
-            if event.file not in tasks:
-                tasks[event.file] = bars.add_task(event.file, completed=event.done)
-            bars.update(tasks[event.file], completed=event.done, total=event.total)
+            if event.file not in shows:
+                shows[event.file] = stack.enter_context(output.steps(event.file, unit="MB"))
+            total = None if event.total is None else round(event.total / 1e6)
+            shows[event.file](round(event.done / 1e6), total, lambda: "")
 
-        yield draw
-
-
-def _lines() -> ProgressCallback:
-    last = time.monotonic()
-
-    def tell(event: Note | Progress) -> None:
-        nonlocal last
-        if isinstance(event, Note):
-            output.say(event.text, level=-1 if event.important else 0)  # the terms of use are always printed
-        elif time.monotonic() - last >= PLAIN_SECONDS:
-            last = time.monotonic()
-            total = f" of {event.total / 1e6:.1f}" if event.total else ""
-            output.say(f"{event.file}: {event.done / 1e6:.1f}{total} MB")
-
-    return tell
+        yield show
 
 
 def ready_generator(name: str | None, *, offline: bool, layer: int | None = None, networks: Sequence[str] = ()) -> str:

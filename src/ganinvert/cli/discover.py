@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
 from ganinvert.cli._options import IO, OPTIMISATION, opt
@@ -21,11 +20,11 @@ LOW_STABILITY = 0.65
 
 
 def discover(
-    generator: methods.Generator = None,
-    subspaces: methods.Subspaces = None,
-    layer: methods.Layer = None,
-    affinity: methods.AffinityKind = None,
-    preset: methods.DiscoveryPresetName = "default",
+    generator: options.Generator = None,
+    subspaces: options.Subspaces = None,
+    layer: options.Layer = None,
+    affinity: options.AffinityKind = None,
+    preset: options.DiscoveryPresetName = "default",
     steps: Annotated[
         int | None,
         opt(OPTIMISATION, "--steps", help="Steps of the Adam optimiser.", metavar="N", show_default="by preset"),
@@ -36,7 +35,7 @@ def discover(
             OPTIMISATION, "--lr", help="Learning rate of the Adam optimiser.", metavar="RATE", show_default="by preset"
         ),
     ] = None,
-    seed: methods.Seed = 0,
+    seed: options.Seed = 0,
     folder: Annotated[
         Path | None, opt(IO, "--output", "-o", help="Folder for a figure of the subspaces.", metavar="DIR")
     ] = None,

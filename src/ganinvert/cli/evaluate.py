@@ -12,9 +12,9 @@ import typer
 
 from ganinvert.batch.inputs import Input, expand, natural
 from ganinvert.benchmark.protocol import SWEPT, EvaluationProtocol, variants
-from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import say
+from ganinvert.cli._methods import adjusted
 from ganinvert.cli._options import IO, METHOD, opt
 from ganinvert.cli._reporter import executor_for
 from ganinvert.cli._signature import from_options, with_fields
@@ -59,13 +59,13 @@ def evaluate(
     fit: options.Fit = "crop",
     align: options.AlignFaces = "auto",
     overwrite: options.Overwrite = False,
-    generator: methods.Generator = None,
-    subspaces: methods.Subspaces = None,
-    codes: methods.Codes = None,
-    layer: methods.Layer = None,
-    steps: methods.Steps = None,
-    lr: methods.LearningRate = None,
-    seed: methods.Seed = 0,
+    generator: options.Generator = None,
+    subspaces: options.Subspaces = None,
+    codes: options.Codes = None,
+    layer: options.Layer = None,
+    steps: options.Steps = None,
+    lr: options.LearningRate = None,
+    seed: options.Seed = 0,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     batch_size: options.BatchSize = "auto",
@@ -94,9 +94,9 @@ def evaluate(
         )
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is not a folder", hint="give a folder with -o; it is created if it does not exist")
-    adjust = partial(methods.adjusted, kept=_CHANGES, steps=steps, lr=lr, subspaces=subspaces, codes=codes, layer=layer)
+    adjust = partial(adjusted, optional=_CHANGES, steps=steps, lr=lr, subspaces=subspaces, codes=codes, layer=layer)
     executor = executor_for(workers)
-    together = options.batch_size_of(batch_size)
+    together = options.number_of("--batch-size", batch_size)
     inputs = _sample(expand(images or [], from_file=from_file, recursive=recursive, say=say), limit, seed=sample_seed)
     settings = [variants()[name].settings(task, adjust) for name in names]
     layers = [each.discovery_layer for each in settings if each.discovery_layer is not None]
@@ -123,7 +123,7 @@ def evaluate(
 
 def evaluate_command() -> Callable[..., None]:
     """The command, with the options of every task's degradation."""
-    return with_fields(*(task.trial for task in TASKS.values()))(evaluate)
+    return with_fields(evaluate, *(task.trial for task in TASKS.values()))
 
 
 def _sample(inputs: Sequence[Input], limit: int | None, *, seed: int) -> list[Input]:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from ganinvert.batch.outputs import chosen_suffixes
 from ganinvert.batch.requests import InterpolationRequest
-from ganinvert.cli import _options as options
 from ganinvert.cli._bundles import Pair
+from ganinvert.cli._options import IO, METHOD, opt
 from ganinvert.cli._signature import with_options
 from ganinvert.settings import InterpolationPath, preset_of
 
@@ -19,18 +19,16 @@ FILES = {"webp": ".webp", "gif": ".gif", "frames": ".{:03d}.png", "strip": ".png
 def interpolate(
     pair: Pair,
     frames: Annotated[
-        int, options.opt(options.METHOD, "--frames", help="Number of images, both ends included.", metavar="N", min=2)
+        int, opt(METHOD, "--frames", help="Number of images, both ends included.", metavar="N", min=2)
     ] = 60,
     path: Annotated[
         InterpolationPath,
-        options.opt(
-            options.METHOD, "--path", help="Interpolate composed features, as in the paper, or codes and weights."
-        ),
+        opt(METHOD, "--path", help="Interpolate composed features, as in the paper, or codes and weights."),
     ] = "features",
     save: Annotated[
         str,
-        options.opt(
-            options.IO,
+        opt(
+            IO,
             "--save",
             help="File to write: webp or gif (animations), frames (PNG files), strip (8 of the images).",
             metavar="LIST",

@@ -13,15 +13,17 @@ from ganinvert.batch.inputs import Input, expand
 from ganinvert.batch.outputs import DEFAULT_NAME, SUFFIXES, chosen_suffixes, plan_outputs
 from ganinvert.batch.requests import RenderRequest
 from ganinvert.batch.session import RunOptions
-from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._bundles import BUNDLES
 from ganinvert.cli._console import say
+from ganinvert.cli._options import IO, METHOD, opt
 from ganinvert.cli._reporter import run_command
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import BundleError, UsageError, WeightsError
 from ganinvert.weights.catalog import CATALOG
 
+_GENERATOR = "Generator that made the bundles, by name or weights file."
+_NAMED = "the one that a bundle names"
 KINDS = {kind: SUFFIXES[kind] for kind in ("image", "bundle")}
 
 
@@ -34,9 +36,7 @@ def render(
     recursive: options.Recursive = False,
     target: options.Target = Path(),
     name: options.Name = DEFAULT_NAME,
-    save: Annotated[
-        str, options.opt(options.IO, "--save", help="Files to write: image, bundle.", metavar="LIST")
-    ] = "image,bundle",
+    save: Annotated[str, opt(IO, "--save", help="Files to write: image, bundle.", metavar="LIST")] = "image,bundle",
     overwrite: options.Overwrite = False,
     fail_fast: options.FailFast = False,
     dry_run: options.DryRun = False,
@@ -44,23 +44,22 @@ def render(
     no_metadata: options.NoMetadata = False,
     subspaces: Annotated[
         list[int] | None,
-        options.opt(
-            options.METHOD,
-            "--subspace",
-            help="Number of a subspace to scale, from 1; may be given several times.",
-            metavar="N",
+        opt(
+            METHOD, "--subspace", help="Number of a subspace to scale, from 1; may be given several times.", metavar="N"
         ),
     ] = None,
     scale: Annotated[
         float | None,
-        options.opt(
-            options.METHOD,
+        opt(
+            METHOD,
             "--scale",
             help="Factor for the features of these subspaces: 1 changes nothing, 0 switches them off.",
             metavar="S",
         ),
     ] = None,
-    generator: methods.BundleGenerator = None,
+    generator: Annotated[
+        str | None, opt(METHOD, "--generator", "-g", help=_GENERATOR, metavar="NAME|FILE", show_default=_NAMED)
+    ] = None,
     offline: options.Offline = False,
     config: options.Config = None,
     quiet: options.Quiet = False,

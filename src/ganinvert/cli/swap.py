@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from ganinvert.batch.requests import SwapRequest
-from ganinvert.cli import _options as options
 from ganinvert.cli._bundles import Pair
+from ganinvert.cli._options import IO, METHOD, opt
 from ganinvert.cli._signature import with_options
 from ganinvert.errors import UsageError
 from ganinvert.settings import preset_of
@@ -20,8 +20,8 @@ def swap(
     pair: Pair,
     chosen: Annotated[
         str | None,
-        options.opt(
-            options.METHOD,
+        opt(
+            METHOD,
             "--subspaces",
             help="Numbers of the subspaces to exchange, from 1, with commas between.",
             metavar="LIST",
@@ -30,8 +30,8 @@ def swap(
     ] = None,
     strength: Annotated[
         float,
-        options.opt(
-            options.METHOD,
+        opt(
+            METHOD,
             "--strength",
             help="Strength of the exchange: 1 exchanges the subspaces, less mixes them.",
             metavar="S",
@@ -41,11 +41,7 @@ def swap(
     ] = 1.0,
     grid: Annotated[
         bool,
-        options.opt(
-            options.IO,
-            "--grid",
-            help="Also write a picture with the exchange of every subspace, as the paper's figure 4.",
-        ),
+        opt(IO, "--grid", help="Also write a picture with the exchange of every subspace, as the paper's figure 4."),
     ] = False,
 ) -> None:
     """Exchange subspaces between two photos or bundles: expression, age, colours … of one in the other.

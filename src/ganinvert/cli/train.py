@@ -10,6 +10,7 @@ import typer
 
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
+from ganinvert.cli._options import COMPUTE, IO, METHOD, opt
 from ganinvert.cli._training import print_folder_notes, print_paths, run_training, settings_for, with_settings
 from ganinvert.errors import GanInvertError, UsageError
 from ganinvert.settings import DISCOVERY, Training
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 DEFAULT = Training()
 NETWORK = {"resolution", "latent_dim", "base", "cap", "phase_images"}
+INIT = "Generator to start from, which sets resolution and channels."
+COMPILE = "Use torch.compile: minutes of preparation, then faster steps."
 REPEATS = 0.6
 FEW_IMAGES = 500
 
@@ -31,39 +34,22 @@ def train(
         Path, typer.Argument(metavar="FOLDER", help="Folder of training images, searched with its subfolders.")
     ],
     target: Annotated[
-        Path,
-        options.opt(
-            options.IO, "--output", "-o", help="File of the trained generator: NAME.safetensors.", metavar="FILE"
-        ),
+        Path, opt(IO, "--output", "-o", help="File of the trained generator: NAME.safetensors.", metavar="FILE")
     ],
     name: Annotated[
-        str | None,
-        options.opt(options.IO, "--name", help="Name of the generator for `invert -g`.", show_default="NAME of -o"),
+        str | None, opt(IO, "--name", help="Name of the generator for `invert -g`.", show_default="NAME of -o")
     ] = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     stored: options.Stored = "float32",
     licence: options.Licence = "",
     credit: options.Credit = "",
-    discover: Annotated[
-        bool, options.opt(options.IO, "--discover/--no-discover", help="Discover subspaces at the end.")
-    ] = True,
-    init: Annotated[
-        str | None,
-        options.opt(
-            options.METHOD,
-            "--init",
-            help="Generator to start from, which sets resolution and channels.",
-            metavar="NAME|FILE",
-        ),
-    ] = None,
+    discover: Annotated[bool, opt(IO, "--discover/--no-discover", help="Discover subspaces at the end.")] = True,
+    init: Annotated[str | None, opt(METHOD, "--init", help=INIT, metavar="NAME|FILE")] = None,
     changes: Mapping[str, Any],
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
-    compiled: Annotated[
-        bool,
-        options.opt(options.COMPUTE, "--compile", help="Use torch.compile: minutes of preparation, then faster steps."),
-    ] = False,
+    compiled: Annotated[bool, opt(COMPUTE, "--compile", help=COMPILE)] = False,
     config: options.Config = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ganinvert.cli import _methods as methods
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
+from ganinvert.cli._options import IO, opt
 from ganinvert.cli._training import print_folder_notes, print_paths, run_training, settings_for, with_settings
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.settings import EncoderTraining
@@ -17,32 +17,17 @@ if TYPE_CHECKING:
     from ganinvert.training import TrainedNetwork
 
 DEFAULT = EncoderTraining()
+REALS = "Folder of photos to train on as well, framed as the generator knows them."
+FILE = "NAME.encoder.safetensors"
 
 
 @with_settings(EncoderTraining)
 def train_encoder(
     *,
-    generator: methods.Generator = None,
-    reals: Annotated[
-        Path | None,
-        options.opt(
-            options.IO,
-            "--reals",
-            help="Folder of photos to train on as well, framed as the generator knows them.",
-            metavar="FOLDER",
-            show_default="samples only",
-        ),
-    ] = None,
+    generator: options.Generator = None,
+    reals: Annotated[Path | None, opt(IO, "--reals", help=REALS, metavar="FOLDER", show_default="samples only")] = None,
     target: Annotated[
-        Path | None,
-        options.opt(
-            options.IO,
-            "--output",
-            "-o",
-            help="File of the encoder.",
-            metavar="FILE",
-            show_default="NAME.encoder.safetensors",
-        ),
+        Path | None, opt(IO, "--output", "-o", help="File of the encoder.", metavar="FILE", show_default=FILE)
     ] = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,

@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
 from ganinvert.errors import ImageError
-from ganinvert.images.depth import gray_to_8_bits
 
 MIN_SIDE = 4
 """Least length of an input's shorter side, in pixels."""
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "PPM")
 """File formats that are opened, whatever the file's name says. Pillow's EPS reader would start another program."""
+
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -201,7 +202,7 @@ def _upright_srgb(image: Image.Image, name: str) -> Picture:
     image.load()
     profile, turn = image.info.get("icc_profile"), _turn(image)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        image = gray_to_8_bits(image)
+        image = _gray_to_8_bits(image)
     if image.mode in ("P", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("LA" if image.mode == "La" else "RGBA")
     alpha = None
@@ -213,6 +214,25 @@ def _upright_srgb(image: Image.Image, name: str) -> Picture:
     if turn is not None:
         rgb, alpha = rgb.transpose(turn), None if alpha is None else alpha.transpose(turn)
     return Picture(rgb, alpha, tuple(notes))
+
+
+def _gray_to_8_bits(image: Image.Image) -> Image.Image:
+    """Scale deep gray to 8 bits: 16 bits by their range, modes "I" and "F" by the smallest range that holds them.
+
+    Negative, infinite and undefined values become 0. The mode becomes "L", or "LA" if a gray level was transparent.
+    """
+    values = np.nan_to_num(np.asarray(image).astype(np.float64), posinf=0, neginf=0)
+    ranges = (65535,) if image.mode.startswith("I;16") else (1, 255, 65535) if image.mode == "F" else (255, 65535)
+    span = next((top for top in ranges if values.max() <= top), values.max())
+    # Pillow inverts scans in which white is 0 if they have 8 bits, but not if they have 16.
+    if image.mode.startswith("I;16") and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        values = span - values
+    gray = Image.fromarray(np.rint((values * (255 / span)).clip(0, 255)).astype(np.uint8))
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        gray.putalpha(Image.fromarray(np.where(np.asarray(image) == transparent, 0, 255).astype(np.uint8)))
+    gray.info = {key: value for key, value in image.info.items() if key != "transparency"}
+    return gray
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
 from ganinvert.generators import Activations, Generator
+from ganinvert.settings import MethodSettings
 from ganinvert.subspaces import SubspacePartition
 
 
@@ -88,29 +89,36 @@ class Code(nn.Module, ABC):
 
     @classmethod
     def restore(cls, record: CodeRecord) -> Self:
-        """Make the code of one image from a bundle again.
-
-        Raises:
-            NotImplementedError: Codes of this class are not kept in bundles.
-            TypeError, ValueError, UsageError: The parts of the record do not fit together.
-        """
+        """Make the code of one image from a bundle again; raises ValueError, for instance, if its parts do not fit."""
         raise NotImplementedError(f"{cls.__name__} is kept as another kind")
 
 
-def kept(value: Tensor) -> Tensor:
+def to_bundle(value: Tensor) -> Tensor:
     """A copy for a bundle, on the CPU."""
     return value.detach().cpu().clone()
 
 
 def require(holds: bool) -> None:
-    """Refuse a record whose parts do not fit together."""
+    """Raise ValueError unless the parts of a record fit together."""
     if not holds:
         raise ValueError("its parts do not fit together")
 
 
-class Method(Protocol):
-    """A frozen dataclass of hyper-parameters that makes the initial code."""
+@dataclass(frozen=True)
+class Method(ABC):
+    """A method with its hyper-parameters, which makes the initial code.
 
+    Attributes:
+        settings: Hyper-parameters.
+        partition: Subspaces of the editing layer; only compositions need them.
+        space: Latent space of the codes; the native one by default.
+    """
+
+    settings: MethodSettings
+    partition: SubspacePartition | None = None
+    space: str = ""
+
+    @abstractmethod
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> Code:
         """Make the code to optimise.
 
@@ -119,19 +127,4 @@ class Method(Protocol):
             y: Measurements of b images.
             degradation: Degradation that made them.
             seed: Random seed, the same for every image, so that no result depends on the place in the batch.
-        """
-
-
-class Refiner(Protocol):
-    """A frozen dataclass of hyper-parameters that makes the code of a second loop from an optimised one."""
-
-    def start(self, generator: Generator, pivot: Code, y: Tensor, degradation: Degradation, *, seed: int) -> Code:
-        """Make the code to optimise.
-
-        Args:
-            generator: Generator on its device.
-            pivot: Optimised code, which stays as it is.
-            y: Measurements of b images.
-            degradation: Degradation that made them.
-            seed: Random seed.
         """

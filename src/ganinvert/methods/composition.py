@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import get_args
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from ganinvert.degradations import Degradation
 from ganinvert.errors import UsageError
 from ganinvert.generators import Activations, Generator
-from ganinvert.methods.base import Code, CodeRecord, kept, require
+from ganinvert.methods.base import Code, CodeRecord, Method, require, to_bundle
 from ganinvert.methods.initialization import initial_codes
 from ganinvert.settings import MethodSettings, PmSFC, Weighting
 from ganinvert.subspaces import SubspacePartition
@@ -23,19 +22,11 @@ DENOMINATOR_FLOOR = 0.05
 """Eq. 6 divides by Σ tanh(w), which can cross zero; its size is kept above this and its sign as it is."""
 
 
-@dataclass(frozen=True)
-class Composition:
-    """PmSFC on given subspaces; with one subspace of all channels it is mGANprior's composition.
-
-    Attributes:
-        settings: R (which must be that of the masks), K, layer, weighting, start and rates.
-        partition: Subspaces of the layer's channels.
-        space: Latent space of the codes; the native one by default.
-    """
+class Composition(Method):
+    """PmSFC on given subspaces; with one subspace of all channels it is mGANprior's composition."""
 
     settings: PmSFC
     partition: SubspacePartition
-    space: str = ""
 
     @torch.no_grad()
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> ComposedCode:
@@ -45,21 +36,22 @@ class Composition:
             UsageError: The layer does not exist, or the masks are for another number of channels.
         """
         settings, channels = self.settings, generator.layer_info(self.settings.layer).channels
-        if len(self.partition.labels) != channels:
+        partition = partition_for(settings, self.partition)
+        if len(partition.labels) != channels:
             raise UsageError(
-                f"the masks are for {len(self.partition.labels)} channels, but layer {settings.layer} has {channels}",
+                f"the masks are for {len(partition.labels)} channels, but layer {settings.layer} has {channels}",
                 hint="use masks that were discovered for this generator and layer",
             )
-        count = self.partition.subspaces * settings.codes
+        count = partition.subspaces * settings.codes
         z = initial_codes(generator, y, degradation, settings, count=count, seed=seed, space=self.space)
         if settings.init == "random":
             # The paper does not state its start. With its learning rate, σ decides everything: PixelNorm makes G
             # blind to the length of z, so a step turns z by lr / ‖z‖. Equal codes would get equal gradients for ever.
             z = settings.sigma * z
-        z = z.unflatten(1, (settings.codes, self.partition.subspaces)).transpose(1, 2).contiguous()
+        z = z.unflatten(1, (settings.codes, partition.subspaces)).transpose(1, 2).contiguous()
         value = WEIGHT_START if settings.weighting == "tanh" else 1 / settings.codes
         w = torch.full((len(y), settings.codes, channels), value, device=y.device)
-        code = ComposedCode(z, w, self.partition, settings, space=self.space)
+        code = ComposedCode(z, w, partition, settings, space=self.space)
         code.project_(generator)
         return code
 
@@ -67,7 +59,7 @@ class Composition:
 class ComposedCode(Code):
     """Codes and composition weights of b images.
 
-    Because the masks are a partition, channel c needs the K weights of its own subspace only, so w is (b, K, c).
+    Because the masks are a partition, channel c needs the K weights of its own subspace only.
 
     Args:
         z: Codes (b, R, K, *shape).
@@ -114,7 +106,7 @@ class ComposedCode(Code):
 
     def tensors(self, image: int) -> dict[str, Tensor]:
         """Codes z (R, K, *shape) and weights w (K, c) of one image."""
-        return {"z": kept(self.z[image]), "w": kept(self.w[image])}
+        return {"z": to_bundle(self.z[image]), "w": to_bundle(self.w[image])}
 
     @classmethod
     def restore(cls, record: CodeRecord) -> ComposedCode:

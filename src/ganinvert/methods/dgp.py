@@ -9,12 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
-from ganinvert.errors import UsageError
 from ganinvert.generators import Activations, Discriminator, Generator
 from ganinvert.generators.tuned import TunedGenerator
 from ganinvert.methods.adversarial import discriminator_of
-from ganinvert.methods.base import Code, kept
-from ganinvert.methods.weight_deltas import WeightDeltas
+from ganinvert.methods.base import Method, to_bundle
+from ganinvert.methods.weight_deltas import TuningCode, WeightDeltas
 from ganinvert.settings import GenerativePrior
 
 _CANDIDATES_AT_ONCE = 50
@@ -23,11 +22,10 @@ _COARSE = 3
 
 
 @dataclass(frozen=True)
-class DeepGenerativePrior:
-    """One code, and changes of all weights.
+class DeepGenerativePrior(Method):
+    """One code, and deltas of all weights.
 
     Attributes:
-        settings: Candidates, stages, rates and the features' weight.
         discriminator: Discriminator whose features are compared; that of the generator by default.
     """
 
@@ -36,16 +34,8 @@ class DeepGenerativePrior:
 
     @torch.no_grad()
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> PriorCode:
-        """The best of the candidates, and changes of 0.
-
-        Raises:
-            UsageError: More than one photo.
-            WeightsError: The generator has no discriminator.
-        """
-        if len(y) != 1:
-            raise UsageError(
-                f"a generator cannot be tuned for {len(y)} photos together", hint="tune it for one after another"
-            )
+        """The best of the candidates, and deltas of 0."""
+        PriorCode.require_one(y)
         rng = torch.Generator().manual_seed(seed)
         distance = FeatureDistance(discriminator_of(generator, self.discriminator), degradation, y)
         z = generator.space().sample(self.settings.candidates, rng).to(y.device)
@@ -71,15 +61,15 @@ class FeatureDistance:
 
     def __call__(self, image: Tensor, *, last: int | None = None) -> Tensor:
         """Images (n, 3, r, r) to distances (n,), by the `last` maps or all."""
-        found = self._features(self.degradation(image.float()))
-        pairs = list(zip(found, self.target, strict=True))[-(last or len(found)) :]
+        pairs = list(zip(self._features(self.degradation(image.float())), self.target, strict=True))
+        pairs = pairs[-(last or len(pairs)) :]
         return torch.stack([(a - b).abs().flatten(1).mean(dim=1) for a, b in pairs]).sum(dim=0)
 
     def _features(self, measurement: Tensor) -> list[Tensor]:
         return self.discriminator.features(self.degradation.guess(measurement).expand(-1, 3, -1, -1))
 
 
-class PriorCode(Code):
+class PriorCode(TuningCode):
     """A code z, and deltas of all weights.
 
     Args:
@@ -92,16 +82,9 @@ class PriorCode(Code):
 
     kind = "latent"
     layer = 0
-    single_image_only = True
 
     def __init__(
-        self,
-        z: Tensor,
-        changes: WeightDeltas,
-        settings: GenerativePrior,
-        distance: FeatureDistance,
-        *,
-        layers: int,
+        self, z: Tensor, changes: WeightDeltas, settings: GenerativePrior, distance: FeatureDistance, *, layers: int
     ) -> None:
         super().__init__()
         self.z, self.changes = nn.Parameter(z), changes
@@ -134,15 +117,11 @@ class PriorCode(Code):
         changed, self._fixed = index > 0 and fixed != self._fixed, fixed
         return changed
 
-    def on_end(self, losses: Tensor) -> None:  # noqa: ARG002  (the last changes are kept)
-        """Round the changes as a bundle does."""
-        self.changes.round()
+    def on_end(self, losses: Tensor) -> None:
+        """Round the deltas, and tune all weights."""
+        super().on_end(losses)
         self._fixed = None
 
     def tensors(self, image: int) -> dict[str, Tensor]:
         """The code z."""
-        return {"z": kept(self.z[image])}
-
-    def deltas(self, image: int) -> dict[str, Tensor]:  # noqa: ARG002  (there is one)
-        """The changes by name, float16; those of low rank as factors."""
-        return self.changes.stored()
+        return {"z": to_bundle(self.z[image])}

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
 from ganinvert.generators import Activations, Generator
-from ganinvert.methods.base import Code, CodeRecord, kept, require
+from ganinvert.methods.base import Code, CodeRecord, Method, require, to_bundle
 from ganinvert.methods.initialization import encoder_of
 from ganinvert.methods.latent import LatentCode
 from ganinvert.settings import Encoded, SingleCode
 
 
-@dataclass(frozen=True)
-class Encoding:
-    """One forward pass of the generator's encoder.
-
-    Attributes:
-        settings: Choice of features or a code.
-    """
+class Encoding(Method):
+    """One forward pass of the generator's encoder."""
 
     settings: Encoded
 
@@ -65,7 +58,7 @@ class ActivationCode(Code):
 
     def tensors(self, image: int) -> dict[str, Tensor]:
         """Features h (c, h, w), and styles and image if there are any, of one image."""
-        return {_FIELDS[name]: kept(getattr(self, _FIELDS[name])[image]) for name in self._names}
+        return {_FIELDS[name]: to_bundle(getattr(self, _FIELDS[name])[image]) for name in self._names}
 
     @classmethod
     def restore(cls, record: CodeRecord) -> ActivationCode:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,7 +14,7 @@ from ganinvert.generators.tuned import TunedGenerator
 from ganinvert.losses import LpipsLoss, pixel_loss
 from ganinvert.methods.adversarial import AdversarialLoss, discriminator_of
 from ganinvert.methods.base import Code
-from ganinvert.methods.weight_deltas import WeightDeltas
+from ganinvert.methods.weight_deltas import TuningCode, WeightDeltas
 from ganinvert.settings import FineTuningSettings
 
 LOCALITY_SHARE = 0.5
@@ -36,26 +35,16 @@ class FineTuning:
     discriminator: Discriminator | None = None
     reals: Tensor | None = None
 
-    @property
-    def cohesion(self) -> Literal["none", "images", "samples"]:
-        """Real images of the global term: none, given images, or samples of the generator before fine-tuning."""
-        if not self.settings.cohesion:
-            return "none"
-        return "samples" if self.reals is None else "images"
-
     def start(
         self, generator: Generator, pivot: Code, y: Tensor, degradation: Degradation, *, seed: int
     ) -> FineTunedCode:
-        """Create the code of a pivot with weight deltas of 0.
+        """Create the code of a pivot, which stays as it is, with weight deltas of 0; see `Method.start`.
 
         Raises:
             UsageError: More than one photo, or real images of another size than the generator's.
             WeightsError: A term needs a discriminator, and the generator has none.
         """
-        if len(y) != 1:
-            raise UsageError(
-                f"a generator cannot be tuned for {len(y)} photos together", hint="tune it for one after another"
-            )
+        FineTunedCode.require_one(y)
         settings, adversary = self.settings, None
         if self.reals is not None and self.reals.shape[1:] != (3, generator.resolution, generator.resolution):
             raise UsageError(
@@ -70,16 +59,15 @@ class FineTuning:
                 target=degradation.guess(y).expand(-1, 3, -1, -1),
                 reals=self.reals,
             )
-        changes = WeightDeltas(
-            generator, after=pivot.layer, rank=settings.rank, rng=torch.Generator().manual_seed(seed)
-        )
+        rng = torch.Generator().manual_seed(seed)
+        changes = WeightDeltas(generator, after=pivot.layer, rank=settings.rank, rng=rng)
         stop = LpipsLoss(y) if settings.stop else None
         with torch.no_grad():
             features = pivot.compose(generator).map(Tensor.float)
         return FineTunedCode(pivot, features, changes, settings, adversary=adversary, stop=stop, seed=seed)
 
 
-class FineTunedCode(Code):
+class FineTunedCode(TuningCode):
     """A fixed code, and deltas of the weights after its layer.
 
     Args:
@@ -91,8 +79,6 @@ class FineTunedCode(Code):
         stop: LPIPS to the measurement, at which the tuning ends; None to use all steps.
         seed: Random seed; each step has its own seed from it and the step's number.
     """
-
-    single_image_only = True
 
     def __init__(
         self,
@@ -109,11 +95,9 @@ class FineTunedCode(Code):
         self.pivot, self.changes, self.layer = pivot.requires_grad_(False), changes, pivot.layer
         self.settings, self.adversary, self.seed = settings, adversary, seed
         self.kind, self.space, self.features = pivot.kind, pivot.space, features
-        self._stop = stop
-        self._rng = torch.Generator()
-        self._local = True
+        self._stop, self._rng, self._local = stop, torch.Generator(), True
         self._ended: tuple[Tensor, dict[str, Tensor]] | None = None
-        """Image and changes when the tuning ended before its last step."""
+        """Image and deltas when the tuning ended before its last step."""
 
     def tuned(self, generator: Generator) -> TunedGenerator:
         """Return the generator with the present deltas, differentiable in them."""
@@ -149,8 +133,8 @@ class FineTunedCode(Code):
         if self._ended is not None:
             return None
         if self._stop is not None and bool(self._distance(x) <= self.settings.stop):
-            kept = {name: value.detach().clone() for name, value in self.changes.named_parameters()}
-            self._ended = x.detach().clone().requires_grad_(), kept
+            deltas = {name: value.detach().clone() for name, value in self.changes.named_parameters()}
+            self._ended = x.detach().clone().requires_grad_(), deltas
             return None
         terms = []
         if self.adversary is not None:
@@ -166,18 +150,14 @@ class FineTunedCode(Code):
             for name, value in self.changes.named_parameters():
                 value.copy_(self._ended[1][name])
 
-    def on_end(self, losses: Tensor) -> None:  # noqa: ARG002  (the last changes are kept)
-        """Round the deltas as a bundle does."""
-        self.changes.round()
+    def on_end(self, losses: Tensor) -> None:
+        """Round the deltas, and render with all terms."""
+        super().on_end(losses)
         self._ended, self._local = None, True
 
     def tensors(self, image: int) -> dict[str, Tensor]:
         """Return the tensors of the pivot."""
         return self.pivot.tensors(image)
-
-    def deltas(self, image: int) -> dict[str, Tensor]:  # noqa: ARG002  (there is one)
-        """Return the deltas by name, float16; those of low rank as factors."""
-        return self.changes.stored()
 
     @torch.no_grad()
     def _distance(self, x: Tensor) -> Tensor:

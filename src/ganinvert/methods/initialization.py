@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Protocol
 from weakref import WeakKeyDictionary
 
 import torch
@@ -14,27 +13,18 @@ from ganinvert.degradations import Degradation
 from ganinvert.errors import UsageError
 from ganinvert.generators import Encoder, Generator, load_encoder
 from ganinvert.losses import pixel_loss
-from ganinvert.settings import Init
+from ganinvert.settings import LayerResiduals, PmSFC, SingleCode
 
 _KEPT_PIXELS = 256 * 64**2
 _ENCODERS: WeakKeyDictionary[Generator, Encoder] = WeakKeyDictionary()
 _KEPT: WeakKeyDictionary[Generator, tuple[tuple[torch.device, bool, str], Tensor, list[Tensor]]] = WeakKeyDictionary()
 
 
-class Start(Protocol):
-    """Settings of a method's start: the kind of its initial codes, and the number of candidates."""
-
-    @property
-    def init(self) -> Init: ...  # noqa: D102
-    @property
-    def candidates(self) -> int: ...  # noqa: D102
-
-
 def initial_codes(
     generator: Generator,
     y: Tensor,
     degradation: Degradation,
-    start: Start,
+    settings: PmSFC | SingleCode | LayerResiduals,
     *,
     count: int,
     seed: int,
@@ -46,8 +36,8 @@ def initial_codes(
         generator: Generator on the device of `y`.
         y: Measurements of b images.
         degradation: Degradation that made them.
-        start: Settings of the start. "random" codes are the same for all images; "nearest" are the best of `candidates`
-            random ones; "encoder" is the encoder's code, and for more than one the nearest follow it.
+        settings: Settings `init` and `candidates`. "random" codes are the same for all images; "nearest" are the best
+            of `candidates` random ones; "encoder" is the encoder's code, and for more than one the nearest follow it.
         count: Number of codes per image.
         seed: Random seed.
         space: Latent space of the codes; the native one by default.
@@ -57,11 +47,11 @@ def initial_codes(
         WeightsError: The generator has no encoder.
     """
     rng = torch.Generator().manual_seed(seed)
-    nearest = partial(nearest_codes, generator, y, degradation, candidates=start.candidates, rng=rng, space=space)
-    if start.init == "random":
+    nearest = partial(nearest_codes, generator, y, degradation, candidates=settings.candidates, rng=rng, space=space)
+    if settings.init == "random":
         z = generator.space(space).sample(count, rng).to(y.device)
         return z.expand(len(y), *z.shape).clone()
-    if start.init == "nearest":
+    if settings.init == "nearest":
         return nearest(count=count)
     encoder = encoder_of(generator)
     if encoder.space != generator.space(space).name:

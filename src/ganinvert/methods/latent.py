@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
 from ganinvert.generators import Activations, Generator
-from ganinvert.methods.base import Code, CodeRecord, kept, require
+from ganinvert.methods.base import Code, CodeRecord, Method, require, to_bundle
 from ganinvert.methods.initialization import initial_codes
 from ganinvert.settings import SingleCode
 
 
-@dataclass(frozen=True)
-class Latent:
-    """A single latent code z.
-
-    Attributes:
-        settings: Start, prior, clipping and restart.
-        space: Latent space of the code; the native one by default.
-    """
+class Latent(Method):
+    """A single latent code z."""
 
     settings: SingleCode
-    space: str = ""
 
     @torch.no_grad()
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> LatentCode:
@@ -118,11 +109,11 @@ class LatentCode(Code):
 
     def tensors(self, image: int) -> dict[str, Tensor]:
         """The code z of one image."""
-        return {"z": kept(self.z[image])}
+        return {"z": to_bundle(self.z[image])}
 
     @classmethod
     def restore(cls, record: CodeRecord) -> LatentCode:
-        """Make the code again; its settings are of no use any more."""
+        """Make the code again, without its settings."""
         require(record.tensors.keys() == {"z"} and record.tensors["z"].ndim >= 1)
         return cls(record.tensors["z"][None], SingleCode(), space=record.space)
 

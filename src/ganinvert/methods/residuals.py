@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
 from ganinvert.generators import Activations, Generator
-from ganinvert.methods.base import Code, CodeRecord, kept, require
+from ganinvert.methods.base import Code, CodeRecord, Method, require, to_bundle
 from ganinvert.methods.initialization import initial_codes
 from ganinvert.settings import LayerResiduals
 
 
-@dataclass(frozen=True)
-class Residuals:
-    """A code z and residuals d₁ … d_L.
-
-    Attributes:
-        settings: L, start, and the weight of the residuals' size.
-        space: Latent space of the code; the native one by default.
-    """
+class Residuals(Method):
+    """A code z and residuals d₁ … d_L."""
 
     settings: LayerResiduals
-    space: str = ""
 
     @torch.no_grad()
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> ResidualCode:
@@ -76,11 +67,11 @@ class ResidualCode(Code):
     def tensors(self, image: int) -> dict[str, Tensor]:
         """The code z and residuals d1, d2, … (c, h, w) of one image."""
         residuals = {f"d{layer}": residual for layer, residual in enumerate(self.residuals, 1)}
-        return {name: kept(value[image]) for name, value in {"z": self.z, **residuals}.items()}
+        return {name: to_bundle(value[image]) for name, value in {"z": self.z, **residuals}.items()}
 
     @classmethod
     def restore(cls, record: CodeRecord) -> ResidualCode:
-        """Make the code again; the residuals' weight is of no use any more."""
+        """Make the code again, without the weight of the residuals."""
         parts = {name: tensor[None] for name, tensor in record.tensors.items()}
         names = [f"d{layer}" for layer in range(1, len(parts))]
         require(parts.keys() == {"z", *names} and 1 <= len(names) <= record.layer)

@@ -7,8 +7,10 @@ from collections.abc import Container
 import torch
 from torch import Tensor, nn
 
+from ganinvert.errors import UsageError
 from ganinvert.generators import Generator
 from ganinvert.generators.tuned import LEFT, RIGHT
+from ganinvert.methods.base import Code
 
 _DOT = ":"
 """Stands for the dot in names, which modules reserve."""
@@ -51,8 +53,31 @@ class WeightDeltas(nn.Module):
             value.copy_(value.half())
 
     def stored(self) -> dict[str, Tensor]:
-        """Return the deltas for a bundle, float16 on the CPU."""
+        """Return the deltas for a bundle, float16 on the CPU; those of low rank as factors."""
         return {name: value.detach().half().cpu() for name, value in self.named().items()}
 
     def _add(self, name: str, value: Tensor) -> None:
         self.register_parameter(name.replace(".", _DOT), nn.Parameter(value))
+
+
+class TuningCode(Code):
+    """A code with deltas of the generator's weights, for one image."""
+
+    single_image_only = True
+    changes: WeightDeltas
+
+    @staticmethod
+    def require_one(y: Tensor) -> None:
+        """Raise UsageError if there are measurements of several photos."""
+        if len(y) != 1:
+            raise UsageError(
+                f"a generator cannot be tuned for {len(y)} photos together", hint="tune it for one after another"
+            )
+
+    def on_end(self, losses: Tensor) -> None:  # noqa: ARG002  (the last deltas are the result)
+        """Round the deltas as a bundle does."""
+        self.changes.round()
+
+    def deltas(self, image: int) -> dict[str, Tensor]:  # noqa: ARG002  (there is one)
+        """Deltas for a bundle; see `WeightDeltas.stored`."""
+        return self.changes.stored()

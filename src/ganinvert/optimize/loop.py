@@ -13,27 +13,12 @@ from ganinvert.degradations import Degradation, Identity
 from ganinvert.devices import autocast
 from ganinvert.generators import Generator
 from ganinvert.losses import pixel_loss
-from ganinvert.methods import Code, Method, Refiner
+from ganinvert.methods import Code, FineTuning, Method
 from ganinvert.optimize.cuda_graph import StepFunction, capture
 from ganinvert.optimize.objective import ObjectiveFunction
 from ganinvert.optimize.optimizers import CodeOptimizer, uses_cuda_graph
 from ganinvert.optimize.solution import Snapshot, Solution, Step, assess_outcome
 from ganinvert.settings import Objective, Optimization
-
-
-@dataclass(frozen=True)
-class FineTuningStage:
-    """A second loop, which continues from the code of the first.
-
-    Attributes:
-        method: Factory that turns the code of the first loop into that of the second.
-        optimization: Steps and learning rates.
-        objective: Weights of the loss terms.
-    """
-
-    method: Refiner
-    optimization: Optimization
-    objective: Objective
 
 
 def solve(
@@ -44,7 +29,7 @@ def solve(
     degradation: Degradation | None = None,
     objective: Objective | None = None,
     optimization: Optimization | None = None,
-    fine_tuning: FineTuningStage | None = None,
+    fine_tuning: FineTuning | None = None,
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
     resume: Snapshot | None = None,
@@ -61,7 +46,7 @@ def solve(
         degradation: Degradation P that made the measurements; the identity by default.
         objective: Weights of the loss terms.
         optimization: Steps and learning rates.
-        fine_tuning: Second loop, for one image at a time.
+        fine_tuning: Second loop, which continues from the code of the first, for one image at a time.
         dtype: Data type of convolutions; variables, losses and moments are float32.
         seed: Random seed of the initial codes and of random steps.
         resume: Snapshot of an earlier loop with the same arguments, from which to continue.
@@ -70,23 +55,21 @@ def solve(
     degradation = degradation or Identity()
     optimization = optimization or Optimization()
     problem = _Problem(generator, y, degradation, dtype, callback)
-    total = optimization.steps + (fine_tuning.optimization.steps if fine_tuning else 0)
+    total = optimization.steps + (fine_tuning.settings.optimization.steps if fine_tuning else 0)
     with autocast(y.device, dtype):
         code = method.start(generator, y, degradation, seed=seed)
     losses = problem.descend(code, optimization, objective or Objective(), total=total, resume=resume)
-    history = losses
     if fine_tuning is not None:
         with autocast(y.device, dtype):
-            code = fine_tuning.method.start(generator, code, y, degradation, seed=seed)
-        more = problem.descend(
-            code, fine_tuning.optimization, fine_tuning.objective, total=total, before=optimization.steps
-        )
-        history = torch.cat([losses, more])
+            code = fine_tuning.start(generator, code, y, degradation, seed=seed)
+        second = fine_tuning.settings
+        more = problem.descend(code, second.optimization, second.objective, total=total, before=optimization.steps)
+        losses = torch.cat([losses, more])
     with torch.no_grad(), autocast(y.device, dtype):
         final = pixel_loss(degradation(code.render(generator).float()), y) / degradation.coverage(y)
     degraded = not isinstance(degradation, Identity)
     outcomes = tuple(assess_outcome(*one, degraded=degraded) for one in zip(losses.T, final.cpu(), strict=True))
-    return Solution(code, history, outcomes)
+    return Solution(code, losses, outcomes)
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,13 @@
 """Sessions, tasks and their results. The functions for one photo are in `api`."""
 
-from ganinvert.tasks.base import PreparedImage, Task
-from ganinvert.tasks.discovery import DiscoveredSubspaces, discover
-from ganinvert.tasks.editing import Edit, interpolate, render, swap, swap_grid
-from ganinvert.tasks.inpaint import holed
-from ganinvert.tasks.results import Inversion
-from ganinvert.tasks.session import Inverter
-
-__all__ = [
-    "DiscoveredSubspaces",
-    "Edit",
-    "Inversion",
-    "Inverter",
-    "PreparedImage",
-    "Task",
-    "discover",
-    "holed",
-    "interpolate",
-    "render",
-    "swap",
-    "swap_grid",
-]
+from ganinvert.tasks.base import PreparedImage as PreparedImage
+from ganinvert.tasks.discovery import DiscoveredSubspaces as DiscoveredSubspaces
+from ganinvert.tasks.discovery import discover as discover
+from ganinvert.tasks.editing import Edit as Edit
+from ganinvert.tasks.editing import interpolate as interpolate
+from ganinvert.tasks.editing import render as render
+from ganinvert.tasks.editing import swap as swap
+from ganinvert.tasks.editing import swap_grid as swap_grid
+from ganinvert.tasks.inpaint import holed as holed
+from ganinvert.tasks.results import Inversion as Inversion
+from ganinvert.tasks.session import Inverter as Inverter

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +45,8 @@ class PreparedImage:
     picture: images.Picture | None = None
 
 
-class Task(ABC, Generic[OptionsT]):
-    """A task on photos.
+class Task(Generic[OptionsT]):
+    """A task on photos; this one is inverting, whose photo shows the wanted image itself.
 
     Args:
         options: The task's options.
@@ -78,9 +77,9 @@ class Task(ABC, Generic[OptionsT]):
         """Side of the measured square, in pixels; raises ImageError if the photo is too large for the task."""
         return resolution
 
-    @abstractmethod
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
-        """The measurement, and a note if the photo had to be changed for it."""
+        """The measurement, here all pixels, and a note if the photo had to be changed for it."""
+        return Measurement("identity", levels_of(fitted)), ""
 
     def prepare(self, picture: images.Picture, fitted: images.Fit, *, remarks: Sequence[str] = ()) -> PreparedImage:
         """Measure a photo, as read and as fitted into the square; `remarks` are further notes on it.

@@ -17,7 +17,7 @@ from ganinvert.generators import Activations, Generator, blended
 from ganinvert.methods import ActivationCode
 from ganinvert.metrics import lpips, to_unit
 from ganinvert.settings import InterpolationPath
-from ganinvert.tasks.provenance import made_now
+from ganinvert.tasks.resolution import software
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -177,7 +177,7 @@ def _edited(bundle: LatentBundle, features: Activations, task: str, settings: di
     provenance = {
         "from": bundle.provenance.get("input_sha256", ""),
         "licence": bundle.provenance.get("licence", ""),
-        **made_now(),
+        **software(),
     }
     return replace(
         bundle,

@@ -1,83 +1,173 @@
-"""Resolution of a request against its generator: done once, before there is any work to lose."""
+"""Resolution of a request: done once, before there is any work to lose; with the identity and provenance of results."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any, Self
 
 import torch
 
-from ganinvert.generators import Generator
+from ganinvert.devices import resolve_device, resolve_precision
+from ganinvert.errors import MissingNetworkError, UsageError, WeightsError
+from ganinvert.faces import Alignment
+from ganinvert.generators import Generator, load_generator
 from ganinvert.images.folder import ImageFolder
-from ganinvert.methods import adapt_to_generator, auxiliary_digests, edit_layer, edit_partition
-from ganinvert.settings import InversionSettings, Request
-from ganinvert.subspaces import SubspacePartition
+from ganinvert.methods import discriminator_of, encoder_of
+from ganinvert.optimize import Outcome
+from ganinvert.settings import InversionSettings, MethodSettings, Request, divergences
+from ganinvert.subspaces import SubspacePartition, find_partition
+from ganinvert.tasks.base import PreparedImage, Task
+from ganinvert.weights import digest
 
 
 @dataclass(frozen=True)
-class ResolvedSettings:
-    """Settings of a request, resolved for one generator and device.
+class ResolvedRequest:
+    """A request, resolved for one generator and device.
 
     Attributes:
+        request: Task, settings and everything else that results depend on.
         settings: Method, optimiser, loss weights and fine-tuning, as far as the generator allows them.
-        layer: Layer whose features can be edited in results.
+        generator: The generator, on the device.
+        layer: Layer at which results can be edited.
         partition: Subspaces of that layer.
-        digest: Digest of the generator's weights.
-        licence: Licence of the generator.
         networks: Digests of the other networks that the method uses, by kind.
-        reals: Source of real images for fine-tuning: "samples" of the generator, the hash of a folder, or "" for none.
+        reals: Real images for near-perfect fine-tuning; None: the generator's own samples.
         device: Device to compute on.
         dtype: Data type of convolutions.
         remark: Note on every result; empty for none.
-        images: Real images for fine-tuning; None: the generator's own samples.
     """
 
+    request: Request
     settings: InversionSettings
+    generator: Generator
     layer: int
     partition: SubspacePartition
-    digest: str
-    licence: str
     networks: Mapping[str, str]
-    reals: str
+    reals: ImageFolder | None
     device: torch.device
     dtype: torch.dtype
-    remark: str = ""
-    images: ImageFolder | None = None
+    remark: str
+
+    @classmethod
+    def open(
+        cls, request: Request, partition: SubspacePartition | None = None, *, generator: Generator | None = None
+    ) -> Self:
+        """Load the generator of a request, and resolve its settings.
+
+        Args:
+            request: Task, settings and everything else that results depend on.
+            partition: Subspaces to use instead of the discovered ones; a method that composes by them gets as many.
+            generator: The request's generator if it is loaded already; it is shared, not copied.
+
+        Raises:
+            UsageError: The device, layer, face or number of subspaces does not exist.
+            WeightsError: The generator is unknown or damaged, it lacks a network that the method needs, or no
+                subspaces were discovered for it.
+        """
+        Alignment(request.align, request.face)
+        device = resolve_device(request.device)
+        generator = load_generator(request.generator) if generator is None else generator
+        dtype = resolve_precision(request.dtype, device)
+        settings, remark = _adapt(request.settings, generator, reals=request.reals is not None)
+        load = {"encoder": encoder_of, "discriminator": discriminator_of}
+        networks = {kind: digest(load[kind](generator).state_dict()) for kind in settings.networks}  # type: ignore[operator]
+        encoder = encoder_of(generator).layer if "encoder" in settings.method.networks else generator.edit_layer
+        layer = settings.method.edit_layer(generator.edit_layer, encoder)
+        if partition is None:
+            partition = _partition(generator, layer, settings.method)
+        elif settings.discovery_layer is not None:
+            settings = replace(settings, method=replace(settings.method, subspaces=partition.subspaces))  # type: ignore[call-arg]
+        Task.of(request.task).check(generator.resolution)
+        reals = None if request.reals is None else ImageFolder.load(request.reals, generator.resolution)
+        return cls(request, settings, generator.to(device), layer, partition, networks, reals, device, dtype, remark)
+
+    @cached_property
+    def task(self) -> Task[Any]:
+        """The task."""
+        return Task.of(self.request.task)
+
+    @property
+    def settings_hash(self) -> str:
+        """SHA-256 over every setting, weight and partition that determines a result, except the input image."""
+        content = {
+            **self._origin,
+            "settings": asdict(self.settings),
+            "masks": self.partition.labels.tolist(),
+            "generator": self.generator.digest,
+            "helpers": dict(self.networks),
+            "dtype": str(self.dtype),
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def provenance(self, prepared: PreparedImage, outcome: Outcome) -> dict[str, Any]:
+        """The provenance that a bundle keeps: input hash, settings hash, notes, versions; strings and numbers."""
+        different = divergences(self.settings, self.request.task.name)
+        return {
+            "input_sha256": prepared.sha256,
+            "settings_hash": self.settings_hash,
+            "notes": "; ".join(map(str, prepared.notes)),
+            "outcome": outcome.name,
+            "diverges": "; ".join(f"{key}: {text}" for key, text in different.items()),
+            "device": str(self.device),
+            "dtype": str(self.dtype).removeprefix("torch."),
+            **self._origin,
+            "licence": self.generator.licence,
+            **software(),
+        }
+
+    @property
+    def _origin(self) -> dict[str, Any]:
+        """The task's options, and those of the request that are plain values."""
+        request, tuning = self.request, self.settings.tuning
+        reals = ""
+        if tuning is not None and tuning.cohesion:
+            reals = "samples" if self.reals is None else self.reals.sha256
+        return {
+            "seed": request.seed,
+            "reals": reals,
+            **{name: getattr(request, name) for name in ("fit", "align", "face", "paste_back")},
+            **request.task.identity,
+        }
 
 
-def resolve(
-    request: Request,
-    generator: Generator,
-    *,
-    device: torch.device,
-    dtype: torch.dtype,
-    partition: SubspacePartition | None = None,
-) -> ResolvedSettings:
-    """Resolve a request against its generator.
+def software() -> dict[str, str]:
+    """The time, and the versions of the software, for a bundle's provenance."""
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        **{package: version(package) for package in ("ganinvert", "torch")},
+    }
 
-    Args:
-        request: Task, settings and seed.
-        generator: The loaded generator.
-        device: Device to compute on.
-        dtype: Data type of convolutions.
-        partition: Subspaces to use instead of the discovered ones; a method that composes by subspaces gets as many.
 
-    Raises:
-        UsageError: The layer or number of subspaces does not exist.
-        WeightsError: The generator lacks a network that the method needs, or no subspaces were discovered for it.
-    """
-    settings, remark = adapt_to_generator(request.settings, generator, reals=request.reals is not None)
-    networks = auxiliary_digests(settings, generator)
-    layer = edit_layer(settings.method, generator)
-    if partition is None:
-        partition = edit_partition(generator, layer, settings.method)
-    elif settings.discovery_layer is not None:
-        settings = replace(settings, method=replace(settings.method, subspaces=partition.subspaces))  # type: ignore[call-arg]
-    images = None if request.reals is None else ImageFolder.load(request.reals, generator.resolution)
-    source = ""
-    if settings.tuning is not None and settings.tuning.cohesion:
-        source = "samples" if images is None else images.sha256
-    licence = generator.licence
-    return ResolvedSettings(
-        settings, layer, partition, generator.digest, licence, networks, source, device, dtype, remark, images
-    )
+def _adapt(settings: InversionSettings, generator: Generator, *, reals: bool) -> tuple[InversionSettings, str]:
+    """Drop the loss terms whose network the generator lacks; return the settings and a remark on what was dropped."""
+    tuning = settings.tuning
+    if tuning is None or not (tuning.adversarial or tuning.cohesion):
+        return settings, ""
+    try:
+        discriminator_of(generator)
+    except MissingNetworkError as error:
+        if reals:
+            hint = "leave the real images (--reals) out: only a discriminator can look at them"
+            raise MissingNetworkError(error.message, hint=hint) from error
+        plain = replace(settings, tuning=replace(tuning, adversarial=0.0, cohesion=0.0))
+        return plain, f"{error.message}: tuned without the terms that need one"
+    return settings, ""
+
+
+def _partition(generator: Generator, layer: int, settings: MethodSettings) -> SubspacePartition:
+    """The subspaces that a method composes by; for one that does without, those of PmSFC if they were discovered."""
+    count, affinity = settings.partition
+    try:
+        return find_partition(generator, layer, count, affinity=affinity)
+    except (UsageError, WeightsError):
+        if settings.discovery_layer is not None:
+            raise
+        return find_partition(generator, layer, 1, affinity=affinity)

@@ -50,55 +50,40 @@ class Inversion:
         return f"<Inversion: {self.bundle.task} by {self.bundle.method}, {size}, {numbers}, {self.outcome.name}>"
 
     @classmethod
-    def made(cls, draft: LatentBundle, generator: Generator, prepared: PreparedImage, task: Task[Any]) -> Inversion:
-        """Decode the result of an optimisation and measure it.
+    def of(cls, bundle: LatentBundle, generator: Generator, prepared: PreparedImage, task: Task[Any]) -> Inversion:
+        """Render a bundle, and measure the image if the bundle has no metrics yet.
 
         Args:
-            draft: Bundle without metrics.
-            generator: The generator that made it, on the CPU.
+            bundle: Result of an optimisation, or of an earlier run.
+            generator: The generator that made it, on the CPU for a new one.
             prepared: The photo made ready.
             task: The task.
-        """
-        measured = prepared.measurement
-        degradation = measured.degradation(generator.resolution)
-        x = draft.decode(generator, draft.features(generator))
-        metrics = explained(degradation, measured, x)
-        image = _shown(x if draft.measurement is None else degradation.project(x, measured.y), prepared)
-        if draft.measurement is not None:
-            metrics["deviation"] = deviation(degradation, measured, images.to_array(image))
-        return cls._around(replace(draft, metrics=metrics), generator, prepared, task, image)
-
-    @classmethod
-    def recalled(
-        cls, bundle: LatentBundle, generator: Generator, prepared: PreparedImage, task: Task[Any]
-    ) -> Inversion:
-        """Restore the result from its bundle.
 
         Raises:
             BundleError: The bundle was made with another generator.
         """
-        return cls._around(bundle, generator, prepared, task, _shown(bundle.render(generator), prepared))
-
-    @classmethod
-    def _around(
-        cls, bundle: LatentBundle, generator: Generator, prepared: PreparedImage, task: Task[Any], image: Image
-    ) -> Inversion:
-        degradation = prepared.measurement.degradation(generator.resolution)
-        whole = None
-        if prepared.picture is not None:
-            whole = task.put_back(image, prepared.picture, prepared.fit.placement)
+        measured = prepared.measurement
+        degradation = measured.degradation(generator.resolution)
+        x = bundle.decode(generator, bundle.features(generator))
+        agreeing = x if bundle.measurement is None else degradation.project(x, measured.y.to(x.device))
+        image = _to_image(agreeing, prepared)
+        if not bundle.metrics:
+            metrics = explained(degradation, measured, x)
+            if bundle.measurement is not None:
+                metrics["deviation"] = deviation(degradation, measured, images.to_array(image))
+            bundle = replace(bundle, metrics=metrics)
         return cls(
             image,
-            _shown(degradation.guess(prepared.measurement.y), prepared),
+            _to_image(degradation.guess(measured.y), prepared),
             bundle.metrics,
             Outcome[bundle.provenance["outcome"]],
             prepared.notes,
             bundle,
-            whole,
+            task.put_back(image, prepared.picture, prepared.fit.placement) if prepared.picture is not None else None,
         )
 
 
-def _shown(x: torch.Tensor, prepared: PreparedImage) -> Image:
+def _to_image(x: torch.Tensor, prepared: PreparedImage) -> Image:
     """An image (1, 3, r, r) about [-1, 1] in 8 bits, with the photo's transparency unless that marks a hole."""
     alpha = prepared.fit.alpha if prepared.measurement.known is None else None
     return images.to_pil(to_unit(x)[0].cpu().numpy(), alpha)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import torch
 
@@ -14,12 +14,10 @@ from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.checkpoint import Checkpoints
 from ganinvert.degradations import stack
-from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import InsufficientMemoryError
 from ganinvert.faces import Alignment
-from ganinvert.generators import Generator, load_generator
 from ganinvert.methods import FineTuning, method_of
-from ganinvert.optimize import FineTuningStage, Snapshot, Solution, Step, solve
+from ganinvert.optimize import Snapshot, Solution, Step, solve
 from ganinvert.settings import (
     DEFAULT_GENERATOR,
     InversionSettings,
@@ -30,9 +28,8 @@ from ganinvert.settings import (
     preset_of,
 )
 from ganinvert.subspaces import SubspacePartition
-from ganinvert.tasks.base import PreparedImage, Task
-from ganinvert.tasks.provenance import provenance, settings_hash
-from ganinvert.tasks.resolution import ResolvedSettings, resolve
+from ganinvert.tasks.base import PreparedImage
+from ganinvert.tasks.resolution import ResolvedRequest
 from ganinvert.tasks.results import Inversion
 
 if TYPE_CHECKING:
@@ -50,44 +47,8 @@ class SessionOptions(RequestOptions, total=False):
 
 
 @dataclass(frozen=True)
-class Inverter:
-    """A session: a loaded generator and the task that it does, for any number of photos.
-
-    Attributes:
-        request: Task, settings and everything else that results depend on.
-        resolved: Settings as resolved for this generator and device.
-        generator: The generator, on the device.
-        task: The task.
-    """
-
-    request: Request
-    resolved: ResolvedSettings
-    generator: Generator
-    task: Task[Any]
-
-    @classmethod
-    def open(
-        cls, request: Request, partition: SubspacePartition | None = None, *, generator: Generator | None = None
-    ) -> Inverter:
-        """Load the generator of a request, and resolve its settings.
-
-        Args:
-            request: Task, settings and everything else that results depend on.
-            partition: Subspaces to use instead of the discovered ones.
-            generator: The request's generator if it is loaded already; it is shared, not copied.
-
-        Raises:
-            UsageError: The device, layer, face or number of subspaces does not exist.
-            WeightsError: The generator is unknown or damaged, it lacks a network that the method needs, or no
-                subspaces were discovered for it.
-        """
-        Alignment(request.align, request.face)
-        device, task = resolve_device(request.device), Task.of(request.task)
-        generator = load_generator(request.generator) if generator is None else generator
-        dtype = resolve_precision(request.dtype, device)
-        resolved = resolve(request, generator, device=device, dtype=dtype, partition=partition)
-        task.check(generator.resolution)
-        return cls(request, resolved, generator.to(device), task)
+class Inverter(ResolvedRequest):
+    """A session: a loaded generator and the task that it does, for any number of photos."""
 
     @classmethod
     def load(
@@ -102,26 +63,6 @@ class Inverter:
         """Open a session by keywords: see `Request` for what they mean, and `open` for errors."""
         settings = settings or preset_of("pmsfc", task.name)
         return cls.open(Request(task, settings, generator, **options), partition)
-
-    @property
-    def settings(self) -> InversionSettings:
-        """Method, optimiser, loss weights and fine-tuning, as far as the generator allows them."""
-        return self.resolved.settings
-
-    @property
-    def partition(self) -> SubspacePartition:
-        """Subspaces of the layer at which results can be edited."""
-        return self.resolved.partition
-
-    @property
-    def device(self) -> torch.device:
-        """Device to compute on."""
-        return self.resolved.device
-
-    @property
-    def settings_hash(self) -> str:
-        """SHA-256 over every setting, weight and partition that determines a result, except the input image."""
-        return settings_hash(self.request, self.resolved)
 
     def prepare(self, picture: str | Path | Image | images.Picture) -> PreparedImage:
         """Read a photo and measure it.
@@ -140,7 +81,7 @@ class Inverter:
         fitted, remarks = Alignment(self.request.align, self.request.face).fit(
             picture, side, mode=self.request.fit, knows_faces=self.generator.knows_faces
         )
-        prepared = self.task.prepare(picture, fitted, remarks=(*remarks, self.resolved.remark))
+        prepared = self.task.prepare(picture, fitted, remarks=(*remarks, self.remark))
         if not self.request.paste_back:
             return prepared
         around = hashlib.sha256(prepared.sha256.encode() + picture.rgb.tobytes())
@@ -187,7 +128,7 @@ class Inverter:
         Raises:
             BundleError: The bundle was made with another generator.
         """
-        return Inversion.recalled(bundle, self.generator, prepared, self.task)
+        return Inversion.of(bundle, self.generator, prepared, self.task)
 
     def _solve(
         self,
@@ -205,8 +146,8 @@ class Inverter:
         y, degradation = stack([each.measurement for each in prepared], self.generator.resolution)
         fine_tuning = None
         if (tuning := self.settings.tuning) is not None:
-            reals = None if self.resolved.images is None else self.resolved.images.training
-            fine_tuning = FineTuningStage(FineTuning(tuning, reals=reals), tuning.optimization, tuning.objective)
+            reals = None if self.reals is None else self.reals.training
+            fine_tuning = FineTuning(tuning, reals=reals)
         try:
             return solve(
                 self.generator,
@@ -216,7 +157,7 @@ class Inverter:
                 objective=self.settings.objective,
                 optimization=self.settings.optimization,
                 fine_tuning=fine_tuning,
-                dtype=self.resolved.dtype,
+                dtype=self.dtype,
                 seed=self.request.seed,
                 resume=Snapshot.stacked(snapshots) if snapshots else None,
                 callback=watch,
@@ -232,32 +173,32 @@ class Inverter:
     def _results(self, prepared: Sequence[PreparedImage], solution: Solution) -> list[Inversion]:
         """Results, rendered on the CPU and one by one: a picture is exactly what its bundle gives again."""
         drafts = [self._draft(each, solution, n) for n, each in enumerate(prepared)]
-        generator = self.generator if self.device.type == "cpu" else self.generator.cpu()
+        self.generator.cpu()
         try:
             return [
-                Inversion.made(draft, generator, each, self.task) for draft, each in zip(drafts, prepared, strict=True)
+                Inversion.of(draft, self.generator, each, self.task)
+                for draft, each in zip(drafts, prepared, strict=True)
             ]
         finally:
-            if self.device.type != "cpu":
-                self.generator.to(self.device)
+            self.generator.to(self.device)
 
     def _draft(self, prepared: PreparedImage, solution: Solution, n: int) -> LatentBundle:
-        measured = prepared.measurement
+        measured, code = prepared.measurement, solution.code
         return LatentBundle(
             task=self.task.name,
             method=self.settings.label,
             generator=self.generator.name,
             digest=self.generator.digest,
             composition=asdict(self.settings.method),
-            layer=self.resolved.layer,
-            code={"kind": solution.code.kind, "space": solution.code.space},
-            tensors=solution.code.tensors(n),
-            deltas=solution.code.deltas(n),
+            layer=self.layer,
+            code={"kind": code.kind, "space": code.space},
+            tensors=code.tensors(n),
+            deltas=code.deltas(n),
             partition=self.partition,
             losses=solution.losses[:, n].clone(),
             metrics={},
             settings=asdict(self.settings),
-            provenance=provenance(self.request, self.resolved, prepared, solution.outcomes[n]),
+            provenance=self.provenance(prepared, solution.outcomes[n]),
             measurement=None if measured.kind == "identity" else measured,
         )
 

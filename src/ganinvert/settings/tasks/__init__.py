@@ -1,14 +1,11 @@
 """Tasks on photos, by name. A further task is a file here, one in `ganinvert.tasks`, and a row."""
 
-from __future__ import annotations
-
-from ganinvert.settings.tasks.base import TaskOptions, Trial
-from ganinvert.settings.tasks.colorize import ColorizeTask
-from ganinvert.settings.tasks.inpaint import InpaintTask
-from ganinvert.settings.tasks.invert import InvertTask
-from ganinvert.settings.tasks.upscale import UpscaleTask
-
-__all__ = ["TASKS", "ColorizeTask", "InpaintTask", "InvertTask", "TaskOptions", "Trial", "UpscaleTask"]
+from ganinvert.settings.tasks.base import InvertTask as InvertTask
+from ganinvert.settings.tasks.base import TaskOptions as TaskOptions
+from ganinvert.settings.tasks.base import Trial as Trial
+from ganinvert.settings.tasks.colorize import ColorizeTask as ColorizeTask
+from ganinvert.settings.tasks.inpaint import InpaintTask as InpaintTask
+from ganinvert.settings.tasks.upscale import UpscaleTask as UpscaleTask
 
 TASKS: dict[str, type[TaskOptions]] = {task.name: task for task in (InvertTask, ColorizeTask, UpscaleTask, InpaintTask)}
 """Every task on photos, in the order of the help."""

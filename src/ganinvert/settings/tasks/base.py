@@ -1,25 +1,20 @@
-"""Tasks as data: name, options, and the degradation with which `evaluate` tests them."""
+"""Tasks as data: name, options, and the degradation with which `evaluate` tests them; inverting, the plain one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Degradation of photos whose truth is known; the fields of subclasses are options of `evaluate`."""
+    """Degradation of photos whose truth is known, here none; the fields of subclasses are options of `evaluate`."""
 
     def task(self) -> TaskOptions:
         """The task that undoes the degradation."""
-        raise NotImplementedError
-
-    @property
-    def described(self) -> dict[str, Any]:
-        """Options of the degradation, as plain values."""
-        return asdict(self)
+        return InvertTask()
 
 
 @dataclass(frozen=True)
@@ -43,7 +38,7 @@ class TaskOptions:
     help: ClassVar[str]
     done: ClassVar[str] = "done"
     implementation: ClassVar[str]
-    trial: ClassVar[type[Trial]]
+    trial: ClassVar[type[Trial]] = Trial
     degrades: ClassVar[bool] = True
     fits_back: ClassVar[bool] = True
     refinable: ClassVar[bool] = False
@@ -57,3 +52,21 @@ class TaskOptions:
     def identity(self) -> Mapping[str, Any]:
         """The task's name, and the options that a result depends on beside its input, as plain values."""
         return {"task": self.name, **vars(self)}
+
+
+@dataclass(frozen=True)
+class InvertTask(TaskOptions):
+    """The photo shows the wanted image itself."""
+
+    name = "invert"
+    help = """Invert photos: find codes from which the generator makes them again (PmSFC, or another --method).
+
+    Writes NAME.invert.png and the bundle NAME.invert.pt, which holds everything to render the result again.
+    What is up to date is skipped: to go on after a stop, give the same command again.
+
+    Example: ganinvert invert face.jpg -R 6 -K 5
+    """
+    done = "inverted"
+    implementation = "ganinvert.tasks.base:Task"
+    degrades = False
+    refinable = True
