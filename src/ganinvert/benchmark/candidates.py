@@ -75,8 +75,7 @@ def load_candidates(
         batch_size: Photos that an accelerator optimises together; None: as many as fit.
 
     Raises:
-        UsageError: A method lacks the swept setting or cannot do the task; or see `CandidateRequest.open_inverter`.
-        WeightsError: See `CandidateRequest.open_inverter`.
+        UsageError: A method lacks the swept setting or cannot do the task, or the layer does not fit.
     """
     candidates = []
     for name, values in product(names, product(*sweep.values())):

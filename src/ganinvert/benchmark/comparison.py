@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,14 +20,7 @@ INPUT = "input"
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of the tables.
-
-    Attributes:
-        title: Heading of its column.
-        definition: Definition in one line, for a reader who has nothing but the table.
-        digits: Number of digits after the point.
-        better: Direction of better values: "higher", "lower" or "".
-    """
+    """A metric of the tables: its heading and definition, digits after the point, and direction of better values."""
 
     title: str
     definition: str
@@ -82,10 +75,9 @@ class MetricSummary:
         metric: Name of the metric, a key of `METRICS`.
         count: Number of photos.
         mean: Mean over the photos; for metrics of whole sets their value.
-        sd: Standard deviation over the photos (n - 1); None for one photo, for metrics of whole sets, and where a
-            number is infinite.
-        difference: Mean of the photos' differences to the first method; None for the first method itself, and as above.
-        low: Lower end of the interval of the difference, see `bootstrap_interval`; None where there is none.
+        sd: Standard deviation over the photos (n - 1); None for one photo, and where a number is infinite.
+        difference: Mean of the photos' differences to the first method; None for the first method itself.
+        low: Lower end of the interval of the difference, see `bootstrap_interval`.
         high: Upper end of that interval.
         published: Mean in the paper, when the protocols match.
     """
@@ -138,19 +130,18 @@ class Comparison:
         published = self.published.get((method, metric))
         numbers = self._numbers(method, metric)
         if numbers is None:
-            value = self.sets.get(method, {}).get(metric)
-            count = len(self.values[method])
+            value, count = self.sets.get(method, {}).get(metric), len(self.values[method])
             return None if value is None else MetricSummary(method, metric, count, value, published=published)
-        first = next(iter(self.values))
-        reference = None if method == first else self._numbers(first, metric)
-        mean, sd, difference, low, high = float(numbers.mean()), None, None, None, None
+        summary = MetricSummary(method, metric, len(numbers), float(numbers.mean()), published=published)
         # The PSNR of equal images is infinite: so is the mean then, and there is nothing else to say.
         if len(numbers) > 1 and np.isfinite(numbers).all():
-            sd = float(numbers.std(ddof=1))
-        if reference is not None and np.isfinite([numbers, reference]).all():
-            difference = float((numbers - reference).mean())
-            low, high = bootstrap_interval(numbers - reference)
-        return MetricSummary(method, metric, len(numbers), mean, sd, difference, low, high, published)
+            summary = replace(summary, sd=float(numbers.std(ddof=1)))
+        first = next(iter(self.values))
+        reference = None if method == first else self._numbers(first, metric)
+        if reference is None or not np.isfinite([numbers, reference]).all():
+            return summary
+        low, high = bootstrap_interval(numbers - reference)
+        return replace(summary, difference=float((numbers - reference).mean()), low=low, high=high)
 
     def _numbers(self, method: str, metric: str) -> NDArray[np.float64] | None:
         photos = self.values[method].values()
@@ -158,16 +149,10 @@ class Comparison:
 
 
 def bootstrap_interval(values: NDArray[np.float64], *, level: float = LEVEL) -> tuple[float | None, float | None]:
-    """Compute the percentile bootstrap interval of a mean (Efron 1979), by resampling the photos.
+    """Compute the percentile bootstrap interval of a mean (Efron 1979), by resampling the photos (n,).
 
-    Every method and metric has the same random seed, so that equal numbers have equal intervals.
-
-    Args:
-        values: One number per photo, (n,).
-        level: Share of the resampled means inside the interval.
-
-    Returns:
-        Lower and upper end; None for fewer than 2 numbers, or when one is not finite.
+    It holds the share `level` of the resampled means. Every method and metric has the same random seed, so that equal
+    numbers have equal intervals. Fewer than 2 numbers, or infinite ones, have no interval: None.
     """
     if len(values) < 2 or not np.isfinite(values).all():
         return None, None

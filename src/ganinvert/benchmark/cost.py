@@ -24,8 +24,7 @@ class CostRecord:
     Attributes:
         seconds: Wall time of the photo's batch divided by the number of its photos.
         memory: Peak memory in bytes, see `devices.peak_memory`; None where the system does not tell.
-        curve: Rows of the number of steps, seconds since the start (the photo's part), and PSNR of the measurement
-            in dB.
+        curve: Rows of steps, seconds since the start (the photo's part), and PSNR of the measurement in dB.
     """
 
     seconds: float

@@ -25,14 +25,9 @@ Adjustment = Callable[[InversionSettings], InversionSettings]
 
 @dataclass(frozen=True)
 class MethodVariant:
-    """A method with its settings, compared under a name of its own.
+    """A method with a preset, compared under a name of its own.
 
-    Attributes:
-        about: Description in a few words.
-        method: Name of the method, a key of `settings.METHODS`.
-        preset: Preset of the method.
-        shuffled: Replace the discovered subspaces by random ones of the same sizes.
-        refinement: Fine-tuning that follows.
+    It may have random subspaces of the same sizes instead of the discovered ones, and be followed by fine-tuning.
     """
 
     about: str

@@ -27,17 +27,7 @@ _MEANS: tuple[tuple[str, str, str, tuple[float, ...]], ...] = (
 def published_figures(
     protocol: EvaluationProtocol, *, generator: str, resolution: int, photos: int
 ) -> tuple[dict[tuple[str, str], float], str]:
-    """Look up the paper's means for a comparison.
-
-    Args:
-        protocol: Degradation of the photos.
-        generator: Name of the generator.
-        resolution: Side of its images, in pixels.
-        photos: Number of photos that were measured.
-
-    Returns:
-        Method and metric to mean, and a sentence on their source, or on why there are none.
-    """
+    """Look up the paper's means: method and metric to mean, and a sentence on their source or absence."""
     rows = [row[1:] for row in _MEANS if row[0] == protocol.task.name]
     factor = protocol.described.get("factor", _FACTOR)
     if not rows:

@@ -27,6 +27,13 @@ from ganinvert.files import write_atomically
 from ganinvert.losses import has_lpips
 from ganinvert.tasks.session import Inverter
 
+TABLES = {
+    ".csv": tables.metrics_csv,
+    ".photos.csv": tables.photos_csv,
+    ".json": tables.to_json,
+    ".md": tables.to_markdown,
+}
+"""Encoders of the tables by suffix, in the order of writing."""
 PACKAGES = ("ganinvert", "torch", "torchvision", "lpips", "numpy")
 """Packages whose versions the files state."""
 
@@ -73,12 +80,7 @@ class Report:
 
     def write_tables(self) -> list[Path]:
         """Write the tables, and for a sweep its figure, whose data the table is."""
-        paths = [
-            self._write(".csv", tables.metrics_csv(self.comparison)),
-            self._write(".photos.csv", tables.photos_csv(self.comparison)),
-            self._write(".json", tables.to_json(self.comparison)),
-            self._write(".md", tables.to_markdown(self.comparison)),
-        ]
+        paths = [self._write(suffix, encode(self.comparison)) for suffix, encode in TABLES.items()]
         if not self.candidates[0].point:
             return paths
         means = {(summary.method, summary.metric): summary.mean for summary in self.comparison.summaries}
@@ -90,32 +92,24 @@ class Report:
 
     def write_curves(self) -> list[Path]:
         """Write and draw quality over time."""
-        curves = {
-            label: mean_curve([result.cost for result in results.values()]) for label, results in self.results.items()
-        }
-        about = self._about()
+        about, names = self._about(), ("steps", "seconds", "psnr")
+        curves = {label: mean_curve([each.cost for each in photos.values()]) for label, photos in self.results.items()}
         rows = [
-            {"method": label, "steps": steps, "seconds": seconds, "psnr": psnr, **about}
+            {"method": label, **dict(zip(names, row, strict=True)), **about}
             for label, curve in curves.items()
-            for steps, seconds, psnr in curve
+            for row in curve
         ]
         table = self._write(".curve.csv", tables.encode_csv(rows))
         figures.draw_curves(curves, self._path(".curve.png"))
         return [table, self._path(".curve.png")]
 
     def measure_smoothness(self, frames: int) -> dict[str, list[Smoothness]]:
-        """Interpolate from each photo's inversion to the next: label to smoothness of the interpolations.
-
-        Args:
-            frames: Number of frames of an interpolation, at least 2.
-        """
-        generator = self.inverter.generator.cpu()
-        return {
-            label: measure_smoothness(
-                [LatentBundle.load(result.bundle) for result in results.values()], generator, frames=frames
-            )
-            for label, results in self.results.items()
-        }
+        """Interpolate from each photo's inversion to the next: label to smoothness of the interpolations."""
+        generator, smoothness = self.inverter.generator.cpu(), {}
+        for label, results in self.results.items():
+            bundles = [LatentBundle.load(result.bundle) for result in results.values()]
+            smoothness[label] = measure_smoothness(bundles, generator, frames=frames)
+        return smoothness
 
     def write_smoothness(self, smoothness: Mapping[str, Sequence[Smoothness]], frames: int) -> list[Path]:
         """Write and draw what `measure_smoothness` returned."""
@@ -153,15 +147,13 @@ class Report:
         }
 
     def _notes(self) -> list[str]:
-        candidates = self.candidates
         notes = [
             f"Means ± standard deviations over {len(self.truths)} photos, and mean differences to"
-            f" {candidates[0].label}, photo by photo, with their 95 % intervals.",
+            f" {self.candidates[0].label}, photo by photo, with their 95 % intervals.",
             "All photos are resized to the generator's square, and metrics are those of 8-bit images of that size.",
         ]
-        remarks = [candidate.inverter.remark for candidate in candidates]
-        notes += dict.fromkeys(remark for remark in remarks if remark)
-        if "layer" in candidates[0].point:
+        notes += dict.fromkeys(filter(None, (candidate.inverter.remark for candidate in self.candidates)))
+        if "layer" in self.candidates[0].point:
             notes.append("Subspaces are random ones of equal sizes: most layers were never discovered.")
         if not has_lpips("vgg"):
             notes.append(

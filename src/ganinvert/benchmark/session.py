@@ -39,12 +39,7 @@ class CandidateRequest(PhotoRequest):
     shuffled: bool = False
 
     def open_inverter(self, generator: Generator | None = None) -> Inverter:
-        """Load the candidate, on a generator that is loaded already if one is given.
-
-        Raises:
-            UsageError: The layer does not exist or has fewer channels than subspaces, or the task cannot be done.
-            WeightsError: No subspaces were discovered for this generator and layer, or it lacks another network.
-        """
+        """Load the candidate, on a generator that is loaded already if one is given; see `Inverter.open` for errors."""
         generator = load_generator(self.request.generator) if generator is None else generator
         settings, partition = self.request.settings, None
         if self.equal_subspaces and settings.discovery_layer is not None:
@@ -57,13 +52,7 @@ class CandidateRequest(PhotoRequest):
 
 
 class CandidateSession(PhotoSession):
-    """Degrades and restores photos; the files of a product include its cost as "record".
-
-    Args:
-        request: Candidate and degradation.
-        inverter: Session of the candidate, if it is open already.
-        photos: Photos that are degraded already, by path.
-    """
+    """Degrades and restores photos, unless they are degraded already; the cost is the file "record" of a product."""
 
     def __init__(
         self,

@@ -48,21 +48,10 @@ class Smoothness:
 
 
 def measure_smoothness(bundles: Sequence[LatentBundle], generator: Generator, *, frames: int) -> list[Smoothness]:
-    """Interpolate from each inversion to the next and measure the steps, on 8-bit frames.
-
-    Args:
-        bundles: At least 2 inversions.
-        generator: Generator of the bundles, on the CPU.
-        frames: Number of frames, both ends included, at least 2.
-
-    Raises:
-        BundleError: The bundles do not belong together.
-        UsageError: Fewer than 2 frames.
-    """
+    """Interpolate from each inversion to the next by 8-bit frames, both ends included, and measure the steps."""
     paths = []
     for a, b in pairwise(bundles):
         edits = interpolate(a, b, generator, frames=frames)
-        levels = torch.stack([torch.from_numpy(images.to_array(edit.image)) for edit in edits])
-        x = levels.float() / 255
+        x = torch.stack([torch.from_numpy(images.to_array(edit.image)) for edit in edits]).float() / 255
         paths.append(Smoothness(lpips(x[:-1], x[1:]).tolist(), float(lpips(x[:1], x[-1:]))))
     return paths

@@ -60,12 +60,7 @@ class MethodResult:
 
 
 def read_truth(path: Path, inverter: Inverter, protocol: EvaluationProtocol) -> GroundTruth:
-    """Read a photo into the generator's square.
-
-    Args:
-        path: File of the photo.
-        inverter: Session that has the generator and the way of making photos square.
-        protocol: Degradation that follows.
+    """Read a photo into the square of a session's generator.
 
     Raises:
         ImageError: The photo cannot be used, or has nothing that could be lost and restored.
@@ -98,14 +93,7 @@ def visible_image(measurement: Measurement, resolution: int) -> Tensor:
 
 
 def measure(result: Tensor, truth: Tensor, protocol: EvaluationProtocol, measurement: Measurement) -> dict[str, float]:
-    """Compute the metrics of one result, without its cost.
-
-    Args:
-        result: Restored photo, (3, r, r) uint8.
-        truth: Photo before its degradation, of the same shape.
-        protocol: Degradation, whose task has metrics of its own.
-        measurement: The degraded photo.
-    """
+    """Compute the metrics of a restored photo, (3, r, r) uint8, against the photo before its degradation."""
     x, y = (levels[None].float() / 255 for levels in (result, truth))
     metrics = {"psnr": psnr(x, y), "ssim": ssim(x, y), "lpips_alex": lpips(x, y), "mse": mse(x, y)}
     if has_lpips("vgg"):
@@ -120,11 +108,6 @@ def compare(
     protocol: EvaluationProtocol,
 ) -> tuple[MethodMetrics, dict[str, dict[str, float]]]:
     """Measure the results of all candidates on the same photos, and the degraded photos themselves.
-
-    Args:
-        results: Label of the candidate to photo to result.
-        truths: Photo to its ground truth.
-        protocol: Degradation of the photos.
 
     Returns:
         Label to photo to metric to number; and label to metric to number, for metrics of sets of 2 photos or more.

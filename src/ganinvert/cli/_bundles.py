@@ -73,11 +73,7 @@ class Pair:
     from_config: frozenset[str] = frozenset()
 
     def jobs(self, command: str, suffixes: Mapping[str, str]) -> list[Job]:
-        """The one job that both make.
-
-        Raises:
-            UsageError: The files are to go to stdout, or to where one of the inputs is.
-        """
+        """The job that the two inputs make."""
         if str(self.target) == STDIN:
             raise UsageError("stdout takes one picture, and these are several files", hint="give a folder with -o")
         for path in (self.a, self.b):
@@ -93,8 +89,8 @@ class Pair:
     def inversion(self) -> tuple[Request, Path | None]:
         """The inversion of photos, and the bundle among the inputs, if there is one.
 
-        The generator is that of `-g`, or of the bundle, or the best there is. Photos beside a bundle are composed as
-        the bundle was, so that the two belong together.
+        The generator is that of `-g`, or of the bundle, or the best in the cache. Photos beside a bundle are composed
+        as the bundle was, so that the two belong together.
         """
         chosen = adjusted(
             preset_of("pmsfc", "edit", self.preset),
@@ -104,9 +100,9 @@ class Pair:
             codes=self.codes,
             layer=self.layer,
         )
-        path, name = None, self.generator
+        path, name, layer = None, self.generator, chosen.discovery_layer
         if (read := self._bundle()) is not None:
-            path, bundle = read
+            layer, (path, bundle) = None, read
             given = {"count": self.count, "codes": self.codes, "layer": self.layer}
             if any(value is not None and key not in self.from_config for key, value in given.items()):
                 raise UsageError("-R, -K and --layer are those of the bundle", hint="leave them out beside a bundle")
@@ -115,7 +111,6 @@ class Pair:
                 from ganinvert.batch.editing import generator_name
 
                 name = generator_name(bundle)
-        layer = None if path is not None else chosen.discovery_layer
         request = Request(
             settings=chosen,
             generator=ready_generator(name, offline=self.offline or self.dry_run, layer=layer),
