@@ -152,7 +152,7 @@ def test_a_failed_job_does_not_stop_the_others(executor: Executor, request_: Wri
     assert sorted(result.status for result in results) == ["done", "done", "done", "failed"]
     [failed] = [result for result in results if result.error]
     assert (failed.error.message, failed.error.hint) == ("broken: is no image", "take another")  # type: ignore[union-attr]
-    assert repr(failed) == "<JobResult broken: failed, broken: is no image>"
+    assert repr(failed) == "<JobResult broken: failed, is no image>"
     assert (end.exit_code, end.unfinished) == (1, 0)
     assert names(tmp_path / "out") == ["a.invert.pt", "b.invert.pt", "c.invert.pt"]
     assert isinstance(seen[0], BatchStarted)

@@ -1,5 +1,6 @@
-"""`python -m ganinvert`."""
+"""Entry point of `python -m ganinvert`."""
 
 from ganinvert.cli import main
 
-main()
+if __name__ == "__main__":
+    main()

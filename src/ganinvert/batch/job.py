@@ -134,5 +134,7 @@ class JobResult:
         return self.product.metrics if self.product is not None and self.status == "done" else {}
 
     def __repr__(self) -> str:
+        label = self.job.label
         figures = "".join(f", {name} {value:.3g}" for name, value in self.metrics.items())
-        return f"<JobResult {self.job.label}: {self.status}{figures}{f', {self.error}' if self.error else ''}>"
+        error = "" if self.error is None else f", {self.error.message.removeprefix(f'{label}: ')}"
+        return f"<JobResult {label}: {self.status}{figures}{error}>"
