@@ -78,8 +78,10 @@ def evaluate(
 ) -> None:
     """Compare methods on photos whose truth is known: degrade them, restore them, and measure.
 
-    Writes TASK.csv, .json and .md (means, and differences to the first method with 95 % intervals), TASK.photos.csv,
-    and every result. What is up to date is skipped: to go on after a stop, give the same command again.
+    Writes TASK.csv, .json and .md (means, and differences to the first method with their
+    95 % intervals), TASK.photos.csv, and every result.
+
+    What is up to date is skipped: to go on after a stop, give the same command again.
 
     Example: ganinvert evaluate photos --task colorize --limit 20 -o evaluation
     """
