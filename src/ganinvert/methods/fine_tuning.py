@@ -11,7 +11,7 @@ from ganinvert.degradations import Degradation
 from ganinvert.errors import UsageError
 from ganinvert.generators import Activations, Discriminator, Generator
 from ganinvert.generators.tuned import TunedGenerator
-from ganinvert.losses import LpipsLoss, pixel_loss
+from ganinvert.losses import TargetLoss, lpips_loss, pixel_loss
 from ganinvert.methods.adversarial import AdversarialLoss, discriminator_of
 from ganinvert.methods.base import Code
 from ganinvert.methods.weight_deltas import TuningCode, WeightDeltas
@@ -62,7 +62,7 @@ class FineTuning:
             )
         rng = torch.Generator().manual_seed(seed)
         changes = WeightDeltas(generator, after=pivot.layer, rank=settings.rank, rng=rng)
-        stop = LpipsLoss(y) if settings.stop else None
+        stop = lpips_loss(y) if settings.stop else None
         with torch.no_grad():
             features = pivot.compose(generator).map(Tensor.float)
         return FineTunedCode(pivot, features, changes, settings, adversary=adversary, stop=stop, seed=seed)
@@ -83,7 +83,7 @@ class FineTunedCode(TuningCode):
         settings: FineTuningSettings,
         *,
         adversary: AdversarialLoss | None = None,
-        stop: LpipsLoss | None = None,
+        stop: TargetLoss | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -157,8 +157,7 @@ class FineTunedCode(TuningCode):
     @torch.no_grad()
     def _distance(self, x: Tensor) -> Tensor:
         assert self._stop is not None
-        distance: Tensor = self._stop(x)
-        return distance[0]
+        return self._stop(x)[0]
 
     def _locality(self, generator: Generator) -> Tensor:
         """Compute the change of images near the pivot, L2 + LPIPS (Roich et al. 2021, eq. 4), (1,)."""
@@ -168,5 +167,4 @@ class FineTunedCode(TuningCode):
             near = self.features.lerp(other, LOCALITY_SHARE)
             before = generator.synthesize(near, self.layer).float()
         now = self.tuned(generator).synthesize(near, self.layer).float()
-        perceptual: Tensor = LpipsLoss(before)(now)
-        return pixel_loss(now, before) + perceptual
+        return pixel_loss(now, before) + lpips_loss(before)(now)
