@@ -184,8 +184,7 @@ def _decoding(name: str) -> Iterator[None]:
         raise ImageError(f"{name}: does not fit into memory", hint="scale it down first") from error
     except Exception as error:
         raise ImageError(
-            f"{name}: cannot be decoded: {error}",
-            hint="the file is damaged or incomplete: fetch or export it again",
+            f"{name}: cannot be decoded: {error}", hint="the file is damaged or incomplete: fetch or export it again"
         ) from error
 
 

@@ -56,32 +56,14 @@ class WeightsFile:
         raise WeightsError("is a web page, not a weights file" if page else "is of no known kind", hint=KNOWN)
 
     @cached_property
-    def _own(self) -> TensorFile:
+    def own(self) -> TensorFile:
+        """Tensors and header of a file of ours; empty for others."""
         return TensorFile.load(self.path) if self.container == "safetensors" else TensorFile({})
 
     @cached_property
     def content(self) -> Mapping[str, object]:
-        """Content of a torch file."""
-        return read_torch(self.path)
-
-    @cached_property
-    def state(self) -> State:
-        """Tensors of a file of ours, or of NVIDIA's averaged generator."""
-        return self._own.tensors if self.container == "safetensors" else read_nvidia(self.path)
-
-    @property
-    def about(self) -> Mapping[str, str]:
-        """Header of a file of ours; empty for others."""
-        return self._own.about
-
-    @property
-    def digest(self) -> str:
-        """Digest of the tensors of a file of ours; empty for others."""
-        return self._own.digest
-
-    def structured(self, key: str) -> object:
-        """Parse a value of the header as JSON; None if there is none."""
-        return self._own.structured(key)
+        """Content of a torch file, or the variables of NVIDIA's averaged generator."""
+        return read_torch(self.path) if self.container == "torch" else read_nvidia(self.path)
 
 
 def read_perceptual(path: Path, *, convolutions: Mapping[str, tuple[int, ...]]) -> TensorFile:
