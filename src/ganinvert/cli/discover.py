@@ -42,9 +42,6 @@ def discover(
     again: Annotated[bool, opt(IO, "--again", help="Learn the subspaces again, even if they are known.")] = False,
     device: options.Device = "auto",
     offline: options.Offline = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Discover the subspaces of a generator: groups of feature channels that express one another.
 

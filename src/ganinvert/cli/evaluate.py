@@ -71,9 +71,6 @@ def evaluate(
     batch_size: options.BatchSize = "auto",
     workers: options.Workers = "1",
     offline: options.Offline = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
     **trial: Any,
 ) -> None:
     """Compare methods on photos whose truth is known: degrade them, restore them, and measure.
