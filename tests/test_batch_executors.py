@@ -219,7 +219,7 @@ def test_the_next_job_is_read_but_not_claimed_while_one_is_in_work(tmp_path: Pat
         return job.label
 
     def make(batch: Sequence[tuple[Job, str]], _watch: Watch) -> list[Product]:
-        [(job, label)] = batch
+        [(_, label)] = batch
         with files.claim(plan[1].last) as is_free:
             seen.append((label, was_read.wait(10), is_free))
         return [Product({"bundle": label.encode()})]
