@@ -140,14 +140,14 @@ def toy_family(name: str, network: type[Generator]) -> Family:
 
     def read(file: WeightsFile, called: str) -> Generator:
         generator = network()
-        generator.load_state_dict(dict(file.state))
-        generator.name, generator.digest, generator.about = called, file.digest, file.about
+        generator.load_state_dict(dict(file.own.tensors))
+        generator.name, generator.digest, generator.about = called, file.own.digest, file.own.about
         return generator.requires_grad_(False).eval()
 
     def none(_: object) -> Any:
         raise MissingNetworkError("holds no other network", hint="toys have none")
 
-    return Family(lambda file: file.about.get("kind") == name, read, none, none)
+    return Family(lambda file: file.own.about.get("kind") == name, read, none, none)
 
 
 TOYS = {"style": StyleToy, "class": ClassToy}

@@ -109,9 +109,9 @@ def test_a_stopped_method_goes_on_to_the_same_bits(method: str, known: list[str]
     assert all(torch.equal(tensor, again.bundle.tensors[name]) for name, tensor in whole.bundle.tensors.items())
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if preset_of(name, "invert").required])
+@pytest.mark.parametrize("method", [name for name in METHODS if preset_of(name, "invert").method.networks])
 def test_a_missing_network_is_named(method: str, small_file: Path) -> None:
-    needed = preset_of(method, "invert").required
+    needed = preset_of(method, "invert").method.networks
     with pytest.raises(MissingNetworkError, match="|".join(needed)):
         _session(method, "invert", small_file)
 

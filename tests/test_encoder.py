@@ -79,7 +79,7 @@ def test_an_encoder_is_found_by_its_generators_name(tmp_path: Path, monkeypatch:
     with pytest.raises(WeightsError, match="mugs has no encoder") as caught:
         load_encoder("mugs")
     assert "ganinvert train-encoder -g mugs" in caught.value.hint
-    registry.register_encoder("mugs", save(tiny_encoder(), tmp_path / "e.safetensors"))
+    registry.register("mugs", {".encoder": save(tiny_encoder(), tmp_path / "e.safetensors")})
     assert load_encoder("mugs").digest == "abc"
     assert registry.names() == []  # an encoder alone is no generator
 

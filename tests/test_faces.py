@@ -152,7 +152,7 @@ def test_generated_faces_are_aligned(portraits: PGGANGenerator) -> None:
 
 def notes(mode: str, picture: Picture, *, knows_faces: bool = True, face: int = 1) -> tuple[Placement, Sequence[str]]:
     fitted, said = Alignment(mode, face).fit(picture, 64, mode="crop", knows_faces=knows_faces)
-    return fitted.placement, [fitted.note, *said]
+    return fitted.placement, [fitted.note, *map(str, said)]
 
 
 def test_what_happens_to_a_face_that_is_elsewhere() -> None:

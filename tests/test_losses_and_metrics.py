@@ -8,7 +8,7 @@ from torchvision.models import alexnet, vgg16
 
 from ganinvert import losses, metrics, paths
 from ganinvert.degradations import Identity
-from ganinvert.losses import PerceptualLoss, VGG16Features, pixel_loss
+from ganinvert.losses import VGG16Features, perceptual_loss, pixel_loss
 from ganinvert.weights import TensorFile
 
 
@@ -29,7 +29,7 @@ def test_vgg_features_are_torchvisions(rng: torch.Generator) -> None:
     features = VGG16Features()(image)
     assert features.shape == (2, 256, 8, 8)
     assert torch.allclose(features, reference(normalised), atol=1e-3)
-    loss = PerceptualLoss(VGG16Features(), image)
+    loss = perceptual_loss(VGG16Features(), image)
     assert torch.equal(loss(image), torch.zeros(2))
     other = image.flip(0)
     expected = (VGG16Features()(other) - features).abs().mean(dim=(1, 2, 3))

@@ -8,7 +8,7 @@ import torch
 from ganinvert.degradations import Identity
 from ganinvert.errors import UsageError
 from ganinvert.generators import PGGANGenerator
-from ganinvert.losses import PerceptualLoss, VGG16Features, pixel_loss
+from ganinvert.losses import VGG16Features, perceptual_loss, pixel_loss
 from ganinvert.methods import Composition
 from ganinvert.optimize import POOR_PSNR, Outcome, Snapshot, Step, solve
 from ganinvert.optimize.objective import ObjectiveFunction, _vgg16
@@ -53,7 +53,7 @@ def test_a_refreshed_step_has_the_gradient_of_the_whole_objective(small: PGGANGe
     surrogate, loss, pixel = ObjectiveFunction(small, targets, Identity(), objective)(code, refresh=True)
     found = torch.autograd.grad(surrogate.sum(), list(code.parameters()))
     image = code.render(small)
-    expected = pixel_loss(image, targets) + 0.3 * PerceptualLoss(VGG16Features(), targets)(image)
+    expected = pixel_loss(image, targets) + 0.3 * perceptual_loss(VGG16Features(), targets)(image)
     assert torch.allclose(loss, expected, rtol=1e-4)
     assert torch.allclose(pixel, pixel_loss(image, targets))
     for mine, reference in zip(found, torch.autograd.grad(expected.sum(), list(code.parameters())), strict=True):

@@ -151,7 +151,7 @@ def test_files_keep_everything(small: PGGANGenerator, tmp_path: Path) -> None:
     assert (loaded.settings, loaded.layer, loaded.digest) == (learned.settings, 3, small.digest)
     with pytest.raises(WeightsError, match="does not hold subspace masks"):
         SubspacePartition.load(tmp_path / "s.safetensors")
-    partition = SubspacePartition.cut(learned, 2, affinity="paper")
+    partition = cluster_channels(learned.matrix, 2, kind="paper")
     partition.save(tmp_path / "m.safetensors")
     assert torch.equal(SubspacePartition.load(tmp_path / "m.safetensors").labels, partition.labels)
     with pytest.raises(WeightsError, match="does not hold a self-expression"):
@@ -190,7 +190,7 @@ def test_the_embedded_discovery_is_found_without_clustering(portraits: PGGANGene
 
 def test_the_embedded_masks_are_cut_from_the_embedded_matrix(portraits: PGGANGenerator) -> None:
     expression = SelfExpression.load(paths.embedded("portraits-64.layer3.self-expression.safetensors"))
-    again = SubspacePartition.cut(expression, 6, affinity="thresholded")
+    again = cluster_channels(expression.matrix, 6, kind="thresholded")
     assert adjusted_rand_score(again.labels, find_partition(portraits, 3, 6, affinity="thresholded").labels) > 0.9
 
 
@@ -204,7 +204,7 @@ def test_shuffled_masks_have_the_same_sizes() -> None:
 
 def test_the_figure_is_a_picture(small: PGGANGenerator, tmp_path: Path) -> None:
     learned = learn_self_expression(small, replace(QUICK, steps=3))
-    draw_discovery(learned, SubspacePartition.cut(learned, 2, affinity="paper"), tmp_path / "new" / "f.png")
+    draw_discovery(learned, cluster_channels(learned.matrix, 2, kind="paper"), tmp_path / "new" / "f.png")
     assert (tmp_path / "new" / "f.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -215,7 +215,7 @@ def test_the_last_discovery_is_the_one_that_is_found(small: PGGANGenerator) -> N
     os.utime(second, (2, 2))
     prefer(older, first)
     taken = find_partition(small, 3, 2, affinity="paper")
-    assert torch.equal(taken.labels, SubspacePartition.cut(older, 2, affinity="paper").labels)
+    assert torch.equal(taken.labels, cluster_channels(older.matrix, 2, kind="paper").labels)
     assert list(first.parent.glob(f"{first.stem}.R2.*"))
 
 

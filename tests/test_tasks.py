@@ -30,7 +30,7 @@ def inversion(small_file: Path) -> ganinvert.Inversion:
 def test_an_inversion_has_everything(inversion: ganinvert.Inversion) -> None:
     assert inversion.image.size == inversion.target.size == (16, 16)
     assert set(inversion.metrics) == {"psnr", "ssim", "lpips"}
-    assert inversion.notes == ("256×256, resized to 16×16",)
+    assert tuple(map(str, inversion.notes)) == ("256×256, resized to 16×16",)
     bundle = inversion.bundle
     assert bundle.losses.shape == (12,)
     assert bundle.losses[-1] < bundle.losses[0]
@@ -145,7 +145,7 @@ def test_pillow_images_with_transparency_keep_it(small_file: Path) -> None:
     picture.putalpha(Image.linear_gradient("L").resize((40, 30)))
     found = ganinvert.invert(picture, generator=small_file, settings=QUICK, partition=MASKS, device="cpu", fit="pad")
     assert found.image.mode == "RGBA"
-    assert found.notes == ("40×30, padded to 40×40, resized to 16×16",)
+    assert tuple(map(str, found.notes)) == ("40×30, padded to 40×40, resized to 16×16",)
     assert found.image.getpixel((8, 0))[3] < found.image.getpixel((8, 15))[3]
 
 

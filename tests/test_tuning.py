@@ -14,7 +14,7 @@ from ganinvert.degradations import Grayscale, Identity
 from ganinvert.errors import UsageError, WeightsError
 from ganinvert.generators import PGGANDiscriminator, PGGANGenerator, TunedGenerator, blended
 from ganinvert.generators.pggan import PGGANArchitecture
-from ganinvert.losses import LaplacianLoss, LpipsLoss
+from ganinvert.losses import laplacian_loss, lpips_loss
 from ganinvert.methods import Composition
 from ganinvert.methods.adversarial import AdversarialLoss
 from ganinvert.methods.dgp import DeepGenerativePrior, FeatureDistance
@@ -126,7 +126,7 @@ def test_weights_after_a_layer_are_those_that_synthesis_uses(small: PGGANGenerat
 
 def test_the_laplacian_loss_counts_every_level(rng: torch.Generator) -> None:
     image = torch.rand(2, 3, 32, 32, generator=rng) * 2 - 1
-    loss = LaplacianLoss(image)
+    loss = laplacian_loss(image)
     assert torch.equal(loss(image), torch.zeros(2))
     # A shift is all in what is left at the end, where it counts once.
     assert torch.allclose(loss(image + 0.25), torch.full((2,), 0.25), atol=1e-5)
@@ -140,9 +140,9 @@ def test_the_laplacian_loss_counts_every_level(rng: torch.Generator) -> None:
 
 def test_lpips_as_a_loss_is_the_metric_and_has_a_gradient_everywhere(rng: torch.Generator) -> None:
     x, y = torch.rand(2, 2, 3, 40, 40, generator=rng)
-    assert torch.allclose(LpipsLoss(y * 2 - 1)(x * 2 - 1), metrics.lpips(x, y), atol=1e-5)
+    assert torch.allclose(lpips_loss(y * 2 - 1)(x * 2 - 1), metrics.lpips(x, y), atol=1e-5)
     flat = torch.zeros(1, 3, 16, 16, requires_grad=True)
-    (gradient,) = torch.autograd.grad(LpipsLoss(y[:1] * 2 - 1)(torch.nn.functional.pad(flat, (12,) * 4)).sum(), flat)
+    (gradient,) = torch.autograd.grad(lpips_loss(y[:1] * 2 - 1)(torch.nn.functional.pad(flat, (12,) * 4)).sum(), flat)
     assert torch.isfinite(gradient).all()
     assert gradient.abs().max() > 0
 
@@ -271,7 +271,7 @@ def test_tuning_ends_when_the_image_is_near_enough(
     code, _ = tune(replace(ALONE, stop=10.0))
     assert all(float(value.abs().max()) == 0 for value in stored(code))
     whole, run = tune(ALONE)
-    distance = LpipsLoss(photo)
+    distance = lpips_loss(photo)
     with torch.no_grad():
         half = float(distance(small.synthesize(whole.compose(small), 3)) + distance(whole.render(small))) / 2
     code, stopped = tune(replace(ALONE, stop=half))

@@ -65,8 +65,8 @@ class LatentBundle:
     metrics: Mapping[str, float]
     settings: Mapping[str, Any]
     provenance: Mapping[str, Any]
-    measurement: Measurement | None = None
     deltas: Mapping[str, Tensor] = field(default_factory=dict)
+    measurement: Measurement | None = None
 
     def __repr__(self) -> str:
         kind, shapes = self.code["kind"], {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
@@ -87,9 +87,8 @@ class LatentBundle:
             )
         own = self.own(generator)
         device = next(generator.parameters()).device
-        tensors = {name: tensor.to(device) for name, tensor in self.tensors.items()}
         try:
-            code = self._code(tensors)
+            code = self._code({name: tensor.to(device) for name, tensor in self.tensors.items()})
             with torch.no_grad():
                 state = own.carry(code.compose(own), code.layer, self.layer)
         except (*_ODD, UsageError) as error:
@@ -143,29 +142,10 @@ class LatentBundle:
 
     def encode(self) -> bytes:
         """The content of the file that `save` writes."""
-        content = {
-            "format": FORMAT,
-            "version": VERSION,
-            "task": self.task,
-            "method": self.method,
-            "generator": self.generator,
-            "digest": self.digest,
-            "composition": dict(self.composition),
-            "code": dict(self.code),
-            "layer": self.layer,
-            "tensors": dict(self.tensors),
-            "masks": {
-                "labels": self.partition.labels,
-                "source": self.partition.source,
-                "stability": self.partition.stability,
-            },
-            "losses": self.losses,
-            "metrics": dict(self.metrics),
-            "settings": dict(self.settings),
-            "provenance": dict(self.provenance),
-            "deltas": dict(self.deltas),
-            "measurement": None if self.measurement is None else vars(self.measurement),
-        }
+        content: dict[str, object] = {"format": FORMAT, "version": VERSION}
+        for name, value in vars(self).items():
+            value = vars(value) if isinstance(value, SubspacePartition | Measurement) else value
+            content["masks" if name == "partition" else name] = dict(value) if isinstance(value, Mapping) else value
         buffer = io.BytesIO()
         torch.save(content, buffer)
         return buffer.getvalue()
@@ -195,11 +175,9 @@ class LatentBundle:
                     f"{path}: was written by a newer ganinvert", hint="update with `pipx upgrade ganinvert`"
                 )
             content = _migrated(content)
-            partition = SubspacePartition(**content["masks"])
-            measured = content["measurement"]
+            partition, measured = SubspacePartition(**content.pop("masks")), content.pop("measurement")
             measurement = None if measured is None else Measurement(**measured)
-            rest = {key: value for key, value in content.items() if key not in ("masks", "measurement")}
-            bundle = cls(partition=partition, measurement=measurement, **rest)
+            bundle = cls(partition=partition, measurement=measurement, **content)
         except _ODD as error:
             raise BundleError(f"{path}: is incomplete", hint=_DAMAGED) from error
         if not _is_sound(bundle):
@@ -222,15 +200,8 @@ def _read(path: Path) -> object:
 def _is_sound(bundle: LatentBundle) -> bool:
     """True if every field has its type and the parts fit together, so that no later use stumbles over them."""
     texts = (bundle.task, bundle.method, bundle.generator, bundle.digest, bundle.partition.source)
-    tables = (
-        bundle.composition,
-        bundle.code,
-        bundle.deltas,
-        bundle.tensors,
-        bundle.metrics,
-        bundle.settings,
-        bundle.provenance,
-    )
+    mappings = ("composition", "code", "deltas", "tensors", "metrics", "settings", "provenance")
+    tables = [getattr(bundle, name) for name in mappings]
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(table, dict) for table in tables):
         return False
     try:

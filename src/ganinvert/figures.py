@@ -57,7 +57,7 @@ def draw_course(
     images = [row["images"] for row in evaluations]
     for key, name in measures.items():
         below.plot(images, [row[key] for row in evaluations], "o-", label=name, markersize=3)
-    below.set(title=title, xlabel="images shown", yscale="log")
+    below.set(title=title, xlabel="number of images", yscale="log")
     for axes in (above, below):
         axes.grid(alpha=0.3)
         axes.legend()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -70,109 +71,69 @@ class VGG16Features(nn.Module):
         return features
 
 
-class PerceptualLoss(nn.Module):
-    """Mean absolute difference of VGG16 features to those of a target, which are computed once.
+class TargetLoss:
+    """Loss of images against target images (b, 3, h, w) in [-1, 1], or gray ones (b, 1, h, w).
 
     Args:
-        network: Network that all losses share.
-        target: Target images (b, 3, h, w) in [-1, 1].
+        features: Function that computes what is compared; the target's features are computed once.
+        distance: Function that compares features, to losses (b,).
+        target: Target images.
     """
 
-    target: Tensor
-
-    def __init__(self, network: VGG16Features, target: Tensor) -> None:
-        super().__init__()
-        self.network = network
+    def __init__(self, features: Callable[[Tensor], Any], distance: Callable[[Any, Any], Tensor], target: Tensor):
+        self.features, self.distance = features, distance
         with torch.no_grad():
-            self.register_buffer("target", network(target), persistent=False)
+            self.target = features(target)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Map images (b, 3, h, w) in [-1, 1] to losses (b,)."""
-        return F.l1_loss(self.network(image), self.target, reduction="none").flatten(1).mean(dim=1)
-
-
-class AlexNetLoss(nn.Module):
-    """Mean squared difference of AlexNet's relu4 features to those of a target (Zhu et al. 2016).
-
-    Args:
-        target: Target images (b, 3, h, w) in [-1, 1], or gray ones (b, 1, h, w).
-    """
-
-    target: Tensor
-
-    def __init__(self, target: Tensor) -> None:
-        super().__init__()
-        with torch.no_grad():
-            self.register_buffer("target", self._features(target), persistent=False)
-
-    def forward(self, image: Tensor) -> Tensor:
+    def __call__(self, image: Tensor) -> Tensor:
         """Map images shaped like the target to losses (b,)."""
-        return pixel_loss(self._features(image), self.target)
-
-    def _features(self, image: Tensor) -> Tensor:
-        return _alexnet_maps(image)[3].float()
+        return self.distance(self.features(image), self.target)
 
 
-class LaplacianLoss(nn.Module):
-    """Mean absolute difference to a target, summed over the levels of the Laplacian pyramid.
+def perceptual_loss(network: VGG16Features, target: Tensor) -> TargetLoss:
+    """Mean absolute difference of VGG16 features, in single precision under autocast; losses share the network."""
+    return TargetLoss(network, lambda x, y: F.l1_loss(x, y, reduction="none").flatten(1).mean(dim=1), target)
+
+
+def alexnet_loss(target: Tensor) -> TargetLoss:
+    """Mean squared difference of AlexNet's relu4 features (Zhu et al. 2016)."""
+    return TargetLoss(lambda image: _alexnet_maps(image)[3].float(), pixel_loss, target)
+
+
+def lpips_loss(target: Tensor) -> TargetLoss:
+    """LPIPS (AlexNet)."""
+    return TargetLoss(lpips_vectors, lambda x, y: (x - y).square().sum(dim=1), target)
+
+
+def laplacian_loss(target: Tensor) -> TargetLoss:
+    """Mean absolute difference, summed over the levels of the Laplacian pyramid.
 
     Fine detail, which counts little in a mean over pixels, weighs as much as coarse shape. Levels are Burt and
     Adelson's (1983): the details that blurring and halving loses, from full size to `COARSEST`, and the residual image.
-
-    Args:
-        target: Target images (b, c, h, w).
     """
+    line = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=target.device) / 16
+    kernel = torch.outer(line, line)[None, None]
 
-    kernel: Tensor
-
-    def __init__(self, target: Tensor) -> None:
-        super().__init__()
-        line = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=target.device) / 16
-        self.register_buffer("kernel", torch.outer(line, line)[None, None], persistent=False)
-        self.target = self._levels(target.detach())
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Map images (b, c, h, w) to losses (b,)."""
-        levels = self._levels(image)
-        return torch.stack([(a - b).abs().flatten(1).mean(1) for a, b in zip(levels, self.target, strict=True)]).sum(0)
-
-    def _levels(self, x: Tensor) -> list[Tensor]:
-        # Half precision would lose the fine detail.
-        with torch.autocast(x.device.type, enabled=False):
-            return self._split(x.float())
-
-    def _split(self, x: Tensor) -> list[Tensor]:
-        levels = []
-        while min(x.shape[-2:]) >= 2 * COARSEST:
-            smaller = self._blur(x)[..., ::2, ::2]
-            larger = torch.zeros_like(x)
-            larger[..., ::2, ::2] = 4 * smaller
-            levels.append(x - self._blur(larger))
-            x = smaller
-        return [*levels, x]
-
-    def _blur(self, x: Tensor) -> Tensor:
+    def blur(x: Tensor) -> Tensor:
         padded = F.pad(x, (2, 2, 2, 2), mode="reflect")
-        return F.conv2d(padded, self.kernel.expand(x.shape[1], -1, -1, -1), groups=x.shape[1])
+        return F.conv2d(padded, kernel.expand(x.shape[1], -1, -1, -1), groups=x.shape[1])
 
+    def levels(image: Tensor) -> list[Tensor]:
+        details = []
+        with torch.autocast(image.device.type, enabled=False):  # half precision would lose the fine detail
+            x = image.float()
+            while min(x.shape[-2:]) >= 2 * COARSEST:
+                smaller = blur(x)[..., ::2, ::2]
+                larger = torch.zeros_like(x)
+                larger[..., ::2, ::2] = 4 * smaller
+                details.append(x - blur(larger))
+                x = smaller
+        return [*details, x]
 
-class LpipsLoss(nn.Module):
-    """LPIPS (AlexNet) to a target, whose features are computed once.
+    def distance(x: list[Tensor], y: list[Tensor]) -> Tensor:
+        return torch.stack([absolute_loss(a, b) for a, b in zip(x, y, strict=True)]).sum(0)
 
-    Args:
-        target: Target images (b, 3, h, w) in [-1, 1], or gray ones (b, 1, h, w).
-    """
-
-    target: Tensor
-
-    def __init__(self, target: Tensor) -> None:
-        super().__init__()
-        with torch.no_grad():
-            self.register_buffer("target", lpips_vectors(target), persistent=False)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Map images shaped like the target to losses (b,)."""
-        return (lpips_vectors(image) - self.target).square().sum(dim=1)
+    return TargetLoss(levels, distance, target)
 
 
 def lpips_vectors(image: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ def measured(name: str, paths: list[Path], samples: Tensor) -> dict[str, object]
     """A method's row."""
     inverter = Inverter.load(settings=variants()[name].settings("invert"), align="off", device="cpu", dtype="float32")
     targets = [inverter.prepare(path) for path in paths]
-    replace(inverter, resolved=replace(inverter.resolved, settings=inverter.settings.shortest)).run(targets[:1])
+    replace(inverter, settings=inverter.settings.shortest).run(targets[:1])
     results, seconds = [], []
     for target in targets:
         began = time.process_time()

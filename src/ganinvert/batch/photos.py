@@ -15,8 +15,6 @@ from ganinvert.devices import images_that_fit, watch_memory
 from ganinvert.images import comparison, difference, encode_png, encode_thumbnail
 from ganinvert.tasks import Inversion, Inverter, PreparedImage
 
-DOUBT = "warning: "
-"""Prefix of notes that are warnings."""
 FIRST_BATCH = 8
 """Photos that an accelerator optimises together until the memory of one is known."""
 MOST_TOGETHER = 64
@@ -77,13 +75,13 @@ class PhotoSession(Session[PreparedImage]):
 
     def _product(self, result: Inversion, job: Job) -> Product:
         """Files of a result, and sentences about it; no file of one that is not finite."""
-        doubts = [note.removeprefix(DOUBT) for note in result.notes if note.startswith(DOUBT)]
+        doubts = [note.text for note in result.notes if note.severity == "warning"]
         finite = result.outcome.name != "NOT_FINITE"
         return Product(
             files={kind: self._content(kind, result) for kind in job.kinds} if finite else {},
             metrics=result.metrics,
             outcome=result.outcome.name.lower().replace("_", " "),
-            notes=tuple(note for note in result.notes if not note.startswith(DOUBT)),
+            notes=tuple(note.text for note in result.notes if note.severity == "remark"),
             verdict=self._verdict(result.metrics),
             warning="; ".join([*doubts, *([result.outcome.value] if result.outcome.value else [])]),
             settings=_settings(result.bundle),

@@ -42,8 +42,8 @@ class CandidateRequest(PhotoRequest):
         """Load the candidate, on a generator that is loaded already if one is given; see `Inverter.open` for errors."""
         generator = load_generator(self.request.generator) if generator is None else generator
         settings, partition = self.request.settings, None
-        if self.equal_subspaces and settings.discovery_layer is not None:
-            channels = generator.layer_info(settings.discovery_layer).channels
+        if self.equal_subspaces and settings.method.discovery_layer is not None:
+            channels = generator.layer_info(settings.method.discovery_layer).channels
             partition = SubspacePartition.random(channels, settings.method.partition[0])
         inverter = Inverter.open(self.request, partition, generator=generator)
         if self.shuffled and inverter.partition.subspaces > 1:

@@ -100,7 +100,7 @@ class Pair:
             codes=self.codes,
             layer=self.layer,
         )
-        path, name, layer = None, self.generator, chosen.discovery_layer
+        path, name, layer = None, self.generator, chosen.method.discovery_layer
         if (read := self._bundle()) is not None:
             layer, (path, bundle) = None, read
             given = {"count": self.count, "codes": self.codes, "layer": self.layer}

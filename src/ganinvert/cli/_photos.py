@@ -101,8 +101,8 @@ class Photos:
             ready_generator(
                 self.generator,
                 offline=self.offline or self.dry_run,
-                layer=chosen.discovery_layer,
-                networks=chosen.required if reals is None else chosen.networks,
+                layer=chosen.method.discovery_layer,
+                networks=chosen.method.networks if reals is None else chosen.networks,
             ),
             fit=self.fit,
             align=self.align,

@@ -48,8 +48,8 @@ def discover(
 ) -> None:
     """Discover the subspaces of a generator: groups of feature channels that express one another.
 
-    Needed once per generator and layer; `invert` then uses the result. Another number of subspaces (-R) takes about a
-    second more.
+    This is needed once per generator and layer; `invert` then uses the result.
+    Another number of subspaces (-R) takes about a second more.
 
     Example: ganinvert discover -g my.safetensors -R 6 -o figures
     """

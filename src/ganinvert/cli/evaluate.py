@@ -78,8 +78,10 @@ def evaluate(
 ) -> None:
     """Compare methods on photos whose truth is known: degrade them, restore them, and measure.
 
-    Writes TASK.csv, .json and .md (means, and differences to the first method with 95 % intervals), TASK.photos.csv,
-    and every result. What is up to date is skipped: to go on after a stop, give the same command again.
+    Writes TASK.csv, .json and .md (means, and differences to the first method with their
+    95 % intervals), TASK.photos.csv, and every result.
+
+    What is up to date is skipped: to go on after a stop, give the same command again.
 
     Example: ganinvert evaluate photos --task colorize --limit 20 -o evaluation
     """
@@ -99,12 +101,12 @@ def evaluate(
     together = options.number_of("--batch-size", batch_size)
     inputs = _sample(expand(images or [], from_file=from_file, recursive=recursive, say=say), limit, seed=sample_seed)
     settings = [variants()[name].settings(task, adjust) for name in names]
-    layers = [each.discovery_layer for each in settings if each.discovery_layer is not None]
+    layers = [each.method.discovery_layer for each in settings if each.method.discovery_layer is not None]
     file = ready_generator(
         generator,
         offline=offline,
         layer=min(layers) if layers and "layer" not in points else None,
-        networks=sorted({network for each in settings for network in each.required}),
+        networks=sorted({network for each in settings for network in each.method.networks}),
     )
     from ganinvert.benchmark.candidates import load_candidates
     from ganinvert.benchmark.report import Report

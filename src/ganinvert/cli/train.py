@@ -91,7 +91,7 @@ def train(
 
 def _report(result: TrainedNetwork, training: int) -> None:
     metrics = result.metrics
-    output.say(f"shown {result.images} images in {result.seconds / 60:.1f} minutes")
+    output.say(f"trained on {result.images} images in {result.seconds / 60:.1f} minutes")
     output.say(
         f"Fréchet distance (AlexNet): {metrics['frechet_training']:.1f} to the training images,"
         f" {metrics['frechet_held_out']:.1f} to the held-out ones"

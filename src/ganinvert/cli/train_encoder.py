@@ -72,7 +72,7 @@ def train_encoder(
 
 def _report(result: TrainedNetwork) -> None:
     metrics = result.metrics
-    output.say(f"shown {result.images} samples in {result.seconds / 60:.1f} minutes")
+    output.say(f"trained on {result.images} samples in {result.seconds / 60:.1f} minutes")
     output.say(f"z of samples: mean cosine {metrics['cosine']:.2f} to the true one, by chance 0")
     for kind, words in (("samples", "samples"), ("real", "held-out photos")):
         if f"psnr_{kind}_code" in metrics:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from ganinvert import images
 from ganinvert.errors import ImageError, UsageError
@@ -28,6 +29,17 @@ _EYES, _MOUTH, _BELOW_EYES = 2.0 / 1.0125, 1.8 / 1.0125, 0.13
 
 
 @dataclass(frozen=True)
+class Note:
+    """A sentence for the user about a photo: a remark on what was done with it, or a warning."""
+
+    severity: Literal["remark", "warning"]
+    text: str
+
+    def __str__(self) -> str:
+        return self.text if self.severity == "remark" else f"warning: {self.text}"
+
+
+@dataclass(frozen=True)
 class Alignment:
     """Rule for aligning faces.
 
@@ -49,10 +61,8 @@ class Alignment:
 
     def fit(
         self, picture: images.Picture, size: int, *, mode: FitMode, knows_faces: bool
-    ) -> tuple[images.Fit, list[str]]:
+    ) -> tuple[images.Fit, list[Note]]:
         """Fit a picture to the square of a generator that knows aligned faces or not, or else as `images.fit` does.
-
-        The result has notes for the user; warnings begin with "warning:".
 
         Raises:
             ImageError: "force" or `face` asks for a face that was not found.
@@ -63,7 +73,9 @@ class Alignment:
             return plain, []
         faces = detect(picture)
         if len(faces) < self.face and not required:
-            return plain, ["warning: no face was found, but this generator knows only faces; used without alignment"]
+            return plain, [
+                Note("warning", "no face was found, but this generator knows only faces; used without alignment")
+            ]
         if len(faces) < self.face:
             raise ImageError(
                 f"only {len(faces)} face{'s were' if len(faces) > 1 else ' was'} found"
@@ -75,11 +87,13 @@ class Alignment:
         if not required and misplacement(placement, plain.placement) <= TOLERANCE:
             return plain, []
         if self.mode == "off":
-            return plain, ["warning: the face is not where this generator expects one; --align auto moves it there"]
+            return plain, [
+                Note("warning", "the face is not where this generator expects one; --align auto moves it there")
+            ]
         notes = []
         if len(faces) > 1:
             which = "the largest" if self.face == 1 else f"number {self.face} by size"
-            notes = [f"{len(faces)} faces were found: {which} is used; --face N takes another"]
+            notes = [Note("remark", f"{len(faces)} faces were found: {which} is used; --face N takes another")]
         return images.place(picture, placement, size, note=_describe(placement)), notes
 
 

@@ -97,9 +97,9 @@ def _locate_landmarks(image: Tensor, boxes: Tensor, network: OutputNetwork, to_p
     """List the faces in the boxes (n, 4), from the most to the least probable."""
     scores, corrections, landmarks = network(_crop(image, boxes, 48))
     places = boxes[:, None, :2] + landmarks * (boxes[:, None, 2:] - boxes[:, None, :2])
-    moved = _correct(boxes, corrections)
+    corrected = _correct(boxes, corrections)
     order = [n for n in scores.argsort(descending=True).tolist() if scores[n] > _THRESHOLDS[2]]
-    edges, points = (moved * to_photo.repeat(2)).tolist(), (places * to_photo).tolist()
+    edges, points = (corrected * to_photo.repeat(2)).tolist(), (places * to_photo).tolist()
     return [Face(tuple(edges[n]), float(scores[n]), tuple((x, y) for x, y in points[n])) for n in order]
 
 

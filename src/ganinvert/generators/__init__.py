@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -76,15 +76,10 @@ def load_discriminator(name: str | Path = DEFAULT_GENERATOR) -> Discriminator:
         MissingNetworkError: The generator has none.
         WeightsError: The file holds none, or is damaged or incomplete.
     """
-    discriminator = _first(read_discriminator, _companions(name, "discriminator"))
-    if discriminator is None:
-        anew = f"`ganinvert fetch-weights --remove {name}` and fetching it again keeps one if its file has one, "
-        raise MissingNetworkError(
-            f"{Path(name).name} has no discriminator",
-            hint=f"{anew if str(name) in CATALOG else ''}`ganinvert train` makes one with its generators, and"
-            f" {DEFAULT_GENERATOR} has one",
-        )
-    return discriminator
+    hint = f"`ganinvert train` makes one with its generators, and {DEFAULT_GENERATOR} has one"
+    if str(name) in CATALOG:
+        hint = f"`ganinvert fetch-weights --remove {name}` and fetching it again keeps one if its file has one, {hint}"
+    return _companion(name, "discriminator", read_discriminator, hint)
 
 
 def load_encoder(name: str | Path = DEFAULT_GENERATOR, *, generator: Generator | None = None) -> Encoder:
@@ -99,12 +94,8 @@ def load_encoder(name: str | Path = DEFAULT_GENERATOR, *, generator: Generator |
         MissingNetworkError: The generator has none.
         WeightsError: The file holds none, is damaged or incomplete, or belongs to another generator.
     """
-    encoder = _first(read_encoder, _companions(name, "encoder"))
-    if encoder is None:
-        raise MissingNetworkError(
-            f"{Path(name).name} has no encoder",
-            hint=f"`ganinvert train-encoder -g {name}` makes one, and {DEFAULT_GENERATOR} has one",
-        )
+    hint = f"`ganinvert train-encoder -g {name}` makes one, and {DEFAULT_GENERATOR} has one"
+    encoder = _companion(name, "encoder", read_encoder, hint)
     if generator is not None and encoder.digest != generator.digest:
         raise WeightsError(
             f"the encoder found for {Path(name).name} belongs to another generator than {generator.name}",
@@ -113,34 +104,28 @@ def load_encoder(name: str | Path = DEFAULT_GENERATOR, *, generator: Generator |
     return encoder
 
 
-def _companions(name: str | Path, kind: Literal["discriminator", "encoder"]) -> list[Path]:
-    """List the files that may hold another network of a generator: embedded, cached, under its name, beside its file.
+def _companion(name: str | Path, kind: Literal["discriminator", "encoder"], read: Callable[[Path], N], hint: str) -> N:
+    """Read another network of a generator: embedded, cached, under its name, or beside its file.
 
     The discriminator of a generator file counts only if it lies beside it: one of the same name may be another's.
-
-    Raises:
-        WeightsError: A file is named, and there is none.
     """
-    if str(name) == DEFAULT_GENERATOR:
-        return [paths.embedded(f"{name}.{kind}.safetensors")]
     file = Path(name)
     registered = registry.find(f"{file.stem}.{kind}")
-    if file.is_file():
+    places: list[Path | None]
+    if str(name) == DEFAULT_GENERATOR:
+        places = [paths.embedded(f"{name}.{kind}.safetensors")]
+    elif file.is_file():
         places = [file.with_name(f"{file.stem}.{kind}.safetensors"), file, registered if kind == "encoder" else None]
     elif file.suffix:
         raise WeightsError(f"{name}: no such file", hint="check the spelling of the path")
     else:
         entry = CATALOG.get(str(name))
         places = [Store().companion(entry, kind) if entry else None, registered]
-    return [place for place in places if place is not None and place.is_file()]
-
-
-def _first(read: Callable[[Path], N], places: Sequence[Path]) -> N | None:
-    """Read the first file that holds such a network."""
     for place in places:
-        with suppress(MissingNetworkError):
-            return read(place)
-    return None
+        if place is not None and place.is_file():
+            with suppress(MissingNetworkError):
+                return read(place)
+    raise MissingNetworkError(f"{file.name} has no {kind}", hint=hint)
 
 
 def _checked(generator: Generator, *, domain: str = "") -> Generator:

@@ -17,17 +17,12 @@ LARGEST_VALUE = 20.0
 SMALLEST_SPREAD = 1e-3
 MEAN_TOLERANCE, WORST_TOLERANCE = 0.03, 0.15
 
-_CELLS = 16
-
 
 @torch.no_grad()
 def check_render(generator: Generator) -> None:
-    """Render two codes and look at every layer and the images: finite, neither dead nor constant, about [-1, 1].
+    """Render two codes and refuse a layer or image that is not finite, dead or constant, or far from [-1, 1].
 
     Features are shrunk where the family allows it: at 1024 pixels this takes a fifth of a second instead of five.
-
-    Raises:
-        WeightsError: The generator fails; the message names fault and layer.
     """
     codes = generator.space().sample(2, torch.Generator().manual_seed(0))
     state = generator.begin(generator.styles(codes))
@@ -51,41 +46,31 @@ def check_render(generator: Generator) -> None:
 def check_fingerprints(
     generator: Generator, key: str, *, limit: int | None = None, known: Mapping[str, Tensor] | None = None
 ) -> int:
-    """Render codes whose images are known, and compare means over 16×16 cells.
+    """Render codes whose images are known, compare means over 16×16 cells, and return the number of images.
 
     Args:
-        generator: Generator on the CPU.
-        key: Key of the network in the embedded fingerprints.
+        generator: Generator on the CPU; one with other weights is refused.
+        key: Key of the network in the fingerprints.
         limit: Largest number of images to compare; all by default.
         known: Fingerprints instead of the embedded ones: `{key}.z` (n, z) and `{key}.means` (n, 3, 16, 16) in 0 … 255.
-
-    Returns:
-        Number of images that were compared.
-
-    Raises:
-        WeightsError: The images differ: these are other weights.
     """
     table = TensorFile.load(paths.embedded("fingerprints.safetensors")).tensors if known is None else known
     codes, expected = table[f"{key}.z"][:limit], table[f"{key}.means"][:limit].float() / 127.5 - 1
     if generator.space().shape != codes.shape[1:]:
         raise _refused(generator, f"its codes have length {generator.space().shape[0]}, not {codes.shape[1]}")
     for z, means in zip(codes, expected, strict=True):
-        rendered = fingerprint(generator(z[None]))[0]
-        difference = (rendered - means).abs()
-        if float(difference.mean()) > MEAN_TOLERANCE or float(difference.amax()) > WORST_TOLERANCE:
-            raise _refused(
-                generator, f"a known code gives another image than it should (by {float(difference.mean()):.3f})"
-            )
+        difference = (fingerprint(generator(z[None]))[0] - means).abs()
+        mean = float(difference.mean())
+        if mean > MEAN_TOLERANCE or float(difference.amax()) > WORST_TOLERANCE:
+            raise _refused(generator, f"a known code gives another image than it should (by {mean:.3f})")
     return len(codes)
 
 
 def fingerprint(images: Tensor) -> Tensor:
     """Reduce images (n, 3, r, r) in [-1, 1] to means over 16×16 cells, (n, 3, 16, 16)."""
-    return F.adaptive_avg_pool2d(images.clamp(-1, 1), _CELLS)
+    return F.adaptive_avg_pool2d(images.clamp(-1, 1), 16)
 
 
-def _refused(generator: Generator, what: str) -> WeightsError:
-    return WeightsError(
-        f"{generator.name}: self-check failed: {what}",
-        hint="the file is damaged or holds another network: fetch it again, or from another origin",
-    )
+def _refused(generator: Generator, fault: str) -> WeightsError:
+    hint = "the file is damaged or holds another network: fetch it again, or from another origin"
+    return WeightsError(f"{generator.name}: self-check failed: {fault}", hint=hint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,13 +38,6 @@ def obtain(
 ) -> Path:
     """Return the path of a network's canonical copy, downloading it if it is not in the cache.
 
-    Args:
-        entry: Network to download.
-        store: Cache of networks.
-        offline: Do not use the internet; `GANINVERT_OFFLINE` does the same.
-        watch: Callback for the licence, progress and mirrors that fail.
-        retry: Number of attempts and waiting times.
-
     Raises:
         WeightsError: It is not cached and cannot be downloaded, or the download fails a check and was deleted.
         OutputError: The cache cannot be written.
@@ -53,10 +46,9 @@ def obtain(
         return store.path(entry)
     sources = [source for source in entry.sources if source.urls]
     if offline or is_offline() or not sources:
-        reason = "cannot be fetched automatically" if not sources else "the internet is switched off"
-        raise WeightsError(
-            f"{entry.name} is not in the cache ({store.path(entry)}), and {reason}", hint=_by_hand(entry)
-        )
+        reason = "the internet is switched off" if sources else "cannot be fetched automatically"
+        message = f"{entry.name} is not in the cache ({store.path(entry)}), and {reason}"
+        raise WeightsError(message, hint=_by_hand(entry))
     with store.lock(entry, lambda: watch(Note(f"{entry.name}: another process is fetching it, waiting"))):
         if not store.has(entry):  # the other process may have ended well
             _fetch(entry, sources, store, watch, retry)
@@ -73,37 +65,28 @@ def import_file(file: Path, entry: Entry, store: Store) -> Path:
     if not file.is_file():
         raise WeightsError(f"{file}: no such file", hint="check the spelling of the path")
     sha256 = file_sha256(file)
-    source = _recognised(file, sha256, entry, store)
-    expected = store.expected(entry, source)
-    if not sha256.startswith(expected):
+    digests = {source: store.expected(entry, source) for source in entry.sources}
+    # By its digest, else by its name, which a browser may have changed, else as the one without a known digest.
+    candidates = [source for source, digits in digests.items() if digits and sha256.startswith(digits)]
+    candidates += [source for source in entry.sources if source.file == file.name]
+    candidates += [source for source, digits in digests.items() if not digits]
+    if not candidates:
+        raise WeightsError(
+            f"{file}: is none of the files that are known as {entry.name} (its SHA-256 begins with {sha256[:8]})",
+            hint=f"use it under its own name: -g {file}",
+        )
+    if not sha256.startswith(expected := digests[candidates[0]]):
         raise WeightsError(
             f"{file}: its SHA-256 begins with {sha256[: max(len(expected), 8)][:16]}, not {expected[:16]}",
             hint="the file is damaged or another one: fetch it again",
         )
     with store.lock(entry, lambda: None):
-        _adopt(file, entry, source, sha256, store)
+        _adopt(file, entry, candidates[0], sha256, store)
     return store.path(entry)
 
 
-def _recognised(file: Path, sha256: str, entry: Entry, store: Store) -> Source:
-    """Recognise a file of the network by its digest, else by its name, else as the one without a known digest."""
-    expected = {source: store.expected(entry, source) for source in entry.sources}
-    by_digest = [source for source, digits in expected.items() if digits and sha256.startswith(digits)]
-    # A browser may have changed the name.
-    by_name = [source for source in entry.sources if source.file == file.name]
-    for source in (*by_digest, *by_name, *(source for source, digits in expected.items() if not digits)):
-        return source
-    raise WeightsError(
-        f"{file}: is none of the files that are known as {entry.name} (its SHA-256 begins with {sha256[:8]})",
-        hint=f"use it under its own name: -g {file}",
-    )
-
-
 def verify(entry: Entry, store: Store) -> int:
-    """Hash the canonical copy again, render the self-check, and compare all known images.
-
-    Returns:
-        Number of known images that were compared.
+    """Hash the canonical copy again, render the self-check, and compare all known images, which are counted.
 
     Raises:
         WeightsError: It is not in the cache, or fails; then it is deleted.
@@ -132,9 +115,9 @@ def load_cached(entry: Entry, store: Store) -> Generator:
     try:
         generator = read_generator(store.path(entry), name=entry.name)
         _require_pinned(entry, store, generator.digest)
+        return generator
     except WeightsError as error:
         raise _deleted(entry, store, error) from error
-    return generator
 
 
 def _fetch(
@@ -145,28 +128,22 @@ def _fetch(
     failures = []
     for source in sources:
         part = store.part(source)
-        watch(Note(announcement(entry, source), important=entry.noncommercial))
+        size = f"about {source.size / 1e6:.0f} MB" if source.size else "size told by the server"
+        terms = f"{entry.licence}{'; NON-COMMERCIAL USE ONLY' if entry.noncommercial else ''}"
+        announcement = f"{entry.name}: fetching {source.file} ({size}); licence of the weights: {terms}"
+        watch(Note(announcement, important=entry.noncommercial))
         try:
             _url, sha256 = download(source.urls, part, expected=store.expected(entry, source), watch=watch, retry=retry)
             try:
-                _adopt(part, entry, source, sha256, store)
-            finally:
-                # Adopted or refused: either way it has done its service.
+                return _adopt(part, entry, source, sha256, store)
+            finally:  # adopted or refused: either way it has done its service
                 part.unlink(missing_ok=True)
                 etag_path(part).unlink(missing_ok=True)
-            return
         except WeightsError as error:
             failures.append(f"{source.file}: {error.message}")
             if source is not sources[-1]:
                 watch(Note(f"{failures[-1]}; trying another file"))
     raise WeightsError(f"{entry.name} could not be fetched: {'; '.join(failures)}", hint=_by_hand(entry))
-
-
-def announcement(entry: Entry, source: Source) -> str:
-    """Describe a download for the user: file, size, licence."""
-    size = f"about {source.size / 1e6:.0f} MB" if source.size else "size told by the server"
-    use = "; NON-COMMERCIAL USE ONLY" if entry.noncommercial else ""
-    return f"{entry.name}: fetching {source.file} ({size}); licence of the weights: {entry.licence}{use}"
 
 
 def _adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) -> None:
@@ -202,29 +179,21 @@ def _adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) 
     store.pin(entry, source.file, sha256, generator.digest)
     store.companion(entry, "discriminator").unlink(missing_ok=True)  # that of another file
     if source.format in _WITH_DISCRIMINATOR:
-        _adopt_discriminator(file, entry, about | {"generator": generator.digest}, store)
+        try:
+            discriminator = read_discriminator(file)
+            discriminator.about = about | {"generator": generator.digest}
+            discriminator.save(store.companion(entry, "discriminator"))
+        except WeightsError as error:
+            _log.warning("%s: its discriminator is left out: %s", entry.name, error.message)
     generator.about = {"format": layout, **about}
     generator.save(store.path(entry))
-
-
-def _adopt_discriminator(file: Path, entry: Entry, about: Mapping[str, str], store: Store) -> None:
-    """Store the discriminator of the file, if it has a usable one."""
-    try:
-        discriminator = read_discriminator(file)
-    except WeightsError as error:
-        _log.warning("%s: its discriminator is left out: %s", entry.name, error.message)
-    else:
-        discriminator.about = about
-        discriminator.save(store.companion(entry, "discriminator"))
 
 
 def _require_pinned(entry: Entry, store: Store, sha256: str) -> None:
     expected = store.pinned_digest(entry)
     if not expected or sha256 != expected:
-        raise WeightsError(
-            f"{store.path(entry)}: its digest is {sha256[:12]}, not {expected[:12] or 'pinned'}",
-            hint="fetch it again",
-        )
+        message = f"{store.path(entry)}: its digest is {sha256[:12]}, not {expected[:12] or 'pinned'}"
+        raise WeightsError(message, hint="fetch it again")
 
 
 def _deleted(entry: Entry, store: Store, error: WeightsError) -> WeightsError:

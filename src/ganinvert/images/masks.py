@@ -66,20 +66,20 @@ def _require_partial(missing: Image.Image, name: str, hint: str) -> Image.Image:
 def with_hole(picture: Picture, missing: Image.Image) -> Picture:
     """Make the missing part transparent, and fill it with the surrounding colours.
 
-    Resizing then carries nothing of the missing pixels into known ones.
+    Resizing then carries nothing of the missing pixels into the others.
     """
-    known = ImageChops.invert(missing)
-    return Picture(_filled(picture.rgb, known), known, picture.notes)
+    opaque = ImageChops.invert(missing)
+    return Picture(_fill(picture.rgb, opaque), opaque, picture.notes)
 
 
-def _filled(rgb: Image.Image, known: Image.Image) -> Image.Image:
+def _fill(rgb: Image.Image, opaque: Image.Image) -> Image.Image:
     """Fill unknown pixels with means over growing neighbourhoods."""
-    if known.getextrema()[0] == 255 or min(rgb.size) < 2:
+    if opaque.getextrema()[0] == 255 or min(rgb.size) < 2:
         return rgb
     layer = rgb.copy()
-    layer.putalpha(known)
+    layer.putalpha(opaque)
     half = (max(1, rgb.width // 2), max(1, rgb.height // 2))
     smaller = layer.resize(half, Image.Resampling.BOX)  # Pillow weighs colours by alpha
     share = np.asarray(smaller.getchannel("A"))
-    below = _filled(smaller.convert("RGB"), Image.fromarray(np.where(share > 0, 255, 0).astype(np.uint8)))
-    return Image.composite(rgb, below.resize(rgb.size, Image.Resampling.BILINEAR), known)
+    below = _fill(smaller.convert("RGB"), Image.fromarray(np.where(share > 0, 255, 0).astype(np.uint8)))
+    return Image.composite(rgb, below.resize(rgb.size, Image.Resampling.BILINEAR), opaque)

@@ -61,13 +61,13 @@ def paste_into_hole(result: Image.Image, picture: Picture, placement: Placement)
     whole = paste_back(result, replace(picture, alpha=None), placement)
     if picture.alpha is None:
         return picture.rgb
-    known = picture.alpha.point([255 * (level >= 128) for level in range(256)])
-    whole.paste(picture.rgb, mask=known)
+    opaque = picture.alpha.point([255 * (level >= 128) for level in range(256)])
+    whole.paste(picture.rgb, mask=opaque)
     nothing = Picture(Image.new("RGB", picture.rgb.size))
-    reached = paste_back(Image.new("RGB", (8, 8), "white"), nothing, placement).getchannel("R")
-    filled = ImageChops.lighter(known, reached.point([0, *[255] * 255]))
-    if np.asarray(filled).min() < 255:
-        whole.putalpha(filled)
+    area = paste_back(Image.new("RGB", (8, 8), "white"), nothing, placement).getchannel("R")
+    alpha = ImageChops.lighter(opaque, area.point([0, *[255] * 255]))
+    if np.asarray(alpha).min() < 255:
+        whole.putalpha(alpha)
     return whole
 
 

@@ -184,8 +184,7 @@ def _decoding(name: str) -> Iterator[None]:
         raise ImageError(f"{name}: does not fit into memory", hint="scale it down first") from error
     except Exception as error:
         raise ImageError(
-            f"{name}: cannot be decoded: {error}",
-            hint="the file is damaged or incomplete: fetch or export it again",
+            f"{name}: cannot be decoded: {error}", hint="the file is damaged or incomplete: fetch or export it again"
         ) from error
 
 
@@ -246,7 +245,7 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 
 def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
     if image.mode == "LAB":
-        return _converted(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
+        return _convert(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
     if image.mode not in ("L", "RGB", "CMYK"):
         image = image.convert("L" if image.mode == "1" else "RGB")
     if profile:
@@ -254,13 +253,13 @@ def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Ima
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             # Gray pictures often keep the profile of the colour picture that they were made from.
             is_colour = source.profile.xcolor_space.strip() == "RGB"
-            return _converted(image.convert("RGB") if image.mode == "L" and is_colour else image, source)
+            return _convert(image.convert("RGB") if image.mode == "L" and is_colour else image, source)
         except (ImageCms.PyCMSError, OSError):
             notes.append("colour profile ignored: it cannot be read or is for another kind of picture")
     return image.convert("RGB")
 
 
-def _converted(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
+def _convert(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
     result = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     assert result is not None  # only a conversion in place returns None
     return result

@@ -127,8 +127,8 @@ def _cut(image: Image.Image, placement: Placement, size: int) -> Image.Image:
         image = _pad(image, borders, "edge")
         (above, _), (before, _) = borders
         left, top, right, bottom = left + before, top + above, right + before, bottom + above
-    cut = image.crop((left, top, right, bottom))
-    return cut if cut.size == (size, size) else cut.resize((size, size), Image.Resampling.LANCZOS)
+    square = image.crop((left, top, right, bottom))
+    return square if square.size == (size, size) else square.resize((size, size), Image.Resampling.LANCZOS)
 
 
 def _cut_turned(image: Image.Image, placement: Placement, size: int) -> Image.Image:
@@ -145,16 +145,16 @@ def _cut_turned(image: Image.Image, placement: Placement, size: int) -> Image.Im
         max(min(image.height, math.ceil(box[3])), 1),
     )
     region = image.crop(inner).reduce(factor)
-    missing = (inner[0] - box[0], inner[1] - box[1], box[2] - inner[2], box[3] - inner[3])
-    before_x, before_y, after_x, after_y = (max(0, math.ceil(length / factor)) for length in missing)
+    margins = (inner[0] - box[0], inner[1] - box[1], box[2] - inner[2], box[3] - inner[3])
+    before_x, before_y, after_x, after_y = (max(0, math.ceil(length / factor)) for length in margins)
     region = _mirror(region, ((before_y, after_y), (before_x, after_x)), softness=0.03 * side / factor)
     samples = max(size, round(side / factor))
     origin = inner[0] - before_x * factor, inner[1] - before_y * factor
     coefficients: tuple[float, ...] = ()
     for across, down, corner, begin in zip(placement.across, placement.down, placement.corner, origin, strict=True):
         coefficients += (across / samples / factor, down / samples / factor, (corner - begin) / factor)
-    turned = transform_affine(region, (samples, samples), coefficients)
-    return turned if samples == size else turned.resize((size, size), Image.Resampling.LANCZOS)
+    square = transform_affine(region, (samples, samples), coefficients)
+    return square if samples == size else square.resize((size, size), Image.Resampling.LANCZOS)
 
 
 def transform_affine(image: Image.Image, size: tuple[int, int], coefficients: tuple[float, ...]) -> Image.Image:
@@ -163,8 +163,8 @@ def transform_affine(image: Image.Image, size: tuple[int, int], coefficients: tu
         band.convert("F").transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
         for band in image.split()
     ]
-    rounded = [Image.fromarray(np.rint(np.asarray(band)).clip(0, 255).astype(np.uint8)) for band in bands]
-    return Image.merge(image.mode, rounded)
+    bands = [Image.fromarray(np.rint(np.asarray(band)).clip(0, 255).astype(np.uint8)) for band in bands]
+    return Image.merge(image.mode, bands)
 
 
 def _mirror(image: Image.Image, borders: _Borders, *, softness: float) -> Image.Image:

@@ -14,10 +14,7 @@ _FONT_SIZE = 15
 
 
 def grid(
-    rows: Sequence[Sequence[Image.Image]],
-    *,
-    row_labels: Sequence[str] = (),
-    column_labels: Sequence[str] = (),
+    rows: Sequence[Sequence[Image.Image]], *, row_labels: Sequence[str] = (), column_labels: Sequence[str] = ()
 ) -> Image.Image:
     """Draw square images of one size in rows, enlarged by a whole factor to tiles of at least `TILE` pixels."""
     first, columns = rows[0][0], len(rows[0])

@@ -11,7 +11,7 @@ from ganinvert.degradations import Degradation
 from ganinvert.errors import UsageError
 from ganinvert.generators import Activations, Discriminator, Generator
 from ganinvert.generators.tuned import TunedGenerator
-from ganinvert.losses import LpipsLoss, pixel_loss
+from ganinvert.losses import TargetLoss, lpips_loss, pixel_loss
 from ganinvert.methods.adversarial import AdversarialLoss, discriminator_of
 from ganinvert.methods.base import Code
 from ganinvert.methods.weight_deltas import TuningCode, WeightDeltas
@@ -46,10 +46,11 @@ class FineTuning:
         """
         FineTunedCode.require_one(y)
         settings, adversary = self.settings, None
-        if self.reals is not None and self.reals.shape[1:] != (3, generator.resolution, generator.resolution):
+        shape = (3, generator.resolution, generator.resolution)
+        if self.reals is not None and self.reals.shape[1:] != shape:
             raise UsageError(
                 f"real images of shape {tuple(self.reals.shape[1:])} are no images of the generator",
-                hint=f"bring them to (3, {generator.resolution}, {generator.resolution})",
+                hint=f"bring them to {shape}",
             )
         if settings.adversarial or settings.cohesion:
             adversary = AdversarialLoss(
@@ -61,23 +62,17 @@ class FineTuning:
             )
         rng = torch.Generator().manual_seed(seed)
         changes = WeightDeltas(generator, after=pivot.layer, rank=settings.rank, rng=rng)
-        stop = LpipsLoss(y) if settings.stop else None
+        stop = lpips_loss(y) if settings.stop else None
         with torch.no_grad():
             features = pivot.compose(generator).map(Tensor.float)
         return FineTunedCode(pivot, features, changes, settings, adversary=adversary, stop=stop, seed=seed)
 
 
 class FineTunedCode(TuningCode):
-    """A fixed code, and deltas of the weights after its layer.
+    """A fixed code, the pivot, with its activations, and deltas of the weights after its layer, the variables.
 
-    Args:
-        pivot: Fixed code.
-        features: Activations of the pivot, for one image.
-        changes: Weight deltas, the variables.
-        settings: Terms and their weights.
-        adversary: Terms with a discriminator.
-        stop: LPIPS to the measurement, at which the tuning ends; None to use all steps.
-        seed: Random seed; each step has its own seed from it and the step's number.
+    The tuning ends at settings.stop of the LPIPS `stop` to the measurement, if that is given. Each step has its own
+    random seed, of `seed` and the step's number.
     """
 
     def __init__(
@@ -88,7 +83,7 @@ class FineTunedCode(TuningCode):
         settings: FineTuningSettings,
         *,
         adversary: AdversarialLoss | None = None,
-        stop: LpipsLoss | None = None,
+        stop: TargetLoss | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -162,8 +157,7 @@ class FineTunedCode(TuningCode):
     @torch.no_grad()
     def _distance(self, x: Tensor) -> Tensor:
         assert self._stop is not None
-        distance: Tensor = self._stop(x)
-        return distance[0]
+        return self._stop(x)[0]
 
     def _locality(self, generator: Generator) -> Tensor:
         """Compute the change of images near the pivot, L2 + LPIPS (Roich et al. 2021, eq. 4), (1,)."""
@@ -173,5 +167,4 @@ class FineTunedCode(TuningCode):
             near = self.features.lerp(other, LOCALITY_SHARE)
             before = generator.synthesize(near, self.layer).float()
         now = self.tuned(generator).synthesize(near, self.layer).float()
-        perceptual: Tensor = LpipsLoss(before)(now)
-        return pixel_loss(now, before) + perceptual
+        return pixel_loss(now, before) + lpips_loss(before)(now)

@@ -11,12 +11,12 @@ from torch import Tensor
 from ganinvert.degradations import Degradation
 from ganinvert.generators import Generator
 from ganinvert.losses import (
-    AlexNetLoss,
-    LaplacianLoss,
-    LpipsLoss,
-    PerceptualLoss,
     VGG16Features,
     absolute_loss,
+    alexnet_loss,
+    laplacian_loss,
+    lpips_loss,
+    perceptual_loss,
     pixel_loss,
 )
 from ganinvert.methods import Code
@@ -24,26 +24,19 @@ from ganinvert.settings import Objective
 
 
 class ObjectiveFunction:
-    """Objective of b images. Networks see the measurements once, when it is created.
-
-    Args:
-        generator: Frozen generator.
-        y: Measurements of b images.
-        degradation: Degradation that made the measurements.
-        objective: Weights of the loss terms.
-    """
+    """Objective of b images. Networks see the measurements once, when it is created."""
 
     def __init__(self, generator: Generator, y: Tensor, degradation: Degradation, objective: Objective) -> None:
         self.generator, self.y, self.degradation, self.objective = generator, y, degradation, objective
         self.coverage = degradation.coverage(y)
-        self.laplacian = LaplacianLoss(y) if objective.laplacian else None
+        self.laplacian = laplacian_loss(y) if objective.laplacian else None
         self.networks: list[tuple[float, Callable[[Tensor], Tensor]]] = []
         if objective.perceptual:
-            self.networks.append((objective.perceptual, PerceptualLoss(_vgg16(y.device), y)))
+            self.networks.append((objective.perceptual, perceptual_loss(_vgg16(y.device), y)))
         if objective.alexnet:
-            self.networks.append((objective.alexnet, AlexNetLoss(y)))
+            self.networks.append((objective.alexnet, alexnet_loss(y)))
         if objective.lpips:
-            self.networks.append((objective.lpips, LpipsLoss(y)))
+            self.networks.append((objective.lpips, lpips_loss(y)))
         self.slope, self.value = torch.zeros_like(y), torch.zeros(len(y), device=y.device)
 
     def __call__(self, code: Code, *, refresh: bool) -> tuple[Tensor, Tensor, Tensor]:

@@ -36,10 +36,8 @@ from ganinvert.settings.methods import FineTuningSettings as FineTuningSettings
 from ganinvert.settings.methods import GenerativePrior as GenerativePrior
 from ganinvert.settings.methods import InversionSettings as InversionSettings
 from ganinvert.settings.methods import LayerResiduals as LayerResiduals
-from ganinvert.settings.methods import MethodEntry as MethodEntry
 from ganinvert.settings.methods import MethodSettings as MethodSettings
 from ganinvert.settings.methods import PmSFC as PmSFC
-from ganinvert.settings.methods import Presets as Presets
 from ganinvert.settings.methods import SingleCode as SingleCode
 from ganinvert.settings.optimization import Objective as Objective
 from ganinvert.settings.optimization import Optimization as Optimization

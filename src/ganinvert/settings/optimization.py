@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ganinvert.settings.common import Optimizer, Schedule, at_least, positive, scheduled_rate
 
@@ -32,11 +32,6 @@ class Optimization:
         at_least("steps", self.steps, 0)
         at_least("runs", self.runs, 1)
         positive("lr", self.lr)
-
-    @property
-    def shortest(self) -> Optimization:
-        """These settings with one step at most."""
-        return replace(self, steps=min(self.steps, 1))
 
     @property
     def run_steps(self) -> int:

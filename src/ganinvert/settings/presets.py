@@ -9,7 +9,7 @@ from typing import Any
 
 from ganinvert.errors import UsageError
 from ganinvert.settings.common import MethodName, Preset
-from ganinvert.settings.methods import METHODS, FineTuningSettings, InversionSettings, MethodEntry
+from ganinvert.settings.methods import METHODS, InversionSettings, MethodEntry
 
 
 def method_entry(name: MethodName) -> MethodEntry:
@@ -41,13 +41,11 @@ def preset_of(method: MethodName, task: str, preset: Preset = "default") -> Inve
 
 def divergences(settings: InversionSettings, task: str) -> dict[str, str]:
     """Differences from the publication: setting to "ours instead of published"; empty for one without a preset."""
-    published = _published(settings.name, task)
-    different = (
-        {} if published is None else _differences(replace(settings, tuning=None), replace(published, tuning=None))
-    )
-    if settings.tuning is not None and (tuned := _published(settings.tuning.kind, "invert")) is not None:
-        assert tuned.tuning is not None
-        different |= {f"tuning.{key}": text for key, text in _differences(settings.tuning, tuned.tuning).items()}
+    tuning, different = settings.tuning, {}
+    if (published := _published(settings.name, task)) is not None:
+        different = _differences(replace(settings, tuning=None), replace(published, tuning=None))
+    if tuning is not None and (published := _published(tuning.kind, "invert")) is not None:
+        different |= {f"tuning.{key}": text for key, text in _differences(tuning, published.tuning).items()}
     return different
 
 
@@ -56,19 +54,14 @@ def _published(method: MethodName, task: str) -> InversionSettings | None:
     return presets.get("paper") or presets.get("official")
 
 
-def _differences(
-    settings: InversionSettings | FineTuningSettings, published: InversionSettings | FineTuningSettings
-) -> dict[str, str]:
+def _differences(settings: Any, published: Any) -> dict[str, str]:
     ours, theirs = _flat(asdict(settings)), _flat(asdict(published))
-    return {
-        key: f"{ours.get(key)} instead of {theirs.get(key)}"
-        for key in sorted({*ours, *theirs})
-        if ours.get(key) != theirs.get(key)
-    }
+    names = [name for name in sorted({*ours, *theirs}) if ours.get(name) != theirs.get(name)]
+    return {name: f"{ours.get(name)} instead of {theirs.get(name)}" for name in names}
 
 
 def _flat(nested: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in nested.items():
-        found |= _flat(value, f"{before}{key}.") if isinstance(value, dict) else {before + key: value}
-    return found
+        values |= _flat(value, f"{before}{key}.") if isinstance(value, dict) else {before + key: value}
+    return values

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,23 +11,10 @@ from torch import Tensor
 
 from ganinvert.errors import UsageError
 from ganinvert.settings import Affinity
+from ganinvert.subspaces.partition import SubspacePartition, require_subspaces
 
 RESEEDS = 5
 """Number of clusterings with different seeds by which the stability is measured."""
-
-
-@dataclass(frozen=True)
-class Clustering:
-    """Clustering of channels into subspaces.
-
-    Attributes:
-        labels: Subspace 0 … R-1 of every channel, (c,) int64, numbered by falling size.
-        stability: Mean adjusted Rand index between `RESEEDS` clusterings with different seeds; 1 is perfectly
-            repeatable, 0 is chance.
-    """
-
-    labels: Tensor
-    stability: float
 
 
 def affinity_matrix(matrix: Tensor, subspaces: int, kind: Affinity) -> NDArray[np.float64]:
@@ -56,8 +42,8 @@ def affinity_matrix(matrix: Tensor, subspaces: int, kind: Affinity) -> NDArray[n
     return (cosines + cosines.T) / 2
 
 
-def cluster_channels(matrix: Tensor, subspaces: int, *, kind: Affinity, seed: int = 0) -> Clustering:
-    """Cluster the channels into R subspaces by spectral clustering (Ng, Jordan and Weiss 2002).
+def cluster_channels(matrix: Tensor, subspaces: int, *, kind: Affinity, seed: int = 0) -> SubspacePartition:
+    """Cluster the channels into R subspaces, numbered by falling size (spectral clustering, Ng, Jordan and Weiss 2002).
 
     Args:
         matrix: Self-expression matrix S, (c, c).
@@ -69,16 +55,14 @@ def cluster_channels(matrix: Tensor, subspaces: int, *, kind: Affinity, seed: in
         UsageError: R is below 1 or above the number of channels, or a subspace would stay empty.
     """
     channels = len(matrix)
-    if not 1 <= subspaces <= channels:
-        raise UsageError(
-            f"{subspaces} subspaces cannot be made of {channels} channels",
-            hint=f"choose -R between 1 and {channels}",
-        )
+    require_subspaces(subspaces, channels)
     if subspaces in (1, channels):
-        return Clustering(torch.arange(channels) % subspaces, 1.0)
+        return SubspacePartition(torch.arange(channels) % subspaces, kind)
+    from sklearn.metrics import adjusted_rand_score
+
     affinity = affinity_matrix(matrix, subspaces, kind)
     runs = [_cluster(affinity, subspaces, kind, seed + n) for n in range(RESEEDS)]
-    agreement = _agreement(runs)
+    agreement = np.array([[adjusted_rand_score(a, b) for b in runs] for a in runs])
     complete = [len(np.unique(run)) == subspaces for run in runs]
     if not any(complete):
         most = max(len(np.unique(run)) for run in runs)
@@ -86,14 +70,8 @@ def cluster_channels(matrix: Tensor, subspaces: int, *, kind: Affinity, seed: in
     chosen = runs[int(np.where(complete, agreement.sum(axis=1), -np.inf).argmax())]
     rank = np.empty(subspaces, dtype=np.int64)
     rank[np.argsort(-np.bincount(chosen), kind="stable")] = np.arange(subspaces)
-    return Clustering(torch.from_numpy(rank[chosen]), float(agreement[np.triu_indices(RESEEDS, 1)].mean()))
-
-
-def _agreement(runs: list[NDArray[np.int64]]) -> NDArray[np.float64]:
-    """Compute the adjusted Rand index between every two clusterings."""
-    from sklearn.metrics import adjusted_rand_score
-
-    return np.array([[adjusted_rand_score(a, b) for b in runs] for a in runs])
+    stability = float(agreement[np.triu_indices(RESEEDS, 1)].mean())
+    return SubspacePartition(torch.from_numpy(rank[chosen]), kind, stability)
 
 
 def _keep_largest(s: NDArray[np.float64], *, share: float) -> NDArray[np.float64]:

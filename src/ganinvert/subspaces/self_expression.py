@@ -21,10 +21,10 @@ FEATURE_STEPS = 2000
 
 @dataclass(frozen=True)
 class SelfExpressionStep:
-    """One step of discovery, with losses on the device.
+    """One step of discovery, numbered from 0, with its losses on the device.
 
     Attributes:
-        index: Number of the step, from 0.
+        index: Number of the step.
         steps: Number of all steps.
         feature_loss: E‖F − FS‖² of eq. 3, summed over channels and positions.
         image_loss: Loss of eq. 4 between the decoded images, summed over channels and pixels.
@@ -59,11 +59,7 @@ class SelfExpression:
     losses: Tensor
 
     def save(self, path: Path) -> None:
-        """Write a safetensors file atomically.
-
-        Raises:
-            OutputError: The file cannot be written.
-        """
+        """Write a safetensors file atomically."""
         about = {
             "kind": "self-expression",
             "generator": self.generator,
@@ -75,23 +71,12 @@ class SelfExpression:
 
     @classmethod
     def load(cls, path: Path) -> SelfExpression:
-        """Read a file written by `save`.
-
-        Raises:
-            WeightsError: The file is missing, damaged or of another kind.
-        """
+        """Read a file written by `save`; raise WeightsError if it is missing, damaged or of another kind."""
         file = TensorFile.load(path)
         try:
             settings = Discovery(**file.structured("settings"))  # type: ignore[arg-type]  # JSON is untyped
-            tensors, about = file.tensors, file.about
-            return cls(
-                tensors["matrix"],
-                about["generator"],
-                about["generator_digest"],
-                int(about["layer"]),
-                settings,
-                tensors["losses"],
-            )
+            name, digest, layer = (file.about[key] for key in ("generator", "generator_digest", "layer"))
+            return cls(file.tensors["matrix"], name, digest, int(layer), settings, file.tensors["losses"])
         except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(
                 f"{path}: does not hold a self-expression matrix", hint="run `ganinvert discover --again`"

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ganinvert import images
 from ganinvert.degradations import Degradation, Measurement
+from ganinvert.faces import Note
 from ganinvert.metrics import image_metrics
 from ganinvert.settings import TaskOptions
 
@@ -33,14 +34,14 @@ class PreparedImage:
     Attributes:
         fit: The photo in the square that is measured.
         measurement: Measurement of the wanted image, which the optimisation explains.
-        notes: Changes to the photo, and doubts about it ("warning: …").
+        notes: Changes to the photo, and doubts about it.
         sha256: SHA-256 over everything in the photo that the result depends on.
         picture: The whole photo, if the result is to be put back into it.
     """
 
     fit: images.Fit
     measurement: Measurement
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     sha256: str
     picture: images.Picture | None = None
 
@@ -81,7 +82,7 @@ class Task(Generic[OptionsT]):
         """The measurement, here all pixels, and a note if the photo had to be changed for it."""
         return Measurement("identity", levels_of(fitted)), ""
 
-    def prepare(self, picture: images.Picture, fitted: images.Fit, *, remarks: Sequence[str] = ()) -> PreparedImage:
+    def prepare(self, picture: images.Picture, fitted: images.Fit, *, remarks: Sequence[Note] = ()) -> PreparedImage:
         """Measure a photo, as read and as fitted into the square; `remarks` are further notes on it.
 
         Raises:
@@ -93,8 +94,9 @@ class Task(Generic[OptionsT]):
             digest.update(measurement.known.numpy().tobytes())
         if fitted.alpha is not None:
             digest.update(fitted.alpha.tobytes())
-        notes = (*picture.notes, *(text for text in (fitted.note, *remarks, note) if text))
-        return PreparedImage(fitted, measurement, notes, digest.hexdigest())
+        before = [Note("remark", text) for text in (*picture.notes, fitted.note) if text]
+        after = [Note("remark", note)] if note else []
+        return PreparedImage(fitted, measurement, (*before, *remarks, *after), digest.hexdigest())
 
     def put_back(self, image: Image, picture: images.Picture, placement: images.Placement) -> Image:
         """The whole photo with the result in its place."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganinvert.devices import resolve_device
-from ganinvert.errors import UsageError
 from ganinvert.generators import load_generator
 from ganinvert.settings import DEFAULT_GENERATOR, Affinity, Discovery
 from ganinvert.subspaces import (
@@ -18,6 +17,7 @@ from ganinvert.subspaces import (
     learn_self_expression,
     partition_of,
     prefer,
+    require_subspaces,
     store,
 )
 
@@ -68,11 +68,7 @@ def discover(
     settings = settings or Discovery()
     place = resolve_device(device)
     loaded = load_generator(generator)
-    channels = loaded.layer_info(settings.layer).channels
-    if not 1 <= subspaces <= channels:
-        raise UsageError(
-            f"{subspaces} subspaces cannot be made of {channels} channels", hint=f"choose -R between 1 and {channels}"
-        )
+    require_subspaces(subspaces, loaded.layer_info(settings.layer).channels)
     stored = None if again else discovered(loaded, settings)
     if stored is None:
         expression = learn_self_expression(loaded.to(place), settings, callback=callback)

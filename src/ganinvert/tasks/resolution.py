@@ -82,7 +82,7 @@ class ResolvedRequest:
         layer = settings.method.edit_layer(generator.edit_layer, encoder)
         if partition is None:
             partition = _partition(generator, layer, settings.method)
-        elif settings.discovery_layer is not None:
+        elif settings.method.discovery_layer is not None:
             settings = replace(settings, method=replace(settings.method, subspaces=partition.subspaces))  # type: ignore[call-arg]
         Task.of(request.task).check(generator.resolution)
         reals = None if request.reals is None else ImageFolder.load(request.reals, generator.resolution)

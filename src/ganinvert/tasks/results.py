@@ -10,6 +10,7 @@ import torch
 
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
+from ganinvert.faces import Note
 from ganinvert.generators import Generator
 from ganinvert.metrics import to_unit
 from ganinvert.optimize import Outcome
@@ -40,7 +41,7 @@ class Inversion:
     target: Image
     metrics: Mapping[str, float]
     outcome: Outcome
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     bundle: LatentBundle
     whole: Image | None = None
 

@@ -15,7 +15,7 @@ from ganinvert.bundle import LatentBundle
 from ganinvert.checkpoint import Checkpoints
 from ganinvert.degradations import stack
 from ganinvert.errors import InsufficientMemoryError
-from ganinvert.faces import Alignment
+from ganinvert.faces import Alignment, Note
 from ganinvert.methods import FineTuning, method_of
 from ganinvert.optimize import Snapshot, Solution, Step, solve
 from ganinvert.settings import (
@@ -81,7 +81,9 @@ class Inverter(ResolvedRequest):
         fitted, remarks = Alignment(self.request.align, self.request.face).fit(
             picture, side, mode=self.request.fit, knows_faces=self.generator.knows_faces
         )
-        prepared = self.task.prepare(picture, fitted, remarks=(*remarks, self.remark))
+        if self.remark:
+            remarks.append(Note("remark", self.remark))
+        prepared = self.task.prepare(picture, fitted, remarks=remarks)
         if not self.request.paste_back:
             return prepared
         around = hashlib.sha256(prepared.sha256.encode() + picture.rgb.tobytes())

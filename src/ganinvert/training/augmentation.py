@@ -74,19 +74,19 @@ class Strength:
 
 def _recolour(images: Tensor, probability: Tensor, rng: torch.Generator) -> Tensor:
     brightness, saturation, contrast = _uniform(images, 3, rng)
-    chosen = (_uniform(images, 3, rng) < probability).to(images.dtype)
-    images = images + (brightness - 0.5) * chosen[0]
+    selection = (_uniform(images, 3, rng) < probability).to(images.dtype)
+    images = images + (brightness - 0.5) * selection[0]
     gray = images.mean(dim=1, keepdim=True)
-    images = torch.lerp(gray, images, 1 + (2 * saturation - 1) * chosen[1])
+    images = torch.lerp(gray, images, 1 + (2 * saturation - 1) * selection[1])
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
-    return torch.lerp(mean, images, 1 + (contrast - 0.5) * chosen[2])
+    return torch.lerp(mean, images, 1 + (contrast - 0.5) * selection[2])
 
 
 def _shift(images: Tensor, probability: Tensor, rng: torch.Generator) -> Tensor:
     side = images.shape[-1]
-    chosen = _uniform(images, 1, rng)[0] < probability
+    selection = _uniform(images, 1, rng)[0] < probability
     # Whole pixels, so that nothing is blurred; reflected at the borders, so that no edge appears.
-    pixels = ((_uniform(images, 2, rng) * 2 - 1) * (side / 8)).round() * chosen
+    pixels = ((_uniform(images, 2, rng) * 2 - 1) * (side / 8)).round() * selection
     x, y = (pixels.flatten(1) * (2 / side)).unbind()
     one, zero = torch.ones_like(x), torch.zeros_like(x)
     matrix = torch.stack([one, zero, x, zero, one, y], dim=1).view(-1, 2, 3)
@@ -96,12 +96,12 @@ def _shift(images: Tensor, probability: Tensor, rng: torch.Generator) -> Tensor:
 
 def _cover(images: Tensor, probability: Tensor, rng: torch.Generator) -> Tensor:
     side = images.shape[-1]
-    chosen = _uniform(images, 1, rng)[0] < probability
+    selection = _uniform(images, 1, rng)[0] < probability
     centre = _uniform(images, 2, rng) * side
     places = torch.arange(side, device=images.device, dtype=images.dtype) + 0.5
     rows = (places[:, None] - centre[0]).abs() < side / 4
     columns = (places - centre[1]).abs() < side / 4
-    return images.masked_fill(rows & columns & chosen, 0)
+    return images.masked_fill(rows & columns & selection, 0)
 
 
 def _uniform(images: Tensor, count: int, rng: torch.Generator) -> Tensor:

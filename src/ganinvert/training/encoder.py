@@ -37,7 +37,7 @@ class EncoderJob(TrainingJob[EncoderTrainer, EncoderEvaluation]):
         place = resolve_device(device)
         output = encoder_path(generator) if output is None else Path(output)
         network = load_generator(generator)
-        registry.require_encodable(network.name)
+        registry.require_name(network.name, encoder=True)
         registered = registry.find(f"{network.name}.encoder") if network.name != DEFAULT_GENERATOR else None
         hint = "" if overwrite else "replace it with --overwrite"
         settings, before = begin(output, registered, settings, EncoderTraining, resume=resume, hint=hint)
@@ -79,7 +79,7 @@ class EncoderJob(TrainingJob[EncoderTrainer, EncoderEvaluation]):
         encoder.save(self.output, stored=stored or "float16")
         name = "" if self.name == DEFAULT_GENERATOR else self.name
         if name:
-            registry.register_encoder(name, self.output)
+            registry.register(name, {".encoder": self.output})
         return self.result(name, metrics)
 
 

@@ -165,14 +165,14 @@ def memorisation(samples: Tensor, training: Tensor, held_out: Tensor) -> Memoris
     Samples are about [-1, 1], the others uint8; all are (n, 3, r, r).
     """
     unseen = from_pixels(held_out)
-    asked = torch.cat([lpips_features(to_unit(part)) for part in torch.cat([samples, unseen]).split(BATCH)])
-    best = torch.full((len(asked),), torch.inf)
-    which = torch.zeros(len(asked), dtype=torch.int64)
+    queries = torch.cat([lpips_features(to_unit(part)) for part in torch.cat([samples, unseen]).split(BATCH)])
+    best = torch.full((len(queries),), torch.inf)
+    which = torch.zeros(len(queries), dtype=torch.int64)
     for start in range(0, len(training), BATCH):
         pixels = to_unit(from_pixels(training[start : start + BATCH]))
         for candidates in (pixels, pixels.flip(3)):
             # A squared distance, because that is what LPIPS is.
-            distances, index = torch.cdist(asked, lpips_features(candidates)).square().min(dim=1)
+            distances, index = torch.cdist(queries, lpips_features(candidates)).square().min(dim=1)
             nearer = distances < best
             best, which = torch.where(nearer, distances, best), torch.where(nearer, index + start, which)
     order = best[: len(samples)].argsort()

@@ -108,7 +108,7 @@ class GeneratorJob(TrainingJob[GeneratorTrainer, GeneratorEvaluation]):
         discriminator.about = {**generator.about, "generator": generator.digest}
         discriminator.save(file, stored=stored)
         generator.save(self.output, stored=stored)
-        registry.register(self.name, self.output, file)
+        registry.register(self.name, {".discriminator": file, "": self.output})
         del metrics["images"]
         return self.result(self.name, metrics, file)
 

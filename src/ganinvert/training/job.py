@@ -80,7 +80,7 @@ class TrainingJob(ABC, Generic[T, E]):
         if images is not None:
             counts = {name: len(getattr(images, name)) for name in ("training", "held_out", "skipped")}
             data = {"folder": self.folder, **counts, "sha256": loop.data}
-        made = {
+        environment = {
             "device": torch.cuda.get_device_name(trainer.device) if trainer.device.type == "cuda" else "CPU",
             "dtype": str(trainer.dtype).removeprefix("torch."),
             "seconds": round(loop.history.seconds),
@@ -92,7 +92,7 @@ class TrainingJob(ABC, Generic[T, E]):
             "data": json.dumps(data),
             "training": json.dumps(asdict(trainer.settings)),
             "metrics": json.dumps(dict(metrics)),
-            "made": json.dumps(made),
+            "made": json.dumps(environment),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "licence": licence or "not stated by who trained it",
             "credit": credit,
@@ -140,7 +140,7 @@ def begin(
     if settings is None:
         return checkpoint.settings, checkpoint
     now, then = asdict(settings), asdict(checkpoint.settings)
-    # More images may be shown than was planned; anything else would be another training.
+    # More images may be seen than was planned; anything else would be another training.
     changed = [f"{key} was {then[key]}, now {now[key]}" for key in then if key != "images" and now[key] != then[key]]
     if changed:
         raise UsageError(

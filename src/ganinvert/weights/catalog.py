@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ganinvert.errors import UsageError
 
@@ -17,8 +18,9 @@ _NC = "CC BY-NC 4.0 (NVIDIA; derived networks alike)"
 _GAN_ZOO = "https://dl.fbaipublicfiles.com/gan_zoo/PGAN/"
 _MMGEN = "https://download.openmmlab.com/mmgen/pggan/"
 _TORCHVISION = "https://download.pytorch.org/models/"
-_DRIVE = "https://drive.google.com/uc?export=download&id="
+_HUGGAN = "https://huggingface.co/huggan/pggan-celebahq-1024/resolve/278449f8416d38a0233c980774528d32c4eee99c/"
 
+_CROPPED_FACES = "faces (CelebA, cropped)"
 ALIGNED_FACES = "faces (CelebA-HQ)"
 """Domain of the generators that know faces in the square of CelebA-HQ and FFHQ."""
 
@@ -44,11 +46,6 @@ class Source:
     page: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a name that could leave the cache's folder.
-
-        Raises:
-            ValueError: The name is not a plain file name.
-        """
         if not re.fullmatch(r"\w[\w.-]*", self.file, re.ASCII):
             raise ValueError(f"{self.file!r} is not a plain file name")
 
@@ -80,11 +77,6 @@ class Entry:
     fingerprints: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a name that could leave the cache's folder.
-
-        Raises:
-            ValueError: The name is not lower-case letters, digits and hyphens.
-        """
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name):
             raise ValueError(f"{self.name!r} is not a name for a network")
 
@@ -106,12 +98,8 @@ def _gandissect(file: str) -> Source:
 
 
 def _lsun(name: str, category: str, digits: str) -> Entry:
-    pickle = Source(
-        f"karras2018iclr-lsun-{category}-256x256.pkl",
-        (),
-        "nvidia-pkl",
-        page="https://drive.google.com/drive/folders/15hvzxt_XxuokSmj0uO4xxMTMWVc0cIMU",
-    )
+    page = "https://drive.google.com/drive/folders/15hvzxt_XxuokSmj0uO4xxMTMWVc0cIMU"
+    pickle = Source(f"karras2018iclr-lsun-{category}-256x256.pkl", (), "nvidia-pkl", page=page)
     sources = (_gandissect(f"proggan_{category}-{digits}.pth"), pickle)
     origin = "NVIDIA, Karras et al. 2018; converted by GANDissect"
     fingerprints = name if name == "bedroom-256" else ""
@@ -119,13 +107,15 @@ def _lsun(name: str, category: str, digits: str) -> Entry:
 
 
 def _mmgen(name: str, domain: str, resolution: int, file: str) -> Entry:
+    file = f"pggan_{file}"
     source = Source(file, (_MMGEN + file,), "mmgen", _digits(file))
     return Entry(name, domain, resolution, "PGGAN", (source,), "Apache-2.0", False, "MMGeneration, own training")
 
 
-def _torchvision(name: str, network: str, file: str, sha256: str, size: int) -> Entry:
-    source = Source(file, (_TORCHVISION + file,), "torchvision", sha256, size)
-    return Entry(name, "ImageNet features", 224, network, (source,), "BSD-3-Clause", False, "torchvision")
+def _torchvision(network: str, stem: str, sha256: str, megabytes: int) -> Entry:
+    file = f"{stem}-{sha256[:8]}.pth"
+    source = Source(file, (_TORCHVISION + file,), "torchvision", sha256, megabytes * 1_000_000)
+    return Entry(network.lower(), "ImageNet features", 224, network, (source,), "BSD-3-Clause", False, "torchvision")
 
 
 def _digits(file: str) -> str:
@@ -133,42 +123,32 @@ def _digits(file: str) -> str:
     return file.rpartition(".")[0].rpartition("-")[2]
 
 
-_CELEBAHQ_1024 = Entry(
-    "celebahq-1024",
-    ALIGNED_FACES,
-    1024,
-    "PGGAN",
-    (
-        Source(
-            "pytorch_model.bin",
-            (
-                "https://huggingface.co/huggan/pggan-celebahq-1024/resolve/"
-                "278449f8416d38a0233c980774528d32c4eee99c/pytorch_model.bin",
-            ),
-            "genforce",
-            size=92_300_000,
-        ),
-        Source(
-            "karras2018iclr-celebahq-1024x1024.pkl",
-            (f"{_DRIVE}188K19ucknC6wg1R6jbuPEhTq9zoufOx4",),
-            "nvidia-pkl",
-            page="https://drive.google.com/file/d/188K19ucknC6wg1R6jbuPEhTq9zoufOx4",
-        ),
-        _gandissect("proggan_celebhq-620d161c.pth"),
-    ),
-    _NC,
-    True,
-    "NVIDIA, Karras et al. 2018",
-    "celebahq-1024",
-)
-
 CATALOG: Mapping[str, Entry] = {
     entry.name: entry
     for entry in (
-        _CELEBAHQ_1024,
+        Entry(
+            "celebahq-1024",
+            ALIGNED_FACES,
+            1024,
+            "PGGAN",
+            (
+                Source("pytorch_model.bin", (_HUGGAN + "pytorch_model.bin",), "genforce", size=92_300_000),
+                Source(
+                    "karras2018iclr-celebahq-1024x1024.pkl",
+                    ("https://drive.google.com/uc?export=download&id=188K19ucknC6wg1R6jbuPEhTq9zoufOx4",),
+                    "nvidia-pkl",
+                    page="https://drive.google.com/file/d/188K19ucknC6wg1R6jbuPEhTq9zoufOx4",
+                ),
+                _gandissect("proggan_celebhq-620d161c.pth"),
+            ),
+            _NC,
+            True,
+            "NVIDIA, Karras et al. 2018",
+            "celebahq-1024",
+        ),
         _gan_zoo("celebahq-512", ALIGNED_FACES, 512, "celebaHQ16_december_s7_i96000-9c72988c.pth"),
         _gan_zoo("celebahq-256", ALIGNED_FACES, 256, "celebaHQ_s6_i80000-6196db68.pth"),
-        _gan_zoo("celeba-128", "faces (CelebA, cropped)", 128, "celebaCropped_s5_i83000-2b0acc76.pth"),
+        _gan_zoo("celeba-128", _CROPPED_FACES, 128, "celebaCropped_s5_i83000-2b0acc76.pth"),
         _gan_zoo("textures-128", "textures (DTD)", 128, "testDTD_s5_i96000-04efa39f.pth"),
         _lsun("bedroom-256", "bedroom", "d8a89ff1"),
         _lsun("church-256", "churchoutdoor", "7e701dd5"),
@@ -177,33 +157,11 @@ CATALOG: Mapping[str, Entry] = {
         _lsun("kitchen-256", "kitchen", "67f1e16c"),
         _lsun("livingroom-256", "livingroom", "5ef336dd"),
         _lsun("restaurant-256", "restaurant", "b8578299"),
-        _mmgen(
-            "celebahq-1024-mmgen",
-            ALIGNED_FACES,
-            1024,
-            "pggan_celeba-hq_1024_g8_20210408_181911-f1ef51c3.pth",
-        ),
-        _mmgen(
-            "celeba-128-mmgen",
-            "faces (CelebA, cropped)",
-            128,
-            "pggan_celeba-cropped_128_g8_20210408_181931-85a2e72c.pth",
-        ),
-        _mmgen("bedroom-128", "LSUN bedroom", 128, "pggan_lsun-bedroom_128x128_g8_20210408_182033-5e59f45d.pth"),
-        _torchvision(
-            "vgg16",
-            "VGG16",
-            "vgg16-397923af.pth",
-            "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
-            553_000_000,
-        ),
-        _torchvision(
-            "alexnet",
-            "AlexNet",
-            "alexnet-owt-7be5be79.pth",
-            "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
-            244_000_000,
-        ),
+        _mmgen("celebahq-1024-mmgen", ALIGNED_FACES, 1024, "celeba-hq_1024_g8_20210408_181911-f1ef51c3.pth"),
+        _mmgen("celeba-128-mmgen", _CROPPED_FACES, 128, "celeba-cropped_128_g8_20210408_181931-85a2e72c.pth"),
+        _mmgen("bedroom-128", "LSUN bedroom", 128, "lsun-bedroom_128x128_g8_20210408_182033-5e59f45d.pth"),
+        _torchvision("VGG16", "vgg16", "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0", 553),
+        _torchvision("AlexNet", "alexnet-owt", "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02", 244),
     )
 }
 """Every known network by name, faces first."""
@@ -214,20 +172,10 @@ FACES = ("celebahq-1024", "celebahq-512", "celebahq-256", "celebahq-1024-mmgen",
 CONVOLUTIONS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
     "VGG16": {
         f"features.{n}": (outputs, inputs, 3, 3)
-        for n, inputs, outputs in (
-            (0, 3, 64),
-            (2, 64, 64),
-            (5, 64, 128),
-            (7, 128, 128),
-            (10, 128, 256),
-            (12, 256, 256),
-            (14, 256, 256),
-            (17, 256, 512),
-            (19, 512, 512),
-            (21, 512, 512),
-            (24, 512, 512),
-            (26, 512, 512),
-            (28, 512, 512),
+        for n, (inputs, outputs) in zip(
+            (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28),
+            pairwise((3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)),
+            strict=True,
         )
     },
     "AlexNet": {
@@ -250,7 +198,6 @@ def find(name: str) -> Entry:
     if name not in CATALOG:
         near = difflib.get_close_matches(name, CATALOG, n=3, cutoff=0.5)
         meant = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UsageError(
-            f"{name}: no network of that name", hint=f"{meant}`ganinvert fetch-weights --list` shows all names"
-        )
+        hint = f"{meant}`ganinvert fetch-weights --list` shows all names"
+        raise UsageError(f"{name}: no network of that name", hint=hint)
     return CATALOG[name]

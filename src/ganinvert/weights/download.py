@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -32,9 +33,9 @@ class _MirrorError(Exception):
 class _TransientError(Exception):
     """The failure may be gone at the next attempt."""
 
-    def __init__(self, message: str, *, cost: int = 1, requested: float | None = None) -> None:
+    def __init__(self, message: str, *, requested: float | None = None) -> None:
         super().__init__(message)
-        self.cost, self.requested = cost, requested
+        self.requested = requested
 
 
 def download(
@@ -56,12 +57,12 @@ def download(
         WeightsError: No mirror gave the right file. A wrong file is deleted, a partial one is kept for resuming.
         OutputError: The file cannot be written.
     """
-    retry = retry or RetryPolicy()
     failures = []
-    with _client(retry) as client:
+    with _client(retry or RetryPolicy()) as client:
+        receiver = _Receiver(client, part, expected, watch, retry or RetryPolicy())
         for url in urls:
             try:
-                return url, _from_mirror(client, url, part, expected, watch, retry)
+                return url, receiver.fetch(url)
             except (_MirrorError, httpx.InvalidURL) as error:
                 failures.append(f"{urlsplit(url).hostname}: {error}")
                 watch(Note(failures[-1]))
@@ -87,35 +88,128 @@ def _client(retry: RetryPolicy) -> Iterator[httpx.Client]:
         yield client
 
 
-def _from_mirror(
-    client: httpx.Client, url: str, part: Path, expected: str, watch: ProgressCallback, retry: RetryPolicy
-) -> str:
-    spent = failures = 0
-    most, resumed = _size(part), _size(part) > 0
-    while True:
-        try:
-            _receive(client, url, part, trusted=bool(expected), watch=watch)
-        except (_TransientError, httpx.TransportError) as error:
-            gained, most = _size(part) > most, max(most, _size(part))
-            spent, failures = (0, 0) if gained else (spent + _cost(error), failures + 1)
-            if spent >= retry.attempts:
-                raise _MirrorError(f"gave up: {error}") from error
-            wait = retry.wait(failures, error.requested if isinstance(error, _TransientError) else None)
-            if wait >= 1:
-                watch(Note(f"{urlsplit(url).hostname}: {error}; trying again in {wait:.0f} s"))
-            time.sleep(wait)
-            continue
-        except httpx.HTTPError as error:
-            raise _MirrorError(str(error)) from error
-        sha256 = file_sha256(part)
-        if sha256.startswith(expected):
-            return sha256
-        _discard(part)
-        problem = f"its SHA-256 begins with {sha256[: max(len(expected), 8)][:16]}, not {expected[:16]}"
-        if not resumed:
-            raise _MirrorError(f"sent a wrong file, deleted: {problem}")
-        watch(Note(f"{part.stem}: what was received earlier does not fit ({problem}): once more from the beginning"))
-        resumed = False
+@dataclass(frozen=True)
+class _Receiver:
+    client: httpx.Client
+    part: Path
+    expected: str
+    watch: ProgressCallback
+    retry: RetryPolicy
+
+    def fetch(self, url: str) -> str:
+        """Receive the whole file from one mirror, and return its SHA-256."""
+        spent = failures = 0
+        most, resumed = self._size(), self._size() > 0
+        while True:
+            try:
+                self._follow(url)
+            except (_TransientError, httpx.TransportError) as error:
+                gained, most = self._size() > most, max(most, self._size())
+                spent, failures = (0, 0) if gained else (spent + _cost(error), failures + 1)
+                if spent >= self.retry.attempts:
+                    raise _MirrorError(f"gave up: {error}") from error
+                wait = self.retry.wait(failures, error.requested if isinstance(error, _TransientError) else None)
+                if wait >= 1:
+                    self.watch(Note(f"{urlsplit(url).hostname}: {error}; trying again in {wait:.0f} s"))
+                time.sleep(wait)
+                continue
+            except httpx.HTTPError as error:
+                raise _MirrorError(str(error)) from error
+            sha256 = file_sha256(self.part)
+            if sha256.startswith(self.expected):
+                return sha256
+            self._discard()
+            digits = sha256[: max(len(self.expected), 8)][:16]
+            problem = f"its SHA-256 begins with {digits}, not {self.expected[:16]}"
+            if not resumed:
+                raise _MirrorError(f"sent a wrong file, deleted: {problem}")
+            again = f"what was received earlier does not fit ({problem}): once more from the beginning"
+            self.watch(Note(f"{self.part.stem}: {again}"))
+            resumed = False
+
+    def _follow(self, url: str) -> None:
+        """Try once, following a confirmation page."""
+        parameters: Mapping[str, str] | None = None
+        for _ in range(3):
+            page = self._request(url, parameters)
+            if page is None:
+                return
+            if problem := drive_problem(page[0]):
+                raise _MirrorError(problem)
+            if (step := next_step(*page)) is None:
+                break
+            url, parameters = step
+        raise _MirrorError("sends a web page instead of the file")
+
+    def _request(self, url: str, parameters: Mapping[str, str] | None) -> tuple[str, str] | None:
+        """Request the missing bytes and append them; if a web page comes instead, return its text and address."""
+        self.part.parent.mkdir(parents=True, exist_ok=True)
+        etag = etag_path(self.part).read_text() if etag_path(self.part).exists() else ""
+        if not (self.expected or etag):
+            # Without a digest or a version, the parts of two different files could not be told apart.
+            self._discard()
+        have = self._size()
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        if have and etag:
+            headers["If-Range"] = etag
+        with self.client.stream("GET", url, params=parameters, headers=headers) as response:
+            status, answer = response.status_code, f"answers {response.status_code} {response.reason_phrase}"
+            if status == 416 and _total(response) == have:
+                return None
+            if status == 416:
+                self._discard()
+                raise _TransientError("has no such part of the file", requested=0)
+            if status in _TRANSIENT:
+                raise _TransientError(answer, requested=_retry_after(response))
+            if status not in (200, 206):
+                raise _MirrorError(answer)
+            if response.headers.get("content-type", "").startswith("text/html"):
+                return next(response.iter_text(1_000_000), ""), str(response.url)
+            if response.headers.get("content-encoding", "identity") != "identity":
+                raise _MirrorError("sends the file in another encoding")
+            if status == 206 and not response.headers.get("content-range", "").startswith(f"bytes {have}-"):
+                self._discard()
+                raise _TransientError("sends another part than was asked for", requested=0)
+            self._write(response, have if status == 206 else 0)
+        return None
+
+    def _write(self, response: httpx.Response, done: int) -> None:
+        part, total = self.part, _total(response)
+        if (total or 0) > LARGEST:
+            raise _MirrorError(f"wants to send {total} bytes, more than any network has")
+        free = shutil.disk_usage(part.parent).free
+        if total is not None and 2 * total - done > free:
+            # Twice, because the canonical copy is written before the received file is deleted.
+            raise OutputError(
+                f"{part.parent}: {free / 1e6:.0f} MB are free, {(2 * total - done) / 1e6:.0f} MB are needed",
+                hint="make room, or choose another cache folder with --dir or GANINVERT_CACHE_DIR",
+            )
+        if done == 0:
+            self._discard()
+            if (etag := response.headers.get("etag", "")).startswith('"'):  # a weak one does not identify bytes
+                write_atomically(etag_path(part), etag.encode())
+        with part.open("ab") as file:
+            self.watch(Progress(part.stem, done, total))
+            for chunk in response.iter_raw():  # as they arrive, so that a broken connection loses nothing
+                file.write(chunk)
+                done += len(chunk)
+                if done > LARGEST:
+                    raise _MirrorError("does not stop sending")
+                self.watch(Progress(part.stem, done, total))
+            file.flush()
+            os.fsync(file.fileno())
+        if total is not None and done < total:
+            raise _TransientError(f"ended after {done} of {total} bytes")
+        if total is not None and done > total:
+            self._discard()
+            raise _TransientError(f"sent {done} bytes instead of {total}")
+
+    def _discard(self) -> None:
+        self.part.unlink(missing_ok=True)
+        etag_path(self.part).unlink(missing_ok=True)
+
+    def _size(self) -> int:
+        return self.part.stat().st_size if self.part.exists() else 0
 
 
 def _cost(error: Exception) -> int:
@@ -123,98 +217,7 @@ def _cost(error: Exception) -> int:
         if "CERTIFICATE" in str(error).upper():
             raise _MirrorError(f"{error}; SSL_CERT_FILE names other certificates") from error
         return 2
-    return error.cost if isinstance(error, _TransientError) else 1
-
-
-def _receive(client: httpx.Client, url: str, part: Path, *, trusted: bool, watch: ProgressCallback) -> None:
-    """Try once, following a confirmation page."""
-    parameters: Mapping[str, str] | None = None
-    for _ in range(3):
-        page = _request(client, url, parameters, part, trusted=trusted, watch=watch)
-        if page is None:
-            return
-        text, address = page
-        if problem := drive_problem(text):
-            raise _MirrorError(problem)
-        step = next_step(text, address)
-        if step is None:
-            break
-        url, parameters = step
-    raise _MirrorError("sends a web page instead of the file")
-
-
-def _request(
-    client: httpx.Client,
-    url: str,
-    parameters: Mapping[str, str] | None,
-    part: Path,
-    *,
-    trusted: bool,
-    watch: ProgressCallback,
-) -> tuple[str, str] | None:
-    """Request the missing bytes and append them; if a web page comes instead, return its text and address."""
-    part.parent.mkdir(parents=True, exist_ok=True)
-    etag = etag_path(part).read_text() if etag_path(part).exists() else ""
-    if not (trusted or etag):
-        # Without a digest or a version, the parts of two different files could not be told apart.
-        _discard(part)
-    have = _size(part)
-    headers = {"Range": f"bytes={have}-"} if have else {}
-    if have and etag:
-        headers["If-Range"] = etag
-    with client.stream("GET", url, params=parameters, headers=headers) as response:
-        status = response.status_code
-        if status == 416 and _total(response) == have:
-            return None
-        if status == 416:
-            _discard(part)
-            raise _TransientError("has no such part of the file", requested=0)
-        if status in _TRANSIENT:
-            raise _TransientError(f"answers {status} {response.reason_phrase}", requested=_retry_after(response))
-        if status not in (200, 206):
-            raise _MirrorError(f"answers {status} {response.reason_phrase}")
-        if response.headers.get("content-type", "").startswith("text/html"):
-            return "".join(_beginning(response)), str(response.url)
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise _MirrorError("sends the file in another encoding")
-        if status == 206 and not response.headers.get("content-range", "").startswith(f"bytes {have}-"):
-            _discard(part)
-            raise _TransientError("sends another part than was asked for", requested=0)
-        _write(response, part, have if status == 206 else 0, watch)
-    return None
-
-
-def _write(response: httpx.Response, part: Path, start: int, watch: ProgressCallback) -> None:
-    total = _total(response)
-    if (total or 0) > LARGEST:
-        raise _MirrorError(f"wants to send {total} bytes, more than any network has")
-    free = shutil.disk_usage(part.parent).free
-    if total is not None and total - start + total > free:
-        # Twice, because the canonical copy is written before the received file is deleted.
-        raise OutputError(
-            f"{part.parent}: {free / 1e6:.0f} MB are free, {(2 * total - start) / 1e6:.0f} MB are needed",
-            hint="make room, or choose another cache folder with --dir or GANINVERT_CACHE_DIR",
-        )
-    if start == 0:
-        _discard(part)
-        if (etag := response.headers.get("etag", "")).startswith('"'):  # a weak one does not identify bytes
-            write_atomically(etag_path(part), etag.encode())
-    done = start
-    with part.open("ab") as file:
-        watch(Progress(part.stem, done, total))
-        for chunk in response.iter_raw():  # as they arrive, so that a broken connection loses nothing
-            file.write(chunk)
-            done += len(chunk)
-            if done > LARGEST:
-                raise _MirrorError("does not stop sending")
-            watch(Progress(part.stem, done, total))
-        file.flush()
-        os.fsync(file.fileno())
-    if total is not None and done < total:
-        raise _TransientError(f"ended after {done} of {total} bytes")
-    if total is not None and done > total:
-        _discard(part)
-        raise _TransientError(f"sent {done} bytes instead of {total}")
+    return 1
 
 
 def _total(response: httpx.Response) -> int | None:
@@ -234,21 +237,3 @@ def _retry_after(response: httpx.Response) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except (TypeError, ValueError):
         return None
-
-
-def _beginning(response: httpx.Response) -> Iterator[str]:
-    seen = 0
-    for text in response.iter_text():
-        yield text
-        seen += len(text)
-        if seen > 1_000_000:
-            return
-
-
-def _discard(part: Path) -> None:
-    part.unlink(missing_ok=True)
-    etag_path(part).unlink(missing_ok=True)
-
-
-def _size(part: Path) -> int:
-    return part.stat().st_size if part.exists() else 0

@@ -19,10 +19,6 @@ def drive_problem(page: str) -> str | None:
 def next_step(page: str, address: str) -> tuple[str, Mapping[str, str] | None] | None:
     """Parse the request that Google Drive's page on files too large for its virus scan leads to.
 
-    Args:
-        page: HTML of the page.
-        address: Address of the page.
-
     Returns:
         Address and parameters of the next request; None if the page is another one, or leads to another host.
     """

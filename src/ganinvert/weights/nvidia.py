@@ -117,13 +117,6 @@ class _Unpickler(pickle.Unpickler):
         return stub
 
 
-def is_nvidia_file(path: Path) -> bool:
-    """Return True if a file begins as pickles do, and not as a safetensors file whose header has that length."""
-    with path.open("rb") as file:
-        head = file.read(9)
-    return head.startswith(b"\x80") and head[8:] != b"{"
-
-
 def read_nvidia(path: Path, *, discriminator: bool = False) -> dict[str, Tensor]:
     """The variables of Gs, the averaged generator, or of D, under TensorFlow's names.
 

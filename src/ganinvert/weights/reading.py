@@ -13,7 +13,7 @@ from typing import Literal
 from torch import Tensor
 
 from ganinvert.errors import WeightsError
-from ganinvert.weights.nvidia import is_nvidia_file, read_nvidia
+from ganinvert.weights.nvidia import read_nvidia
 from ganinvert.weights.tensorfile import TensorFile
 from ganinvert.weights.torchfile import is_state, is_torch_file, read_torch, require_plain
 
@@ -50,52 +50,24 @@ class WeightsFile:
             return cls(path, "safetensors")
         if is_torch_file(path):
             return cls(path, "torch")
-        if is_nvidia_file(path):
+        if head.startswith(b"\x80"):  # as pickles do
             return cls(path, "nvidia")
-        raise WeightsError(
-            "is a web page, not a weights file" if head.lstrip().lower().startswith(b"<") else "is of no known kind",
-            hint=KNOWN,
-        )
+        page = head.lstrip().lower().startswith(b"<")
+        raise WeightsError("is a web page, not a weights file" if page else "is of no known kind", hint=KNOWN)
 
     @cached_property
-    def _own(self) -> TensorFile:
+    def own(self) -> TensorFile:
+        """Tensors and header of a file of ours; empty for others."""
         return TensorFile.load(self.path) if self.container == "safetensors" else TensorFile({})
 
     @cached_property
     def content(self) -> Mapping[str, object]:
-        """Content of a torch file."""
-        return read_torch(self.path)
-
-    @property
-    def state(self) -> State:
-        """Tensors of a file of ours, or of NVIDIA's averaged generator."""
-        return self._own.tensors if self.container == "safetensors" else self.nvidia()
-
-    @property
-    def about(self) -> Mapping[str, str]:
-        """Header of a file of ours; empty for others."""
-        return self._own.about
-
-    @property
-    def digest(self) -> str:
-        """Digest of the tensors of a file of ours; empty for others."""
-        return self._own.digest if self.container == "safetensors" else ""
-
-    def structured(self, key: str) -> object:
-        """Parse a value of the header as JSON; None if there is none."""
-        return self._own.structured(key)
-
-    def nvidia(self, *, discriminator: bool = False) -> State:
-        """Read the variables of a network of NVIDIA's pickle."""
-        return read_nvidia(self.path, discriminator=discriminator)
+        """Content of a torch file, or the variables of NVIDIA's averaged generator."""
+        return read_torch(self.path) if self.container == "torch" else read_nvidia(self.path)
 
 
 def read_perceptual(path: Path, *, convolutions: Mapping[str, tuple[int, ...]]) -> TensorFile:
-    """Read the convolutions of a torchvision classification network.
-
-    Args:
-        path: A torchvision state dict.
-        convolutions: Name, such as "features.0", to the shape of the weight.
+    """Read the convolutions of a torchvision classification network, given the shapes of their weights by name.
 
     Raises:
         WeightsError: The file is missing, damaged, hostile, or lacks one of them.
@@ -110,9 +82,8 @@ def read_perceptual(path: Path, *, convolutions: Mapping[str, tuple[int, ...]]) 
         require_keys(state, expected, what="network")
         require_plain(state)
         for name, shape in convolutions.items():
-            found = tuple(state[f"{name}.weight"].shape)
-            if found != shape:
-                raise WeightsError(f"{name} has shape {found}, not {shape}", hint="the file is of another network")
+            if (actual := tuple(state[f"{name}.weight"].shape)) != shape:
+                raise WeightsError(f"{name} has shape {actual}, not {shape}", hint="the file is of another network")
         require_finite(state)
     return TensorFile(state, {"format": "torchvision"})
 
@@ -126,10 +97,8 @@ def require_keys(state: Mapping[str, object], expected: set[str], *, what: str =
     missing, extra = sorted(expected - state.keys()), sorted(state.keys() - expected)
     if missing or extra:
         parts = [f"{word} {_some(keys)}" for word, keys in (("missing", missing), ("extra", extra)) if keys]
-        raise WeightsError(
-            f"not a complete {what}: {'; '.join(parts)}",
-            hint="the file is damaged, or of another network or format",
-        )
+        hint = "the file is damaged, or of another network or format"
+        raise WeightsError(f"not a complete {what}: {'; '.join(parts)}", hint=hint)
 
 
 def _some(keys: list[str]) -> str:

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from ganinvert import paths
 from ganinvert.errors import UsageError, WeightsError
-from ganinvert.files import write_atomically, write_together
+from ganinvert.files import write_together
 from ganinvert.settings import DEFAULT_GENERATOR
 from ganinvert.weights.catalog import CATALOG
 
 _NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
-def require_name(name: str) -> None:
-    """Refuse a name that a generator cannot have.
+def require_name(name: str, *, encoder: bool = False) -> None:
+    """Refuse a name under which a new generator, or the encoder of a generator, cannot be stored.
 
     Raises:
         UsageError: The name has other characters than letters, digits, hyphens and underscores, or is taken.
     """
     if not re.fullmatch(_NAME, name):
-        raise UsageError(
-            f"{name!r} cannot be a generator's name", hint="choose --name from letters, digits, hyphens and underscores"
-        )
-    if name == DEFAULT_GENERATOR or name in CATALOG:
+        change = "rename its file, with" if encoder else "choose --name from"
+        hint = f"{change} letters, digits, hyphens and underscores"
+        raise UsageError(f"{name!r} cannot be a generator's name", hint=hint)
+    if not encoder and (name == DEFAULT_GENERATOR or name in CATALOG):
         raise UsageError(f"{name} is the name of another generator", hint="choose another --name")
 
 
@@ -47,11 +48,10 @@ def require_known(name: str | Path) -> None:
     if str(name) in known or Path(name).exists():
         return
     near = difflib.get_close_matches(str(name), known, n=3)
+    hint = f"known: {', '.join([DEFAULT_GENERATOR, *names()])} and those of `ganinvert fetch-weights --list`"
     raise WeightsError(
         f"{name}: neither a known generator nor a file",
-        hint=(f"did you mean {' or '.join(near)}? " if near else "")
-        + f"known: {', '.join([DEFAULT_GENERATOR, *names()])} and those of"
-        " `ganinvert fetch-weights --list`; or name a weights file",
+        hint=(f"did you mean {' or '.join(near)}? " if near else "") + f"{hint}; or name a weights file",
     )
 
 
@@ -60,42 +60,15 @@ def names() -> list[str]:
     return sorted(path.stem for path in paths.generators_dir().glob("*.safetensors") if "." not in path.stem)
 
 
-def register(name: str, generator: Path, discriminator: Path) -> None:
-    """Store copies of both networks under a name, replacing older ones.
+def register(name: str, files: Mapping[str, Path]) -> None:
+    """Store copies of networks under a name, replacing older ones.
+
+    Args:
+        name: Name of the generator.
+        files: Files by their kind: "" for the generator, ".discriminator" and ".encoder".
 
     Raises:
-        UsageError: The name is invalid.
         OutputError: The user's data directory cannot be written.
     """
-    require_name(name)
     folder = paths.generators_dir()
-    write_together(
-        {
-            folder / f"{name}.discriminator.safetensors": discriminator.read_bytes(),
-            folder / f"{name}.safetensors": generator.read_bytes(),
-        }
-    )
-
-
-def require_encodable(name: str) -> None:
-    """Refuse a generator whose name an encoder cannot be stored under.
-
-    Raises:
-        UsageError: The name, that of a file, has other characters than letters, digits, hyphens and underscores.
-    """
-    if not re.fullmatch(_NAME, name):
-        raise UsageError(
-            f"{name!r} cannot be a generator's name",
-            hint="rename its file, with letters, digits, hyphens and underscores",
-        )
-
-
-def register_encoder(name: str, encoder: Path) -> None:
-    """Store a copy of the encoder of a generator, replacing an older one.
-
-    Raises:
-        UsageError: The name is invalid.
-        OutputError: The user's data directory cannot be written.
-    """
-    require_encodable(name)
-    write_atomically(paths.generators_dir() / f"{name}.encoder.safetensors", encoder.read_bytes())
+    write_together({folder / f"{name}{kind}.safetensors": file.read_bytes() for kind, file in files.items()})

@@ -27,7 +27,7 @@ from ganinvert.weights.catalog import Entry, Source
 
 
 def is_offline() -> bool:
-    """Return True if `GANINVERT_OFFLINE` forbids the internet: any value but empty or 0."""
+    """True if `GANINVERT_OFFLINE` forbids the internet: any value but empty or 0."""
     return os.environ.get("GANINVERT_OFFLINE", "") not in ("", "0")
 
 
@@ -50,7 +50,7 @@ class Store:
         return self.root / f"{entry.name}.{kind}.safetensors"
 
     def has(self, entry: Entry) -> bool:
-        """Return True if the network is in the cache."""
+        """True if the network is in the cache."""
         return self.path(entry).is_file()
 
     def part(self, source: Source) -> Path:
@@ -67,27 +67,16 @@ class Store:
         return str(self._pins(entry).get("digest", ""))
 
     def pin(self, entry: Entry, file: str, sha256: str, digest: str) -> None:
-        """Pin the digests of a downloaded file and of its canonical copy.
-
-        Raises:
-            OutputError: The cache cannot be written.
-        """
+        """Pin the digests of a downloaded file and of its canonical copy."""
         pins = self._pins(entry)
         pins["files"] = {**pins.get("files", {}), file: sha256}
         pins["digest"] = digest
         write_atomically(self._pins_path(entry), json.dumps(pins, indent=1).encode())
 
     def remove(self, entry: Entry) -> bool:
-        """Delete the canonical copy and partial downloads; the pins stay.
-
-        Returns:
-            True if there was anything to delete.
-        """
-        files = [
-            self.path(entry),
-            self.companion(entry, "discriminator"),
-            *(self.part(source) for source in entry.sources),
-        ]
+        """Delete the canonical copy and partial downloads, and tell if there were any; the pins stay."""
+        parts = (self.part(source) for source in entry.sources)
+        files = [self.path(entry), self.companion(entry, "discriminator"), *parts]
         existing = [path for path in files if path.exists()]
         for path in (*existing, *(etag_path(path) for path in existing)):
             path.unlink(missing_ok=True)
@@ -95,11 +84,7 @@ class Store:
 
     @contextmanager
     def lock(self, entry: Entry, waiting: Callable[[], None]) -> Iterator[None]:
-        """Hold the network's lock, which ends with the process; call `waiting` if another process holds it.
-
-        Raises:
-            OutputError: The cache cannot be written.
-        """
+        """Hold the network's lock, which ends with the process; call `waiting` if another process holds it."""
         path = self.root / "locks" / f"{entry.name}.lock"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,14 +110,11 @@ class Store:
     def _pins(self, entry: Entry) -> dict[str, Any]:
         path = self._pins_path(entry)
         try:
-            pins = json.loads(path.read_bytes())
+            return dict(json.loads(path.read_bytes()))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
+        except (OSError, TypeError, ValueError) as error:
             raise WeightsError(f"{path}: cannot be read", hint="delete it, and fetch the network again") from error
-        if not isinstance(pins, dict):
-            raise WeightsError(f"{path}: is no record of digests", hint="delete it, and fetch the network again")
-        return pins
 
 
 def etag_path(part: Path) -> Path:

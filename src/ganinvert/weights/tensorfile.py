@@ -16,6 +16,8 @@ from torch import Tensor
 from ganinvert.errors import WeightsError
 from ganinvert.files import write_atomically
 
+_DAMAGED = "the file is damaged: fetch it again"
+
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
     """Compute the SHA-256 of names, dtypes, shapes and values, in hexadecimal; equal networks have equal digests."""
@@ -42,11 +44,7 @@ class TensorFile:
     digest: str = ""
 
     def save(self, path: Path) -> None:
-        """Write atomically, with the digest added to the header.
-
-        Raises:
-            OutputError: The file cannot be written.
-        """
+        """Write atomically, with the digest added to the header."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
         header = {**self.about, "digest": digest(tensors)}
         write_atomically(path, safetensors.torch.save(tensors, header))
@@ -65,14 +63,10 @@ class TensorFile:
         except FileNotFoundError as error:
             raise WeightsError(f"{path}: no such file", hint="check the spelling of the path") from error
         except (OSError, safetensors.SafetensorError) as error:
-            raise WeightsError(
-                f"{path}: cannot be read: {error}", hint="the file is damaged: fetch it again"
-            ) from error
+            raise WeightsError(f"{path}: cannot be read: {error}", hint=_DAMAGED) from error
         stated = about.pop("digest", None)
         if stated is not None and stated != digest(tensors):
-            raise WeightsError(
-                f"{path}: its content does not match its digest", hint="the file is damaged: fetch it again"
-            )
+            raise WeightsError(f"{path}: its content does not match its digest", hint=_DAMAGED)
         return cls(tensors, about, stated or "")
 
     def structured(self, key: str) -> object:
@@ -84,4 +78,4 @@ class TensorFile:
         try:
             return json.loads(self.about[key]) if key in self.about else None
         except (ValueError, RecursionError) as error:
-            raise WeightsError(f"its header's {key} is not JSON", hint="the file is damaged: fetch it again") from error
+            raise WeightsError(f"its header's {key} is not JSON", hint=_DAMAGED) from error

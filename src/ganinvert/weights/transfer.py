@@ -13,12 +13,7 @@ from ganinvert.errors import OutputError
 
 @dataclass(frozen=True)
 class Note:
-    """Message for the user.
-
-    Attributes:
-        text: One sentence.
-        important: True if even a quiet program must print it, such as terms of use.
-    """
+    """Sentence for the user, which even a quiet program prints if it is important, such as terms of use."""
 
     text: str
     important: bool = False
@@ -26,13 +21,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Progress:
-    """State of a download.
-
-    Attributes:
-        file: Name of the file.
-        done: Bytes received, including those of earlier attempts.
-        total: Size of the file in bytes; None if the server does not state it.
-    """
+    """Bytes of a file that were received, in all attempts, of a total that is None if the server does not state it."""
 
     file: str
     done: int
@@ -66,11 +55,7 @@ class RetryPolicy:
 
 
 def file_sha256(path: Path) -> str:
-    """Compute the SHA-256 of a file, in hexadecimal.
-
-    Raises:
-        OutputError: The file cannot be read.
-    """
+    """Compute the SHA-256 of a file, in hexadecimal."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

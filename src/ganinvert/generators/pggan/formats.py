@@ -25,6 +25,7 @@ from ganinvert.generators.pggan.discriminator import POOLS_FIRST, PGGANDiscrimin
 from ganinvert.generators.pggan.encoder import PGGANEncoder
 from ganinvert.generators.pggan.network import PGGANGenerator
 from ganinvert.weights import digest
+from ganinvert.weights.nvidia import read_nvidia
 from ganinvert.weights.reading import KNOWN, State, WeightsFile, require_finite, require_keys
 from ganinvert.weights.torchfile import is_state, require_plain
 
@@ -33,9 +34,9 @@ N = TypeVar("N", bound=nn.Module)
 
 def recognises(file: WeightsFile) -> bool:
     """True if the file holds a network of this family, by its header or its keys."""
-    if file.about.get("kind") in (PGGANGenerator.kind, PGGANDiscriminator.kind, PGGANEncoder.kind):
+    if file.own.about.get("kind") in (PGGANGenerator.kind, PGGANDiscriminator.kind, PGGANEncoder.kind):
         return True
-    return _layout(file.state if file.container != "torch" else _generator_in(file.content)) is not None
+    return _layout(_tensors(file)) is not None
 
 
 def read_generator(file: WeightsFile, name: str) -> PGGANGenerator:
@@ -44,21 +45,21 @@ def read_generator(file: WeightsFile, name: str) -> PGGANGenerator:
     Raises:
         WeightsError: The file is of an unknown layout, or has missing or extra keys, or NaNs.
     """
-    tensors = _generator_in(file.content) if file.container == "torch" else file.state
+    tensors = _tensors(file)
     require_plain(tensors)
     if (layout := _layout(tensors)) is None:
         raise WeightsError(f"unknown keys, such as {', '.join(sorted(tensors)[:3]) or 'none at all'}", hint=KNOWN)
     with _fitting():
         state = _plain(_LAYOUTS[layout][1](tensors))
         architecture = PGGANArchitecture.of(state)
-        stated = file.structured("architecture")
+        stated = file.own.structured("architecture")
         if stated not in (None, {"latent_dim": architecture.latent_dim, "channels": list(architecture.channels)}):
             raise WeightsError("its header describes another network", hint="the file is damaged: fetch it again")
         generator = _loaded(lambda: PGGANGenerator(architecture), state)
     # A file of ours that was just checked need not be hashed a second time.
     unchanged = all(state.get(key) is tensor for key, tensor in tensors.items())
-    generator.name, generator.digest = name, (file.digest if unchanged else "") or digest(state)
-    generator.about = {"format": layout, **file.about}
+    generator.name, generator.digest = name, (file.own.digest if unchanged else "") or digest(state)
+    generator.about = {"format": layout, **file.own.about}
     return generator
 
 
@@ -73,23 +74,23 @@ def read_discriminator(file: WeightsFile) -> PGGANDiscriminator:
     if file.container == "torch":
         tensors, convert = file.content.get("netD"), layouts.discriminator_from_gan_zoo
     elif file.container == "nvidia":
-        tensors, convert = file.nvidia(discriminator=True), layouts.discriminator_from_nvidia
+        tensors, convert = read_nvidia(file.path, discriminator=True), layouts.discriminator_from_nvidia
     else:
-        tensors = file.state if file.about.get("kind") == PGGANDiscriminator.kind else None
+        tensors = file.own.tensors if file.own.about.get("kind") == PGGANDiscriminator.kind else None
         convert = layouts.discriminator_from_ganinvert
     if not is_state(tensors):
         raise MissingNetworkError(
             "holds no discriminator", hint="those of `ganinvert train`, the GAN Zoo and NVIDIA do"
         )
     require_plain(tensors)
-    pools_first = POOLS_FIRST in file.about or any(key.endswith("/Conv1_down/weight") for key in tensors)
+    pools_first = POOLS_FIRST in file.own.about or any(key.endswith("/Conv1_down/weight") for key in tensors)
     with _fitting():
         state = _plain(convert(tensors))
         inner = [f"layers.{n}" for n in reversed(range(layouts.count(state, r"layers\.(\d+)\.weight")))]
         channels = tuple(state[f"{name}.weight"].shape[0] for name in ("final", *inner, "from_rgb"))
         architecture = PGGANArchitecture(512, channels)  # it does not know the length of z
         discriminator = _loaded(lambda: PGGANDiscriminator(architecture, pools_first=pools_first), state)
-    discriminator.about, discriminator.digest = file.about, file.about.get("generator", "")
+    discriminator.about, discriminator.digest = file.own.about, file.own.about.get("generator", "")
     return discriminator
 
 
@@ -100,13 +101,13 @@ def read_encoder(file: WeightsFile) -> PGGANEncoder:
         MissingNetworkError: The file holds none.
         WeightsError: It has missing or extra keys, or NaNs.
     """
-    if file.about.get("kind") != PGGANEncoder.kind:
+    if file.own.about.get("kind") != PGGANEncoder.kind:
         raise MissingNetworkError("holds no encoder", hint="those of `ganinvert train-encoder` do")
-    architecture = _encoder_architecture(file.structured("architecture"))
-    require_plain(file.state)
+    architecture = _encoder_architecture(file.own.structured("architecture"))
+    require_plain(file.own.tensors)
     with _fitting():
-        encoder = _loaded(lambda: PGGANEncoder(architecture), _plain(file.state))
-    encoder.about, encoder.digest = file.about, file.about.get("generator", "")
+        encoder = _loaded(lambda: PGGANEncoder(architecture), _plain(file.own.tensors))
+    encoder.about, encoder.digest = file.own.about, file.own.about.get("generator", "")
     return encoder
 
 
@@ -119,8 +120,11 @@ def _encoder_architecture(stated: object) -> EncoderArchitecture:
     raise WeightsError("its header does not describe an encoder", hint="the file is damaged: fetch it again")
 
 
-def _generator_in(content: Mapping[str, object]) -> State:
-    """Find the generator's state dict in a checkpoint: the averaged one where there are several."""
+def _tensors(file: WeightsFile) -> State:
+    """The generator's state dict: the averaged one where there are several."""
+    if file.container == "safetensors":
+        return file.own.tensors
+    content = file.content
     if "netG" in content and "avgG" not in content:
         raise WeightsError("has no avgG, the averaged generator", hint="use a complete GAN Zoo checkpoint")
     for key in ("avgG", "generator_smooth", "generator", "state_dict"):

@@ -1,33 +1,20 @@
 """Methods of inversion, by name. A further method is a file here, one in `ganinvert.methods`, and a row."""
 
-from __future__ import annotations
-
-from ganinvert.settings.methods.base import MethodSettings
-from ganinvert.settings.methods.composition import PmSFC
-from ganinvert.settings.methods.dgp import DGP, GenerativePrior
-from ganinvert.settings.methods.encoder import ENCODER, Encoded
-from ganinvert.settings.methods.fine_tuning import REFINEMENTS, FineTuningSettings
-from ganinvert.settings.methods.inversion import InversionSettings, MethodEntry, Presets
-from ganinvert.settings.methods.invertlayers import INVERTLAYERS, LayerResiduals
-from ganinvert.settings.methods.mganprior import MGANPRIOR
-from ganinvert.settings.methods.pmsfc import PMSFC
-from ganinvert.settings.methods.single import CLIPPING, GENVISMANI, INVERTGENNET, SINGLE, SingleCode
-from ganinvert.settings.methods.tuned import NEAR_PERFECT, PIVOTAL_TUNING
-
-__all__ = [
-    "METHODS",
-    "REFINEMENTS",
-    "Encoded",
-    "FineTuningSettings",
-    "GenerativePrior",
-    "InversionSettings",
-    "LayerResiduals",
-    "MethodEntry",
-    "MethodSettings",
-    "PmSFC",
-    "Presets",
-    "SingleCode",
-]
+from ganinvert.settings.methods.base import MethodSettings as MethodSettings
+from ganinvert.settings.methods.composition import PmSFC as PmSFC
+from ganinvert.settings.methods.dgp import DGP
+from ganinvert.settings.methods.dgp import GenerativePrior as GenerativePrior
+from ganinvert.settings.methods.encoder import ENCODER
+from ganinvert.settings.methods.encoder import Encoded as Encoded
+from ganinvert.settings.methods.fine_tuning import REFINEMENTS as REFINEMENTS
+from ganinvert.settings.methods.fine_tuning import FineTuningSettings as FineTuningSettings
+from ganinvert.settings.methods.inversion import InversionSettings as InversionSettings
+from ganinvert.settings.methods.inversion import MethodEntry as MethodEntry
+from ganinvert.settings.methods.invertlayers import INVERTLAYERS
+from ganinvert.settings.methods.invertlayers import LayerResiduals as LayerResiduals
+from ganinvert.settings.methods.pmsfc import MGANPRIOR, NEAR_PERFECT, PMSFC
+from ganinvert.settings.methods.single import CLIPPING, GENVISMANI, INVERTGENNET, PIVOTAL_TUNING, SINGLE
+from ganinvert.settings.methods.single import SingleCode as SingleCode
 
 _SINGLE_CODES = (SINGLE, CLIPPING, INVERTGENNET, GENVISMANI)
 METHODS: dict[str, MethodEntry] = {

@@ -56,30 +56,22 @@ class InversionSettings:
     @property
     def label(self) -> str:
         """The method, and the fine-tuning that follows unless the method's name says so."""
-        own = self.tuning is None or self.tuning.kind == self.name
-        return self.name if own else f"{self.name}+{self.tuning.kind}"  # type: ignore[union-attr]  # own says which
-
-    @property
-    def discovery_layer(self) -> int | None:
-        """Layer whose subspaces must have been discovered; None if none need be."""
-        return self.method.discovery_layer
+        refinement = self.tuning and self.tuning.kind
+        return self.name if refinement in (None, self.name) else f"{self.name}+{refinement}"
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """Networks that are used beside the generator: "encoder", "discriminator"."""
+        """Networks beside the generator: those of the method, and a discriminator, which fine-tuning can do without."""
         judged = self.tuning is not None and bool(self.tuning.adversarial or self.tuning.cohesion)
-        return tuple(dict.fromkeys((*self.required, *(("discriminator",) if judged else ()))))
-
-    @property
-    def required(self) -> tuple[str, ...]:
-        """Networks that the method cannot do without: fine-tuning can do without a discriminator."""
-        return self.method.networks
+        return tuple(dict.fromkeys((*self.method.networks, *(("discriminator",) if judged else ()))))
 
     @property
     def shortest(self) -> InversionSettings:
         """These settings with one step of everything, to load what they need."""
-        tuning = self.tuning and replace(self.tuning, optimization=self.tuning.optimization.shortest)
-        return replace(self, optimization=self.optimization.shortest, tuning=tuning)
+        first, second = self.optimization, self.tuning
+        if second is not None:
+            second = replace(second, optimization=replace(second.optimization, steps=min(second.optimization.steps, 1)))
+        return replace(self, optimization=replace(first, steps=min(first.steps, 1)), tuning=second)
 
     @property
     def tunes(self) -> bool:

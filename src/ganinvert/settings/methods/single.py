@@ -1,13 +1,14 @@
-"""Methods that optimise a single latent code."""
+"""Methods that optimise a single latent code, and pivotal tuning after it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ganinvert.settings.common import Init, at_least, not_negative
 from ganinvert.settings.methods.base import MethodSettings
-from ganinvert.settings.methods.inversion import InversionSettings, method
+from ganinvert.settings.methods.fine_tuning import PTI, PTI_PAPER
+from ganinvert.settings.methods.inversion import InversionSettings, MethodEntry, method
 from ganinvert.settings.optimization import Objective, Optimization
 
 
@@ -79,4 +80,15 @@ GENVISMANI = method(
         Optimization(200, 1.0, "constant", 0.0, "lbfgs"),
         Objective(perceptual=0.0, alexnet=0.002, perceptual_every=1),
     ),
+)
+_PIVOT = InversionSettings(SingleCode(), Optimization(lr=0.3), tuning=PTI, name="pti")
+PIVOTAL_TUNING = MethodEntry(
+    "pti",
+    "one code, then fine-tuning around it (Roich et al. 2021)",
+    {
+        "invert": {
+            "default": _PIVOT,
+            "paper": replace(_PIVOT, optimization=Optimization(450, 0.3), tuning=PTI_PAPER),
+        }
+    },
 )
