@@ -59,9 +59,6 @@ def discover(
     if folder is not None and folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="give a folder with -o; it is created if it does not exist")
     method = PmSFC()
-    method = replace(
-        method, subspaces=method.subspaces if subspaces is None else subspaces, affinity=affinity or method.affinity
-    )
     name = ready_generator(generator, offline=offline)
     from ganinvert import tasks
 
@@ -72,9 +69,9 @@ def discover(
 
         discovery = tasks.discover(
             name,
-            subspaces=method.subspaces,
+            subspaces=method.subspaces if subspaces is None else subspaces,
             settings=settings,
-            affinity=method.affinity,
+            affinity=affinity or method.affinity,
             device=device,
             again=again,
             callback=watch,
