@@ -10,7 +10,7 @@ from PIL import Image
 from skimage.color import rgb2lab
 from torch import Tensor
 
-from ganinvert.degradations import Compose, Degradation, Downsample, Grayscale, Identity, Mask
+from ganinvert.degradations import Degradation, Downsample, Grayscale, Identity, Mask
 from ganinvert.degradations.downsample import resampling_matrix
 from ganinvert.images.color import from_linear, lab_to_linear, to_lab
 
@@ -36,8 +36,6 @@ OPERATORS: dict[str, Callable[[], Degradation]] = {
     "uneven": lambda: Downsample(16, 7),
     "box": lambda: Mask(_box()),
     "dust": lambda: Mask(_random_mask(0.2)),
-    "gray and small": lambda: Compose([Grayscale(), Downsample(16, 8)]),
-    "small and holes": lambda: Compose([Downsample(16, 16, kernel="area"), Mask(_box())]),
 }
 TRUSTED = pytest.mark.parametrize("operator", [make() for make in OPERATORS.values()], ids=list(OPERATORS))
 

@@ -15,8 +15,7 @@ from ganinvert.optimize import Snapshot, Step
 
 logger = logging.getLogger(__name__)
 
-FORMAT = "ganinvert-checkpoint"
-VERSION = 1
+FORMAT = {"format": "ganinvert-checkpoint", "version": 1}
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,7 @@ class Checkpoints:
         return None
 
     def after(self, step: Step, inputs: Sequence[str]) -> None:
-        """Save checkpoints after every `every` steps, except the last, which the result follows.
-
-        Args:
-            step: Step of the loop.
-            inputs: Input hashes of its images, in order.
+        """Save a checkpoint of each input, given by its hash, after every `every` steps but the last.
 
         Raises:
             OutputError: A file cannot be written.
@@ -64,9 +59,4 @@ class Checkpoints:
             write_atomically(self.paths[input_sha256], buffer.getvalue())
 
     def _identity(self, input_sha256: str) -> dict[str, object]:
-        return {
-            "format": FORMAT,
-            "version": VERSION,
-            "settings_hash": self.settings_hash,
-            "input_sha256": input_sha256,
-        }
+        return {**FORMAT, "settings_hash": self.settings_hash, "input_sha256": input_sha256}

@@ -48,6 +48,7 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
         OutputError: A file cannot be written (no space, no permission, …), and the old files are unchanged.
     """
     path = last = list(contents)[-1]
+    marker = beside(last, _UNFINISHED)
     staged = {path: path.parent / beside(last, f"{os.getpid()}.{n}.part").name for n, path in enumerate(contents)}
     try:
         try:
@@ -58,11 +59,11 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
                     file.flush()
                     os.fsync(file.fileno())
             if len(contents) > 1:
-                _marker(last).touch()
+                marker.touch()
                 last.unlink(missing_ok=True)
             for path, part in staged.items():
                 part.replace(path)
-            _marker(last).unlink(missing_ok=True)
+            marker.unlink(missing_ok=True)
         finally:
             for part in staged.values():
                 part.unlink(missing_ok=True)
@@ -71,20 +72,12 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
 
 
 def was_interrupted(last: Path) -> bool:
-    """Return True if a process died while publishing this result, so that existing files are an incomplete set of ours.
-
-    Raises:
-        OutputError: The folder cannot be read.
-    """
-    return exists(_marker(last))
+    """Return True if a process died while publishing this result, so that existing files are an incomplete set."""
+    return exists(beside(last, _UNFINISHED))
 
 
 def exists(path: Path) -> bool:
-    """Return True if there is a file, folder or link of that name.
-
-    Raises:
-        OutputError: The name is too long, or the folder may not be read.
-    """
+    """Return True if there is a file, folder or link of that name; raises OutputError if that cannot be told."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -98,14 +91,8 @@ def exists(path: Path) -> bool:
 def claim(last: Path, *, wait: bool = False) -> Iterator[bool]:
     """Claim the files that end with `last` for this process, until it releases the claim or dies.
 
-    Folders are created, and partial files of a killed process are removed.
-
-    Args:
-        last: File of the result that is written last.
-        wait: Wait for another process that holds the claim, instead of yielding False.
-
-    Yields:
-        True if this process holds the claim.
+    Folders are created, and partial files of a killed process are removed. Yields True if this process holds the
+    claim, for which it can `wait` if another process holds it.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -140,10 +127,6 @@ def tidy(last: Path) -> None:
     with suppress(OSError):
         for suffix in (_UNFINISHED, CHECKPOINT):
             beside(last, suffix).unlink(missing_ok=True)
-
-
-def _marker(last: Path) -> Path:
-    return beside(last, _UNFINISHED)
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:

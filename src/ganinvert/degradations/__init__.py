@@ -3,21 +3,12 @@
 Tasks differ only in their degradation. Inversion has the identity, because the user's file shows everything.
 """
 
-from ganinvert.degradations.base import Compose, Degradation, Identity
-from ganinvert.degradations.downsample import Downsample
-from ganinvert.degradations.grayscale import Grayscale
-from ganinvert.degradations.mask import Mask
-from ganinvert.degradations.measurement import DEGRADATIONS, DegradationEntry, Measurement, stack
-
-__all__ = [
-    "DEGRADATIONS",
-    "Compose",
-    "Degradation",
-    "DegradationEntry",
-    "Downsample",
-    "Grayscale",
-    "Identity",
-    "Mask",
-    "Measurement",
-    "stack",
-]
+from ganinvert.degradations.base import Degradation as Degradation
+from ganinvert.degradations.base import Identity as Identity
+from ganinvert.degradations.downsample import Downsample as Downsample
+from ganinvert.degradations.grayscale import Grayscale as Grayscale
+from ganinvert.degradations.mask import Mask as Mask
+from ganinvert.degradations.measurement import DEGRADATIONS as DEGRADATIONS
+from ganinvert.degradations.measurement import DegradationEntry as DegradationEntry
+from ganinvert.degradations.measurement import Measurement as Measurement
+from ganinvert.degradations.measurement import stack as stack

@@ -1,9 +1,8 @@
-"""The contract of a degradation, with the identity and compositions."""
+"""The contract of a degradation, and the identity."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -46,41 +45,3 @@ class Identity(Degradation):
     def guess(self, y: Tensor) -> Tensor:
         """Return y."""
         return y
-
-
-class Compose(Degradation):
-    """Several degradations, one after another, P(x) = Pₙ(… P₁(x)), for instance gray and small.
-
-    Args:
-        parts: Degradations in the order in which they are applied to the image.
-    """
-
-    def __init__(self, parts: Sequence[Degradation]) -> None:
-        super().__init__()
-        self.parts: list[Degradation] = list(parts)
-        self.stages = nn.ModuleList(self.parts)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the parts in order."""
-        for part in self.parts:
-            x = part(x)
-        return x
-
-    def project(self, x: Tensor, y: Tensor) -> Tensor:
-        """Project the input of every part, from the last part to the first."""
-        inputs = [x]
-        for part in self.parts[:-1]:
-            inputs.append(part(inputs[-1]))
-        for part, image in zip(reversed(self.parts), reversed(inputs), strict=True):
-            y = part.project(image, y)
-        return y
-
-    def guess(self, y: Tensor) -> Tensor:
-        """Reconstruct through the parts, from the last to the first."""
-        for part in reversed(self.parts):
-            y = part.guess(y)
-        return y
-
-    def coverage(self, y: Tensor) -> Tensor:
-        """Return the coverage of the last part, which made the measurement."""
-        return self.parts[-1].coverage(y)

@@ -57,42 +57,33 @@ class Measurement:
 
     def is_sound(self) -> bool:
         """True if the fields of a measurement that was read from a file fit together."""
-        if self.levels.dtype != torch.uint8 or self.levels.ndim != 3 or self.levels.shape[1] != self.levels.shape[2]:
+        levels, known, entry = self.levels, self.known, DEGRADATIONS.get(self.kind)
+        if levels.dtype != torch.uint8 or levels.ndim != 3 or levels.shape[1] != levels.shape[2]:
             return False
-        if self.known is not None and (self.known.dtype != torch.bool or self.known.shape != self.levels.shape[1:]):
-            return False
-        entry = DEGRADATIONS.get(self.kind)
         return (
             entry is not None
-            and entry.masked == (self.known is not None)
-            and len(self.levels) == entry.channels
+            and (known is None or (known.dtype == torch.bool and known.shape == levels.shape[1:]))
+            and entry.masked == (known is not None)
+            and len(levels) == entry.channels
             and self.options.keys() == entry.choices.keys()
             and all(self.options[name] in values for name, values in entry.choices.items())
         )
 
     def degradation(self, resolution: int) -> Degradation:
-        """The degradation P for images of this resolution.
-
-        Raises:
-            ValueError: The kind is unknown.
-        """
-        if self.kind not in DEGRADATIONS:
-            raise ValueError(f"unknown degradation {self.kind!r}")
+        """The degradation P for images of this resolution."""
         return DEGRADATIONS[self.kind].build(self, resolution)
 
 
-def _mask(measured: Measurement, resolution: int) -> Degradation:  # noqa: ARG001
+def _mask(measured: Measurement, _: int) -> Degradation:
     assert measured.known is not None
     return Mask(measured.known[None, None])
 
 
 DEGRADATIONS: dict[str, DegradationEntry] = {
-    "identity": DegradationEntry(lambda _measured, _resolution: Identity()),
-    "grayscale": DegradationEntry(
-        lambda measured, _resolution: Grayscale(**measured.options), channels=1, choices={"luma": get_args(Luma)}
-    ),
+    "identity": DegradationEntry(lambda *_: Identity()),
+    "grayscale": DegradationEntry(lambda m, _: Grayscale(**m.options), channels=1, choices={"luma": get_args(Luma)}),
     "downsample": DegradationEntry(
-        lambda measured, resolution: Downsample(resolution, measured.levels.shape[-1], **measured.options),
+        lambda m, resolution: Downsample(resolution, m.levels.shape[-1], **m.options),
         choices={"kernel": get_args(Kernel)},
     ),
     "mask": DegradationEntry(_mask, masked=True),

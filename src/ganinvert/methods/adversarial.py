@@ -18,11 +18,7 @@ _DISCRIMINATORS: WeakKeyDictionary[Generator, Discriminator] = WeakKeyDictionary
 
 
 def discriminator_of(generator: Generator, given: Discriminator | None = None) -> Discriminator:
-    """Load the frozen discriminator that was trained with a generator, on the generator's device.
-
-    Args:
-        generator: Generator, by whose name or file it is found.
-        given: Discriminator to check and use instead.
+    """Load the frozen discriminator of a generator, on its device, or check the given one.
 
     Raises:
         WeightsError: There is none, or it is for images of another size, or belongs to another generator.
@@ -77,15 +73,8 @@ class AdversarialLoss:
         self.z = torch.empty(0)
 
     def learn(self, tuned: TunedGenerator, image: Tensor, *, local: bool, rng: torch.Generator) -> None:
-        """Draw a batch, and take one step of D.
-
-        Args:
-            tuned: Generator with the present deltas.
-            image: Image of the photo, (1, 3, r, r).
-            local: True if the local term is on.
-            rng: Random generator on the CPU.
-        """
-        self.z = self._codes(rng)
+        """Draw a batch, and take one step of D; `local` includes the photo and its image (1, 3, r, r)."""
+        self.z = self.generator.space().sample(self.settings.batch - 1, rng).to(self.target.device)
         with torch.no_grad():
             fake = torch.cat([tuned(self.z), image])
             real = torch.cat([self._real(rng), self.target])  # samples that stand in have the same codes
@@ -104,10 +93,6 @@ class AdversarialLoss:
         """Weigh the global term, of all images but the last, and the local one, of the photo."""
         total = self.settings.cohesion * losses[:-1].mean()
         return total + self.settings.adversarial * losses[-1] if local else total
-
-    def _codes(self, rng: torch.Generator) -> Tensor:
-        count = self.settings.batch - 1
-        return self.generator.space().sample(count, rng).to(self.target.device)
 
     def _real(self, rng: torch.Generator) -> Tensor:
         if self.reals is None:

@@ -127,4 +127,8 @@ class Method(ABC):
             y: Measurements of b images.
             degradation: Degradation that made them.
             seed: Random seed, the same for every image, so that no result depends on the place in the batch.
+
+        Raises:
+            UsageError: The layer does not exist, or the settings do not fit the generator or the photos.
+            WeightsError: The generator lacks a network that the method needs.
         """

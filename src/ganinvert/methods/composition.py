@@ -30,11 +30,7 @@ class Composition(Method):
 
     @torch.no_grad()
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> ComposedCode:
-        """R·K codes, dealt to the subspaces in turn, and equal weights.
-
-        Raises:
-            UsageError: The layer does not exist, or the masks are for another number of channels.
-        """
+        """R·K codes, dealt to the subspaces in turn, and equal weights."""
         settings, channels = self.settings, generator.layer_info(self.settings.layer).channels
         partition = partition_for(settings, self.partition)
         if len(partition.labels) != channels:

@@ -46,13 +46,7 @@ class DeepGenerativePrior(Method):
 
 
 class FeatureDistance:
-    """Σ over maps of the discriminator of the mean absolute difference to those of a measurement.
-
-    Args:
-        discriminator: Frozen discriminator.
-        degradation: Degradation that made the measurement, which the discriminator sees as an image.
-        y: Measurement of one image.
-    """
+    """Σ over maps of the discriminator of the mean absolute difference to those of a measurement, seen as an image."""
 
     def __init__(self, discriminator: Discriminator, degradation: Degradation, y: Tensor) -> None:
         self.discriminator, self.degradation = discriminator, degradation
@@ -70,15 +64,7 @@ class FeatureDistance:
 
 
 class PriorCode(TuningCode):
-    """A code z, and deltas of all weights.
-
-    Args:
-        z: Initial code, (1, z).
-        changes: Weight deltas.
-        settings: Stages, rates and the features' weight.
-        distance: Distance of features to the measurement.
-        layers: Number of layers of the generator.
-    """
+    """A code z (1, *shape), and deltas of all weights of a generator of so many layers."""
 
     kind = "latent"
     layer = 0

@@ -20,11 +20,7 @@ class Encoding(Method):
 
     @torch.no_grad()
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> Code:
-        """Predict the code or the activations of the measurement.
-
-        Raises:
-            WeightsError: The generator has no encoder.
-        """
+        """Predict the code or the activations of the measurement."""
         encoder = encoder_of(generator)
         z, state = encoder.predict(degradation.guess(y).expand(-1, 3, -1, -1))
         if self.settings.into == "code":

@@ -46,10 +46,11 @@ class FineTuning:
         """
         FineTunedCode.require_one(y)
         settings, adversary = self.settings, None
-        if self.reals is not None and self.reals.shape[1:] != (3, generator.resolution, generator.resolution):
+        shape = (3, generator.resolution, generator.resolution)
+        if self.reals is not None and self.reals.shape[1:] != shape:
             raise UsageError(
                 f"real images of shape {tuple(self.reals.shape[1:])} are no images of the generator",
-                hint=f"bring them to (3, {generator.resolution}, {generator.resolution})",
+                hint=f"bring them to {shape}",
             )
         if settings.adversarial or settings.cohesion:
             adversary = AdversarialLoss(
@@ -68,16 +69,10 @@ class FineTuning:
 
 
 class FineTunedCode(TuningCode):
-    """A fixed code, and deltas of the weights after its layer.
+    """A fixed code, the pivot, with its activations, and deltas of the weights after its layer, the variables.
 
-    Args:
-        pivot: Fixed code.
-        features: Activations of the pivot, for one image.
-        changes: Weight deltas, the variables.
-        settings: Terms and their weights.
-        adversary: Terms with a discriminator.
-        stop: LPIPS to the measurement, at which the tuning ends; None to use all steps.
-        seed: Random seed; each step has its own seed from it and the step's number.
+    The tuning ends at settings.stop of the LPIPS `stop` to the measurement, if that is given. Each step has its own
+    random seed, of `seed` and the step's number.
     """
 
     def __init__(

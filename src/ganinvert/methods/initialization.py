@@ -30,21 +30,10 @@ def initial_codes(
     seed: int,
     space: str = "",
 ) -> Tensor:
-    """Draw or predict initial codes, (b, count, *shape).
+    """Draw or predict initial codes, (b, count, *shape), for b measurements; arguments as in `Method.start`.
 
-    Args:
-        generator: Generator on the device of `y`.
-        y: Measurements of b images.
-        degradation: Degradation that made them.
-        settings: Settings `init` and `candidates`. "random" codes are the same for all images; "nearest" are the best
-            of `candidates` random ones; "encoder" is the encoder's code, and for more than one the nearest follow it.
-        count: Number of codes per image.
-        seed: Random seed.
-        space: Latent space of the codes; the native one by default.
-
-    Raises:
-        UsageError: The encoder predicts codes of another space.
-        WeightsError: The generator has no encoder.
+    By `settings.init`, "random" codes are the same for all images; "nearest" are the best of `candidates` random ones;
+    "encoder" is the encoder's code, and for more than one the nearest follow it.
     """
     rng = torch.Generator().manual_seed(seed)
     nearest = partial(nearest_codes, generator, y, degradation, candidates=settings.candidates, rng=rng, space=space)
@@ -63,11 +52,7 @@ def initial_codes(
 
 
 def encoder_of(generator: Generator) -> Encoder:
-    """Load the encoder that was trained for a generator, on the generator's device.
-
-    Raises:
-        WeightsError: There is none, or it belongs to other weights.
-    """
+    """Load the encoder that was trained for a generator, on its device; raises WeightsError if there is none."""
     if generator not in _ENCODERS:
         _ENCODERS[generator] = load_encoder(generator.file or generator.name, generator=generator)
     return _ENCODERS[generator].to(next(generator.parameters()).device)
@@ -83,19 +68,9 @@ def nearest_codes(
     rng: torch.Generator,
     space: str = "",
 ) -> Tensor:
-    """Choose the codes whose degraded images are nearest to each measurement, in mean squared difference.
+    """Choose the codes (b, count, *shape), nearest first, whose degraded images are nearest to each measurement.
 
-    Args:
-        generator: Generator on the device of `y`.
-        y: Measurements of b images.
-        degradation: Degradation that made them.
-        count: Number of codes per image.
-        candidates: Number of random codes to choose from, at least `count`.
-        rng: Random generator on the CPU.
-        space: Latent space of the codes; the native one by default.
-
-    Returns:
-        (b, count, *shape), nearest first.
+    Distances are mean squared differences; `rng` draws the candidates on the CPU.
     """
     z = generator.space(space).sample(max(candidates, count), rng).to(y.device)
     distance = torch.cat([_distances(degradation(part).float(), y) for part in _images(generator, z, space)], dim=1)

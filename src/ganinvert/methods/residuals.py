@@ -19,12 +19,7 @@ class Residuals(Method):
 
     @torch.no_grad()
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> ResidualCode:
-        """A code, and residuals of 0.
-
-        Raises:
-            UsageError: There is no such layer.
-            WeightsError: The code is to be an encoder's, and the generator has none.
-        """
+        """A code, and residuals of 0."""
         settings = self.settings
         generator.check_layer(settings.layer)
         z = initial_codes(generator, y, degradation, settings, count=1, seed=seed, space=self.space)[:, 0]

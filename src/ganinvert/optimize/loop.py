@@ -107,9 +107,8 @@ class _Problem:
 
         def snapshot(done: int) -> Snapshot:
             state = optimizer.state() | evaluate.state()
-            return Snapshot(
-                done, losses[:done].cpu(), {name: value.detach().cpu().clone() for name, value in state.items()}
-            )
+            tensors = {name: value.detach().cpu().clone() for name, value in state.items()}
+            return Snapshot(done, losses[:done].cpu(), tensors)
 
         for index in range(resume.done if resume is not None else 0, optimization.steps):
             if code.on_step_start(self.generator, index, optimization.steps):

@@ -24,14 +24,7 @@ from ganinvert.settings import Objective
 
 
 class ObjectiveFunction:
-    """Objective of b images. Networks see the measurements once, when it is created.
-
-    Args:
-        generator: Frozen generator.
-        y: Measurements of b images.
-        degradation: Degradation that made the measurements.
-        objective: Weights of the loss terms.
-    """
+    """Objective of b images. Networks see the measurements once, when it is created."""
 
     def __init__(self, generator: Generator, y: Tensor, degradation: Degradation, objective: Objective) -> None:
         self.generator, self.y, self.degradation, self.objective = generator, y, degradation, objective

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,13 +23,7 @@ _LBFGS_SCALE = 1000.0
 
 
 class CodeOptimizer:
-    """Optimiser of a code.
-
-    Args:
-        kind: Name of the algorithm.
-        code: Code whose parameters are optimised, each at its own multiple of the learning rate.
-        device: Device of the code.
-    """
+    """Optimiser of a code, whose parameters have multiples of the learning rate of their own."""
 
     def __init__(self, kind: Optimizer, code: Code, device: torch.device) -> None:
         self.kind, self.code = kind, code
@@ -76,11 +71,9 @@ class CodeOptimizer:
 
     @torch.no_grad()
     def restore(self, snapshot: Snapshot, *, steps: int) -> None:
-        """Restore a snapshot in place, because a CUDA graph refers to tensors by address.
+        """Restore a snapshot of the same loop, so many steps after its moments were 0.
 
-        Args:
-            snapshot: Snapshot of the same loop.
-            steps: Number of steps since the moments were 0.
+        It is restored in place, because a CUDA graph refers to tensors by address.
         """
         for name, tensor in self.state().items():
             tensor.copy_(snapshot.tensors[name])
@@ -109,27 +102,14 @@ def _create(kind: Optimizer, code: Code, device: torch.device) -> torch.optim.Op
         parameter.grad = torch.zeros_like(parameter)
     if kind == "lbfgs":
         # One iteration per call, each with a complete line search.
-        return torch.optim.LBFGS(
-            parameters,
-            max_iter=1,
-            max_eval=25,
-            tolerance_grad=0,
-            tolerance_change=0,
-            history_size=20,
-            line_search_fn="strong_wolfe",
-        )
+        wolfe: dict[str, Any] = {"max_eval": 25, "history_size": 20, "line_search_fn": "strong_wolfe"}
+        return torch.optim.LBFGS(parameters, max_iter=1, tolerance_grad=0, tolerance_change=0, **wolfe)
     rates, captured = code.rates(), uses_cuda_graph(kind, code, device)
     groups = [
-        {
-            "params": [parameter],
-            "lr": torch.tensor(0.0, device=device) if captured else 0.0,
-            "multiple": rates[name],
-        }
+        {"params": [parameter], "lr": torch.tensor(0.0, device=device) if captured else 0.0, "multiple": rates[name]}
         for name, parameter in code.named_parameters()
         if parameter.requires_grad
     ]
-    if kind == "rmsprop":
-        return torch.optim.RMSprop(groups)
-    if kind == "sgd":
-        return torch.optim.SGD(groups)
-    return torch.optim.Adam(groups, betas=(0.9, 0.999), capturable=captured)
+    if kind == "adam":
+        return torch.optim.Adam(groups, betas=(0.9, 0.999), capturable=captured)
+    return torch.optim.RMSprop(groups) if kind == "rmsprop" else torch.optim.SGD(groups)

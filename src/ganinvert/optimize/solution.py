@@ -30,20 +30,14 @@ class Snapshot:
 
     def image(self, n: int) -> Snapshot:
         """Extract the snapshot of image n."""
-        one = slice(n, n + 1)
-        return Snapshot(
-            self.done, self.losses[:, one].clone(), {name: value[one].clone() for name, value in self.tensors.items()}
-        )
+        tensors = {name: value[n : n + 1].clone() for name, value in self.tensors.items()}
+        return Snapshot(self.done, self.losses[:, n : n + 1].clone(), tensors)
 
     @classmethod
     def stacked(cls, parts: Sequence[Snapshot]) -> Snapshot:
         """Merge snapshots of several images taken after the same number of steps."""
-        names = parts[0].tensors
-        return cls(
-            parts[0].done,
-            torch.cat([part.losses for part in parts], dim=1),
-            {name: torch.cat([part.tensors[name] for part in parts]) for name in names},
-        )
+        tensors = {name: torch.cat([part.tensors[name] for part in parts]) for name in parts[0].tensors}
+        return cls(parts[0].done, torch.cat([part.losses for part in parts], dim=1), tensors)
 
 
 @dataclass(frozen=True)
@@ -109,13 +103,7 @@ class Solution:
 
 
 def assess_outcome(losses: Tensor, pixel: Tensor, *, degraded: bool = False) -> Outcome:
-    """Assess the outcome of one image.
-
-    Args:
-        losses: Objective before every step, (steps,).
-        pixel: Final pixel loss on [-1, 1].
-        degraded: True if the photo is a degraded measurement of the image.
-    """
+    """Assess the outcome of one image by its objective before every step, and its final pixel loss on [-1, 1]."""
     if not torch.isfinite(losses).all() or not torch.isfinite(pixel):
         return Outcome.NOT_FINITE
     if 10 * math.log10(4 / max(float(pixel), 1e-12)) >= (UNEXPLAINED_PSNR if degraded else POOR_PSNR):
