@@ -70,4 +70,4 @@ class NormalSpace(LatentSpace):
         """Interpolate linearly, and give each code the interpolated length."""
         x = torch.lerp(a, b, share)
         length, of_a, of_b = (each.norm(dim=-1, keepdim=True) for each in (x, a, b))
-        return x * (torch.lerp(of_a, of_b, share) / length.clamp(min=1e-8))
+        return torch.mul(x, torch.lerp(of_a, of_b, share) / length.clamp(min=1e-8))

@@ -182,8 +182,8 @@ def _converted(
 ) -> dict[str, Tensor]:
     """Convert every layer: `kernel` makes our weight from our name, their key and their weight.
 
-    Missing and extra keys are refused, but those of the pattern `unused`: ToRGB at lower resolutions, which is no part of
-    the network. `lod` tells how far the network has grown.
+    Missing and extra keys are refused, but those of the pattern `unused`: ToRGB at lower resolutions, which is no part
+    of the network. `lod` tells how far the network has grown.
     """
     names = {key for pair in keys.values() for key in pair} | ({"lod"} if lod else set())
     used = {key for key in state if key in names or not re.fullmatch(unused, key)}
