@@ -53,5 +53,4 @@ from ganinvert.settings.tasks import InvertTask as InvertTask
 from ganinvert.settings.tasks import TaskOptions as TaskOptions
 from ganinvert.settings.tasks import Trial as Trial
 from ganinvert.settings.tasks import UpscaleTask as UpscaleTask
-from ganinvert.settings.training import RESOLUTIONS as RESOLUTIONS
 from ganinvert.settings.training import Training as Training
