@@ -17,6 +17,7 @@ import pytest
 import torch
 
 import ganinvert
+from ganinvert import files
 from ganinvert.batch.events import BatchEnded, BatchStarted, Event, JobFinished, Listener, Progress
 from ganinvert.batch.executors import MOST_ATTEMPTS, Executor, Pool, Run, Serial
 from ganinvert.batch.inputs import Input
@@ -31,6 +32,7 @@ from ganinvert.errors import ImageError, UsageError
 from ganinvert.settings import InversionSettings, Optimization, PmSFC, Request
 
 from .commandline import names, photo, program
+from .standins import FunctionSession, run_jobs
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
 
@@ -205,6 +207,25 @@ def test_a_request_that_cannot_be_opened_is_an_error_before_any_job(executor: Ex
     with pytest.raises(Exception, match=r"missing\.safetensors"):
         run_batch(request, jobs(tmp_path, "a"), executor=executor, listeners=[seen.append])
     assert not any(isinstance(event, BatchStarted) for event in seen)
+
+
+def test_the_next_job_is_read_but_not_claimed_while_one_is_in_work(tmp_path: Path) -> None:
+    plan, was_read = jobs(tmp_path, "a", "b"), threading.Event()
+    seen: list[tuple[str, bool, bool]] = []
+
+    def read(job: Job) -> str:
+        if job.label == "b":
+            was_read.set()
+        return job.label
+
+    def make(batch: Sequence[tuple[Job, str]], _watch: Watch) -> list[Product]:
+        [(_, label)] = batch
+        with files.claim(plan[1].last) as is_free:
+            seen.append((label, was_read.wait(10), is_free))
+        return [Product({"bundle": label.encode()})]
+
+    run_jobs(plan, FunctionSession(make, read=read))
+    assert seen == [("a", True, True), ("b", True, False)]
 
 
 def test_a_pool_needs_a_worker() -> None:

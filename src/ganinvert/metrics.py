@@ -75,11 +75,7 @@ def color_auc(x: Tensor, y: Tensor, *, top: int = 149) -> Tensor:
 def lpips(x: Tensor, y: Tensor, *, net: LpipsNet = "alex") -> Tensor:
     """Compute LPIPS (Zhang et al. 2018, eq. 1) with the heads of version 0.1; at least 0, lower is better.
 
-    Args:
-        x: Images.
-        y: Images of the same shape.
-        net: Feature network: "alex" is embedded, "vgg" needs `ganinvert fetch-weights vgg16`. Their values are not
-            comparable.
+    Values of its two networks are not comparable: "alex" is embedded, "vgg" needs `ganinvert fetch-weights vgg16`.
 
     Raises:
         WeightsError: VGG16 is not in the cache.
@@ -97,12 +93,7 @@ def lpips_features(x: Tensor) -> Tensor:
 
 
 def image_metrics(x: Tensor, y: Tensor) -> list[dict[str, float]]:
-    """Compute PSNR, SSIM and LPIPS of every image.
-
-    Args:
-        x: Results (b, 3, r, r) in the generator's range, about [-1, 1].
-        y: Targets of the same shape and range.
-    """
+    """Compute PSNR, SSIM and LPIPS of results and targets (b, 3, r, r) in the generator's range, about [-1, 1]."""
     x, y = to_unit(x).cpu(), to_unit(y).cpu()
     columns = {"psnr": psnr(x, y), "ssim": ssim(x, y), "lpips": lpips(x, y)}
     return [{name: float(values[n]) for name, values in columns.items()} for n in range(len(x))]
@@ -110,13 +101,7 @@ def image_metrics(x: Tensor, y: Tensor) -> list[dict[str, float]]:
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean and covariance of the features of a set of images.
-
-    Attributes:
-        mean: Mean, (d,) float64.
-        covariance: Unbiased covariance, (d, d) float64.
-        count: Number of images.
-    """
+    """Mean (d,) and unbiased covariance (d, d) of the features of a set of images, float64, and their number."""
 
     mean: Tensor
     covariance: Tensor
@@ -126,8 +111,7 @@ class Moments:
 def alexnet_moments(images: Iterable[Tensor]) -> Moments:
     """Compute the moments of AlexNet's relu5 features, averaged over positions: 256 numbers per image.
 
-    Args:
-        images: At least 2 images (3, h, w) in [0, 1], which are resized to `FEATURE_SIDE` pixels.
+    There are at least 2 images (3, h, w) in [0, 1], which are resized to `FEATURE_SIDE` pixels.
     """
     network = lpips_network("alex", _CPU)
     size, means = (FEATURE_SIDE, FEATURE_SIDE), []

@@ -67,9 +67,6 @@ class Pair:
     device: options.Device = "auto"
     dtype: options.Dtype = "auto"
     offline: options.Offline = False
-    config: options.Config = None
-    quiet: options.Quiet = False
-    verbose: options.Verbose = 0
     from_config: frozenset[str] = frozenset()
 
     def jobs(self, command: str, suffixes: Mapping[str, str]) -> list[Job]:

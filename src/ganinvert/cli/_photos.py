@@ -77,9 +77,6 @@ class Photos:
     batch_size: options.BatchSize = "auto"
     workers: options.Workers = "1"
     offline: options.Offline = False
-    config: options.Config = None
-    quiet: options.Quiet = False
-    verbose: options.Verbose = 0
     from_config: frozenset[str] = frozenset()
 
     def treat(self, task: TaskOptions) -> None:

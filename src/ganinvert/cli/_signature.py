@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 
 import typer
 
-from ganinvert.cli._options import opt
+from ganinvert.cli._options import Config, Quiet, Verbose, opt
 from ganinvert.settings import METHODS, InversionSettings
 
 T = TypeVar("T")
@@ -85,6 +85,21 @@ def with_fields(command: Callable[..., None], *options: type[Any]) -> Callable[.
 
     fields_of_all = [parameter for each in options for parameter in field_options(each)]
     return presented(run, command, [*own_parameters(command)[:-1], *fields_of_all])
+
+
+def with_general(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --config (unless a command has its own), --quiet and --verbose, which act by their callbacks."""
+    own = own_parameters(command)
+    general = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, default, annotation in (("config", None, Config), ("quiet", False, Quiet), ("verbose", 0, Verbose))
+        if name != "config" or all(each.name != "file" for each in own)
+    ]
+
+    def run(**given: Any) -> None:
+        command(**{each.name: given[each.name] for each in own})
+
+    return presented(run, command, [*own, *general])
 
 
 def own_parameters(command: Callable[..., None]) -> list[Parameter]:

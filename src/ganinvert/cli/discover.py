@@ -42,14 +42,11 @@ def discover(
     again: Annotated[bool, opt(IO, "--again", help="Learn the subspaces again, even if they are known.")] = False,
     device: options.Device = "auto",
     offline: options.Offline = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Discover the subspaces of a generator: groups of feature channels that express one another.
 
-    Needed once per generator and layer; `invert` then uses the result. Another number of subspaces (-R) takes about a
-    second more.
+    This is needed once per generator and layer; `invert` then uses the result.
+    Another number of subspaces (-R) takes about a second more.
 
     Example: ganinvert discover -g my.safetensors -R 6 -o figures
     """

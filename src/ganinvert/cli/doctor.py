@@ -22,9 +22,7 @@ from ganinvert.weights.store import Store, is_offline
 _PACKAGES = ("torch", "torchvision", "lpips", "numpy", "pillow", "scikit-learn", "safetensors", "typer", "rich")
 
 
-def doctor(
-    context: typer.Context, file: options.ConfigFile = None, quiet: options.Quiet = False, verbose: options.Verbose = 0
-) -> None:
+def doctor(context: typer.Context, file: options.ConfigFile = None) -> None:
     """Print what an issue report needs: versions, devices, folders, caches, and a test of the embedded generator.
 
     Exit code 1 means that something is broken.

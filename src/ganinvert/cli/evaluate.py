@@ -71,15 +71,14 @@ def evaluate(
     batch_size: options.BatchSize = "auto",
     workers: options.Workers = "1",
     offline: options.Offline = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
     **trial: Any,
 ) -> None:
     """Compare methods on photos whose truth is known: degrade them, restore them, and measure.
 
-    Writes TASK.csv, .json and .md (means, and differences to the first method with 95 % intervals), TASK.photos.csv,
-    and every result. What is up to date is skipped: to go on after a stop, give the same command again.
+    Writes TASK.csv, .json and .md (means, and differences to the first method with their
+    95 % intervals), TASK.photos.csv, and every result.
+
+    What is up to date is skipped: to go on after a stop, give the same command again.
 
     Example: ganinvert evaluate photos --task colorize --limit 20 -o evaluation
     """

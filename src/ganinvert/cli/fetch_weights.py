@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from ganinvert.weights.store import Store
 
 SCHEMA = 1
 ACTIONS = "Instead of fetching"
+Action = Callable[[Entry, Store], dict[str, Any]]
 
 
 def fetch_weights(
@@ -30,9 +32,7 @@ def fetch_weights(
             metavar="NAME", help="Networks to fetch.", show_default=False, autocompletion=options.completing(*CATALOG)
         ),
     ] = None,
-    everything: Annotated[
-        bool, opt(IO, "--all", help="Take every network of the catalogue that has an address.")
-    ] = False,
+    everything: Annotated[bool, opt(IO, "--all", help="Take every network that can be downloaded.")] = False,
     show: Annotated[bool, opt(ACTIONS, "--list", help="Show the catalogue and which networks are cached.")] = False,
     from_file: Annotated[
         Path | None, opt(ACTIONS, "--from-file", help="Import a file downloaded by hand; needs --as.", metavar="FILE")
@@ -40,16 +40,15 @@ def fetch_weights(
     as_name: Annotated[
         str | None, opt(ACTIONS, "--as", help="Name of the network in --from-file.", metavar="NAME")
     ] = None,
-    check: Annotated[bool, opt(ACTIONS, "--verify", help="Check the hash and the image of cached networks.")] = False,
+    check: Annotated[
+        bool, opt(ACTIONS, "--verify", help="Check the hash of cached networks, and the images that they make.")
+    ] = False,
     remove: Annotated[bool, opt(ACTIONS, "--remove", help="Delete networks from the cache.")] = False,
     folder: Annotated[
         Path | None, opt(IO, "--dir", help="Folder of networks to use instead of the cache.", metavar="DIR")
     ] = None,
     as_json: options.AsJson = False,
     offline: options.Offline = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Download pretrained networks into the cache, verify and convert them, and print their paths.
 
@@ -65,19 +64,18 @@ def fetch_weights(
     store = Store() if folder is None else Store(folder)
     if show:
         entries = [find(name) for name in names or CATALOG]
-        if as_json:
-            _for_each(entries, lambda entry: _facts(entry, store), as_json=True)
-        else:
+        if not as_json:
             _print_table(entries, store)
+            return
+        action: Action = _facts
     elif from_file is not None and as_name is not None:
-        _for_each([find(as_name)], lambda entry: _import(from_file, entry, store), as_json=as_json)
-    elif check:
-        _for_each(_chosen(names, everything, store.has), lambda entry: _verify(entry, store), as_json=as_json)
-    elif remove:
-        _for_each(_chosen(names, everything, store.has), lambda entry: _remove(entry, store), as_json=as_json)
+        entries, action = [find(as_name)], partial(_import, from_file)
+    elif check or remove:
+        entries, action = _chosen(names, everything, store.has), _verify if check else _remove
     else:
         entries = _chosen(names, everything, lambda entry: any(source.urls for source in entry.sources))
-        _for_each(entries, lambda entry: _fetch(entry, store, offline=offline), as_json=as_json)
+        action = partial(_fetch, offline)
+    _for_each(entries, action, store, as_json=as_json)
 
 
 def _chosen(names: list[str] | None, everything: bool, suits: Callable[[Entry], bool]) -> list[Entry]:
@@ -88,12 +86,12 @@ def _chosen(names: list[str] | None, everything: bool, suits: Callable[[Entry], 
     return [entry for entry in CATALOG.values() if suits(entry)]
 
 
-def _for_each(entries: list[Entry], action: Callable[[Entry], dict[str, Any]], *, as_json: bool) -> None:
-    """Treat every network; a failure does not stop the others, but decides the exit code."""
+def _for_each(entries: list[Entry], action: Action, store: Store, *, as_json: bool) -> None:
+    """Do an action for every network; a failure does not stop the others, but decides the exit code."""
     failures = []
     for entry in entries:
         try:
-            item = action(entry)
+            item = action(entry, store)
         except GanInvertError as error:
             output.error(error)
             failures.append(error.exit_code)
@@ -109,7 +107,7 @@ def _for_each(entries: list[Entry], action: Callable[[Entry], dict[str, Any]], *
         raise typer.Exit(max(failures))
 
 
-def _fetch(entry: Entry, store: Store, *, offline: bool) -> dict[str, Any]:
+def _fetch(offline: bool, entry: Entry, store: Store) -> dict[str, Any]:
     from ganinvert.generators.fetch import obtain
 
     if store.has(entry):
