@@ -28,7 +28,6 @@ from ganinvert.settings.common import require_seed as require_seed
 from ganinvert.settings.common import scheduled_rate as scheduled_rate
 from ganinvert.settings.discovery import DISCOVERY as DISCOVERY
 from ganinvert.settings.discovery import Discovery as Discovery
-from ganinvert.settings.encoding import EncoderTraining as EncoderTraining
 from ganinvert.settings.methods import METHODS as METHODS
 from ganinvert.settings.methods import REFINEMENTS as REFINEMENTS
 from ganinvert.settings.methods import Encoded as Encoded
@@ -53,5 +52,5 @@ from ganinvert.settings.tasks import InvertTask as InvertTask
 from ganinvert.settings.tasks import TaskOptions as TaskOptions
 from ganinvert.settings.tasks import Trial as Trial
 from ganinvert.settings.tasks import UpscaleTask as UpscaleTask
-from ganinvert.settings.training import RESOLUTIONS as RESOLUTIONS
+from ganinvert.settings.training import EncoderTraining as EncoderTraining
 from ganinvert.settings.training import Training as Training

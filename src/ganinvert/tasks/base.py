@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ganinvert import images
@@ -144,7 +143,6 @@ def explained(degradation: Degradation, measured: Measurement, x: Tensor) -> dic
     return metrics
 
 
-def deviation(degradation: Degradation, measured: Measurement, levels: NDArray[np.uint8]) -> float:
-    """The largest difference, in 8-bit steps, between a measurement and that of an image (3, r, r)."""
-    x = torch.from_numpy(levels)[None] / 127.5 - 1
-    return float((degradation(x) - measured.y).abs().max() * 127.5)
+def signed(image: Image) -> Tensor:
+    """An image as (1, 3, h, w) in [-1, 1]."""
+    return torch.from_numpy(images.to_array(image))[None] / 127.5 - 1

@@ -14,7 +14,7 @@ from ganinvert.faces import Note
 from ganinvert.generators import Generator
 from ganinvert.metrics import to_unit
 from ganinvert.optimize import Outcome
-from ganinvert.tasks.base import PreparedImage, Task, deviation, explained
+from ganinvert.tasks.base import PreparedImage, Task, explained, signed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -71,7 +71,7 @@ class Inversion:
         if not bundle.metrics:
             metrics = explained(degradation, measured, x)
             if bundle.measurement is not None:
-                metrics["deviation"] = deviation(degradation, measured, images.to_array(image))
+                metrics["deviation"] = float((degradation(signed(image)) - measured.y).abs().max() * 127.5)
             bundle = replace(bundle, metrics=metrics)
         return cls(
             image,

@@ -125,11 +125,7 @@ class Inverter(ResolvedRequest):
         return [results[n] for n in range(len(prepared))]
 
     def recall(self, prepared: PreparedImage, bundle: LatentBundle) -> Inversion:
-        """The result again, from the bundle that an earlier run with the same settings made of the same photo.
-
-        Raises:
-            BundleError: The bundle was made with another generator.
-        """
+        """The result again, from the bundle that an earlier run with the same settings made of the same photo."""
         return Inversion.of(bundle, self.generator, prepared, self.task)
 
     def _solve(
