@@ -58,7 +58,8 @@ def discover(
     )
     if folder is not None and folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="give a folder with -o; it is created if it does not exist")
-    method = PmSFC()
+    changes = {"subspaces": subspaces, "affinity": affinity}
+    method = PmSFC(**{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
     name = ready_generator(generator, offline=offline)
     from ganinvert import tasks
 
@@ -69,9 +70,9 @@ def discover(
 
         discovery = tasks.discover(
             name,
-            subspaces=method.subspaces if subspaces is None else subspaces,
+            subspaces=method.subspaces,
             settings=settings,
-            affinity=affinity or method.affinity,
+            affinity=method.affinity,
             device=device,
             again=again,
             callback=watch,
