@@ -37,13 +37,11 @@ class TunedGenerator(Generator):
         super().__init__()
         for name in _IDENTITY:
             setattr(self, name, getattr(generator, name))
-        self._calls = _Calls(generator)
-        self._changed: dict[str, Tensor] = {}
+        self._calls, self._changed = _Calls(generator), dict[str, Tensor]()
         parameters = dict(generator.named_parameters())
         for name, delta in _multiplied(deltas).items():
-            if name not in parameters:
+            if (weight := parameters.get(name)) is None:
                 raise ValueError(f"{name}: the generator has no such parameter")
-            weight = parameters[name]
             if not delta.ndim or delta.numel() != weight.numel() or len(delta) != len(weight):
                 raise ValueError(f"{name}: a change of shape {tuple(delta.shape)}, not {tuple(weight.shape)}")
             self._changed[name] = weight + delta.view(weight.shape).to(weight)
@@ -134,26 +132,16 @@ class _Calls(nn.Module):
 
 
 def _multiplied(deltas: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Multiply factors of low rank; deltas are float32.
-
-    Raises:
-        ValueError: A factor is missing, or the two do not fit.
-    """
+    """Multiply factors of low rank; the products are float32."""
     products: dict[str, Tensor] = {}
     for key, delta in deltas.items():
         name = key.removesuffix(LEFT).removesuffix(RIGHT)
         if name == key:
             products[name] = delta.float()
-            continue
-        pair = deltas.get(name + LEFT), deltas.get(name + RIGHT)
-        if (
-            pair[0] is None
-            or pair[1] is None
-            or (pair[0].ndim, pair[1].ndim) != (2, 2)
-            or len(pair[1]) != pair[0].shape[1]
-        ):
-            raise ValueError(f"{name}: the two factors of its change do not fit together")
-        if name not in products:
+        elif name not in products:
+            left, right = deltas.get(name + LEFT), deltas.get(name + RIGHT)
+            if left is None or right is None or left.ndim != 2 or right.ndim != 2 or len(right) != left.shape[1]:
+                raise ValueError(f"{name}: the two factors of its change do not fit together")
             with torch.autocast(delta.device.type, enabled=False):
-                products[name] = pair[0].float() @ pair[1].float()
+                products[name] = left.float() @ right.float()
     return products
