@@ -133,10 +133,10 @@ def _field_option(each: Field[Any], hint: Any, optional: bool) -> Parameter:
     kind: Any = hint if text["kind"] is None else text["kind"]
     if get_origin(text["kind"]) is Literal:
         default = get_args(kind)[0]
-    shown = {}
+    quoted = {}
     if optional:
-        kind, default, shown = kind | None, None, {"show_default": str(default)}
-    annotation = Annotated[kind, opt(text["panel"], *text["flags"], help=text["help"], **{**shown, **text["typer"]})]
+        kind, default, quoted = kind | None, None, {"show_default": str(default)}
+    annotation = Annotated[kind, opt(text["panel"], *text["flags"], help=text["help"], **{**quoted, **text["typer"]})]
     return Parameter(each.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 

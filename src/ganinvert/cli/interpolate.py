@@ -49,10 +49,9 @@ def interpolate(
 
 def _suffixes(kinds: Mapping[str, str], frames: int) -> dict[str, str]:
     """Every file's own suffix; an animation alone comes last and, without text inside, is never up to date."""
-    found: dict[str, str] = {}
-    for kind, suffix in kinds.items():
-        if kind == "frames":
-            found |= {f"frame {n}": suffix.format(n) for n in range(1, frames + 1)}
-        else:
-            found[kind] = suffix
-    return found
+    numbers = {f"frame {n}": FILES["frames"].format(n) for n in range(1, frames + 1)}
+    return {
+        name: suffix
+        for kind in kinds
+        for name, suffix in (numbers if kind == "frames" else {kind: kinds[kind]}).items()
+    }

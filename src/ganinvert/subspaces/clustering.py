@@ -79,9 +79,9 @@ def _keep_largest(s: NDArray[np.float64], *, share: float) -> NDArray[np.float64
     order = np.argsort(-size, axis=0, kind="stable")
     ranked = np.take_along_axis(size, order, axis=0)
     before = np.cumsum(ranked, axis=0) - ranked
-    kept = np.zeros_like(s)
-    np.put_along_axis(kept, order, before <= share * size.sum(axis=0), axis=0)
-    return s * kept
+    mask = np.zeros_like(s)
+    np.put_along_axis(mask, order, before <= share * size.sum(axis=0), axis=0)
+    return s * mask
 
 
 def _cluster(affinity: NDArray[np.float64], subspaces: int, kind: Affinity, seed: int) -> NDArray[np.int64]:
