@@ -47,12 +47,8 @@ class AdversarialLoss:
     generator minimises -log D instead of log(1 - D), which has a gradient where D is sure (Goodfellow et al. 2014).
     All images of a step share a batch, so that D's statistics of the minibatch are those it was trained with.
 
-    Args:
-        generator: Shared generator, without deltas.
-        discriminator: Initial D, which is copied.
-        settings: Weights of the terms, learning rate and batch size.
-        target: Photo (1, 3, r, r) in [-1, 1].
-        reals: Real images (n, 3, r, r) uint8; None for samples of the shared generator instead.
+    D is copied from `discriminator`; `target` is the photo, (1, 3, r, r) in [-1, 1]; `reals` are real images
+    (n, 3, r, r) uint8, or None for samples of the shared generator, which has no deltas.
     """
 
     def __init__(

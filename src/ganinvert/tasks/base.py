@@ -46,11 +46,7 @@ class PreparedImage:
 
 
 class Task(Generic[OptionsT]):
-    """A task on photos; this one is inverting, whose photo shows the wanted image itself.
-
-    Args:
-        options: The task's options.
-    """
+    """A task on photos; this one is inverting, whose photo shows the wanted image itself."""
 
     def __init__(self, options: OptionsT) -> None:
         self.options = options
@@ -105,12 +101,7 @@ class Task(Generic[OptionsT]):
         """Raise ImageError if a photo, (3, r, r) uint8, has nothing that can be lost and restored."""
 
     def degrade(self, levels: Tensor, trial: Any, rng: np.random.Generator) -> images.Picture:  # noqa: ARG002
-        """Degrade a photo whose truth is known to what a user would have.
-
-        Args:
-            levels: The photo in the generator's square, (3, r, r) uint8.
-            trial: Options of the degradation, an instance of the task's `trial`.
-            rng: Source of randomness, the photo's own.
+        """Degrade a photo of known truth, (3, r, r) uint8, to what a user would have, as an instance of `trial` says.
 
         Raises:
             UsageError: The photo cannot be degraded so.
