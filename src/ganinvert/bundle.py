@@ -171,9 +171,8 @@ class LatentBundle:
             raise BundleError(f"{path}: is not a latent bundle", hint=_DAMAGED)
         try:
             if content["version"] > VERSION:
-                raise BundleError(
-                    f"{path}: was written by a newer ganinvert", hint="update with `pipx upgrade ganinvert`"
-                )
+                hint = "update with `pipx upgrade ganinvert`"
+                raise BundleError(f"{path}: was written by a newer ganinvert", hint=hint)
             content = _migrated(content)
             partition, measured = SubspacePartition(**content.pop("masks")), content.pop("measurement")
             measurement = None if measured is None else Measurement(**measured)
@@ -238,8 +237,7 @@ def _migrated(content: Mapping[str, Any]) -> dict[str, Any]:
         fields["composition"] = composition
         older |= {"layer": composition["layer"], "deltas": {}}
     if content["version"] <= 3:
-        names = set(content["tensors"])
-        kind = "residuals" if "d1" in names else "latent"
-        kind = "activations" if "h" in names else "composition" if "w" in names else kind
+        kinds = {"h": "activations", "w": "composition", "d1": "residuals"}
+        kind = next((kind for name, kind in kinds.items() if name in content["tensors"]), "latent")
         older["code"] = {"kind": kind, "space": ""}
     return {**older, **fields}

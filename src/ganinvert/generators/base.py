@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,14 +202,8 @@ class Discriminator(Network, ABC):
         """Images (n, 3, r, r) in [-1, 1] to scores (n,), higher for more real."""
 
     @abstractmethod
-    def head(self) -> Iterable[nn.Parameter]:
-        """Parameters of the last layer."""
-
-    @torch.no_grad()
     def reset_head(self) -> None:
         """Set the last layer to 0, in place: all scores are 0 until it learns."""
-        for value in self.head():
-            value.zero_()
 
 
 class Encoder(Network, ABC):

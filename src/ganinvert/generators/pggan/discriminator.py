@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
@@ -64,9 +64,11 @@ class PGGANDiscriminator(Discriminator):
         score: Tensor = self.score(x)
         return score[:, 0]
 
-    def head(self) -> Iterable[nn.Parameter]:
-        """Weights and bias of the score."""
-        return self.score.parameters()
+    @torch.no_grad()
+    def reset_head(self) -> None:
+        """Set weights and bias of the score to 0."""
+        for value in self.score.parameters():
+            value.zero_()
 
 
 def minibatch_stddev(x: Tensor, *, group: int = 4) -> Tensor:
