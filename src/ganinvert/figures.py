@@ -1,9 +1,8 @@
-"""Figures of discovery and training. matplotlib is imported when one is drawn."""
+"""Figures of discovery. matplotlib is imported when one is drawn."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,37 +29,6 @@ def draw_discovery(expression: SelfExpression, partition: SubspacePartition, pat
         blocks.axhline(border - 0.5, color="white", linewidth=0.6)
         blocks.axvline(border - 0.5, color="white", linewidth=0.6)
     blocks.set(title=f"{kind.capitalize()} affinity, {partition.subspaces} subspaces", xlabel="channels in block order")
-    save_figure(figure, path)
-
-
-def draw_course(
-    losses: Sequence[Sequence[float]],
-    evaluations: Sequence[Mapping[str, float]],
-    path: Path,
-    *,
-    curves: Sequence[str],
-    measures: Mapping[str, str],
-    title: str,
-) -> None:
-    """Draw the course of a training over the number of images: losses above, labelled measures below, in log scale.
-
-    Losses are rows of the number of images and one loss per curve; evaluations are rows with "images" and the measures.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 6), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True)
-    table = np.array(losses).reshape(-1, 1 + len(curves))
-    for column, name in enumerate(curves, start=1):
-        above.plot(table[:, 0], table[:, column], label=name, linewidth=0.9)
-    above.set(title="losses")
-    images = [row["images"] for row in evaluations]
-    for key, name in measures.items():
-        below.plot(images, [row[key] for row in evaluations], "o-", label=name, markersize=3)
-    below.set(title=title, xlabel="number of images", yscale="log")
-    for axes in (above, below):
-        axes.grid(alpha=0.3)
-        axes.legend()
     save_figure(figure, path)
 
 

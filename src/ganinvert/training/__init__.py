@@ -2,12 +2,10 @@
 
 from ganinvert.training.checkpoint import FILE_NAME as FILE_NAME
 from ganinvert.training.checkpoint import Checkpoint as Checkpoint
-from ganinvert.training.checkpoint import History as History
 from ganinvert.training.encoder import EncoderJob as EncoderJob
 from ganinvert.training.encoder import encoder_path as encoder_path
 from ganinvert.training.encoder import train_encoder as train_encoder
 from ganinvert.training.encoder_trainer import EncoderTrainer as EncoderTrainer
-from ganinvert.training.evaluation import EncoderEvaluation as EncoderEvaluation
 from ganinvert.training.evaluation import GeneratorEvaluation as GeneratorEvaluation
 from ganinvert.training.evaluation import Memorisation as Memorisation
 from ganinvert.training.evaluation import memorisation as memorisation
@@ -19,7 +17,4 @@ from ganinvert.training.job import TrainedNetwork as TrainedNetwork
 from ganinvert.training.job import TrainingJob as TrainingJob
 from ganinvert.training.job import run_folder as run_folder
 from ganinvert.training.job import saved as saved
-from ganinvert.training.loop import Evaluation as Evaluation
-from ganinvert.training.loop import Trainer as Trainer
-from ganinvert.training.loop import TrainingLoop as TrainingLoop
 from ganinvert.training.loop import TrainingStep as TrainingStep

@@ -25,8 +25,8 @@ class EncoderJob(TrainingJob[EncoderTrainer, EncoderEvaluation]):
         cls,
         generator: str | Path,
         output: str | Path | None = None,
-        *,
         settings: EncoderTraining | None = None,
+        *,
         reals: str | Path | None = None,
         resume: bool = False,
         overwrite: bool = False,
@@ -47,12 +47,8 @@ class EncoderJob(TrainingJob[EncoderTrainer, EncoderEvaluation]):
                 hint="name the same one with -g, or start anew with --overwrite",
             )
         network.check_layer(settings.layer)
-        images = None
-        if reals is not None:
-            images = ImageFolder.load(Path(reals), network.resolution, seed=settings.seed)
-        data, photos, held_out = (
-            ("", None, None) if images is None else (images.sha256, images.training, images.held_out)
-        )
+        images = ImageFolder.load(Path(reals), network.resolution, seed=settings.seed) if reals is not None else None
+        data, photos, held_out = (images.sha256, images.training, images.held_out) if images else ("", None, None)
         if before is not None and data != before.data:
             raise UsageError(
                 f"the training began with {'other' if before.data else 'no'} real images",
@@ -77,10 +73,10 @@ class EncoderJob(TrainingJob[EncoderTrainer, EncoderEvaluation]):
         encoder.about = {"name": self.name, **self.card(origin, metrics, licence, credit)}
         encoder.digest = trainer.generator.digest
         encoder.save(self.output, stored=stored or "float16")
-        name = "" if self.name == DEFAULT_GENERATOR else self.name
-        if name:
-            registry.register(name, {".encoder": self.output})
-        return self.result(name, metrics)
+        if self.name == DEFAULT_GENERATOR:
+            return self.result("", metrics)
+        registry.register(self.name, {".encoder": self.output})
+        return self.result(self.name, metrics)
 
 
 def train_encoder(
@@ -123,14 +119,7 @@ def train_encoder(
         TrainingError: The training ran into values that are not finite.
     """
     job = EncoderJob.open(
-        generator,
-        output,
-        settings=settings,
-        reals=reals,
-        resume=resume,
-        overwrite=overwrite,
-        device=device,
-        dtype=dtype,
+        generator, output, settings, reals=reals, resume=resume, overwrite=overwrite, device=device, dtype=dtype
     )
     job.loop.run(callback)
     return job.finish(licence=licence, credit=credit, stored=stored)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,20 +25,11 @@ class AlexNetFeatures(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv2d(3, 64, 11, stride=4, padding=2),
-            nn.ReLU(),
-            nn.MaxPool2d(3, 2),
-            nn.Conv2d(64, 192, 5, padding=2),
-            nn.ReLU(),
-            nn.MaxPool2d(3, 2),
-            nn.Conv2d(192, 384, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(384, 256, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(256, 256, 3, padding=1),
-            nn.ReLU(),
-        )
+        # torchvision's names, which count ReLUs and pools too.
+        self.features = nn.ModuleDict({"0": nn.Conv2d(3, 64, 11, stride=4, padding=2)})
+        self.features["3"] = nn.Conv2d(64, 192, 5, padding=2)
+        for name, (inputs, outputs) in zip(("6", "8", "10"), pairwise(WIDTHS[1:]), strict=True):
+            self.features[name] = nn.Conv2d(inputs, outputs, 3, padding=1)
         state = TensorFile.load(paths.embedded("alexnet.safetensors")).tensors
         self.load_state_dict({key: tensor.float() for key, tensor in state.items()})
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None], persistent=False)
@@ -48,11 +41,10 @@ class AlexNetFeatures(nn.Module):
         if image.shape[-1] != size:
             image = F.interpolate(image, size=(size, size), mode="bilinear", antialias=image.shape[-1] > size)
         x = ((image + 1) / 2 - self.mean) / self.std
-        maps = []
-        for layer in self.features:
-            x = layer(x)
-            if isinstance(layer, nn.ReLU):
-                maps.append(x)
+        maps: list[Tensor] = []
+        for convolution in self.features.values():
+            x = F.relu(convolution(F.max_pool2d(x, 3, 2) if len(maps) in (1, 2) else x))
+            maps.append(x)
         return maps
 
 

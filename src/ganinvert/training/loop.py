@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ganinvert import images
 from ganinvert.errors import TrainingError
-from ganinvert.figures import draw_course
+from ganinvert.figures import save_figure
 from ganinvert.files import write_atomically
 from ganinvert.metrics import to_unit
 from ganinvert.settings import EncoderTraining, Training
@@ -143,14 +144,10 @@ class TrainingLoop(Generic[T, E]):
     # On CUDA: try the kernels for these shapes, which stay the same for long, and multiply in TF32.
     @torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=True)
     def run(self, callback: Callable[[TrainingStep], None] | None = None) -> None:
-        """Train until all images have been seen.
-
-        Args:
-            callback: Function to call after every step. Its exceptions end the training, after a checkpoint.
+        """Train until all images have been seen; an exception of the callback ends it, after a checkpoint.
 
         Raises:
             TrainingError: A loss or parameter is not finite. The last checkpoint is kept as it is.
-            OutputError: The folder cannot be written.
         """
         trainer, settings = self.trainer, self.trainer.settings
         total = settings.images
@@ -190,14 +187,7 @@ class TrainingLoop(Generic[T, E]):
         history.evaluations.append({"images": self.trainer.images_seen, **self.evaluation(self.trainer.network)})
         for name, pictures in self.evaluation.pictures(self.trainer.network).items():
             write_grid(pictures, self.folder / f"{name}-{self.trainer.images_seen:08d}.png")
-        draw_course(
-            history.losses,
-            history.evaluations,
-            self.folder / "losses.png",
-            curves=self.trainer.curves,
-            measures=self.evaluation.labels,
-            title=self.evaluation.title,
-        )
+        self._draw()
         lines = [*history.evaluations, {"losses": history.losses, "seconds": history.seconds}]
         write_atomically(self.folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
 
@@ -207,6 +197,26 @@ class TrainingLoop(Generic[T, E]):
         trainer = self.trainer
         checkpoint = Checkpoint(trainer.settings, self.data, self.source, trainer.state(), self.history)
         checkpoint.save(self.folder / FILE_NAME)
+
+    def _draw(self) -> None:
+        """Draw the course over the number of images: losses above, labelled measures below, in log scale."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(9, 6), layout="constrained")
+        above, below = figure.subplots(2, 1, sharex=True)
+        curves, evaluations = self.trainer.curves, self.history.evaluations
+        table = np.array(self.history.losses).reshape(-1, 1 + len(curves))
+        for column, name in enumerate(curves, start=1):
+            above.plot(table[:, 0], table[:, column], label=name, linewidth=0.9)
+        above.set(title="losses")
+        seen = [row["images"] for row in evaluations]
+        for key, name in self.evaluation.labels.items():
+            below.plot(seen, [row[key] for row in evaluations], "o-", label=name, markersize=3)
+        below.set(title=self.evaluation.title, xlabel="number of images", yscale="log")
+        for axes in (above, below):
+            axes.grid(alpha=0.3)
+            axes.legend()
+        save_figure(figure, self.folder / "losses.png")
 
     def _flush(self) -> None:
         """Read the losses of the last steps: the one place where a step waits for the device."""
