@@ -19,7 +19,12 @@ def draw_discovery(expression: SelfExpression, partition: SubspacePartition, pat
 
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     curves, blocks = figure.subplots(1, 2)
-    _draw_losses(curves, expression)
+    names = (("features, eq. 3", "-"), ("images, eq. 4", "--"), ("‖S‖₁", ":"))
+    for (name, style), losses in zip(names, expression.losses.T.numpy(), strict=True):
+        curves.plot(np.arange(1, len(losses) + 1), losses, style, label=name, linewidth=1.2)
+    curves.set(yscale="log", xlabel="step", title=f"{expression.generator}, layer {expression.layer}: losses")
+    curves.grid(alpha=0.3)
+    curves.legend()
     order = np.argsort(partition.labels.numpy(), kind="stable")
     kind: Affinity = "thresholded" if partition.source == "thresholded" else "paper"
     affinity = affinity_matrix(expression.matrix, partition.subspaces, kind)[np.ix_(order, order)]
@@ -37,13 +42,3 @@ def save_figure(figure: Any, path: Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
     write_atomically(path, buffer.getvalue())
-
-
-def _draw_losses(axes: Any, expression: SelfExpression) -> None:
-    steps = np.arange(1, len(expression.losses) + 1)
-    names = (("features, eq. 3", "-"), ("images, eq. 4", "--"), ("‖S‖₁", ":"))
-    for (name, style), values in zip(names, expression.losses.T.numpy(), strict=True):
-        axes.plot(steps, values, style, label=name, linewidth=1.2)
-    axes.set(yscale="log", xlabel="step", title=f"{expression.generator}, layer {expression.layer}: losses")
-    axes.grid(alpha=0.3)
-    axes.legend()

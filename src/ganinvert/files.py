@@ -39,10 +39,8 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
     """Write all files under temporary names, flush them to disk, then rename them in order.
 
     A kill at any moment leaves no partial file. The last file marks the others as complete: an old one is removed
-    before the first is replaced, and a marker file tells `was_interrupted` about it until all are renamed.
-
-    Args:
-        contents: Contents by final path; folders are created.
+    before the first is replaced, and a marker file tells `was_interrupted` about it until all are renamed. Folders are
+    created.
 
     Raises:
         OutputError: A file cannot be written (no space, no permission, …), and the old files are unchanged.

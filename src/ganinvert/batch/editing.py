@@ -45,31 +45,19 @@ def generator_name(bundle: LatentBundle) -> str:
 
 @dataclass(frozen=True)
 class Sources:
-    """Inputs of an edit, read.
-
-    Attributes:
-        sources: Bundles, and photos made ready.
-        hashes: SHA-256 of the settings and of the inputs.
-    """
+    """Bundles and prepared photos of an edit, and the SHA-256 of its settings and of its inputs."""
 
     sources: Sequence[LatentBundle | PreparedImage]
     hashes: tuple[str, str]
 
     def stamp(self, bundle: LatentBundle) -> LatentBundle:
         """The bundle with the hashes by which it is known to be up to date."""
-        settings_hash, input_sha256 = self.hashes
-        hashes = {"settings_hash": settings_hash, "input_sha256": input_sha256}
+        hashes = dict(zip(("settings_hash", "input_sha256"), self.hashes, strict=True))
         return replace(bundle, provenance={**bundle.provenance, **hashes})
 
 
 def read_sources(job: Job, settings: Mapping[str, Any], *, inverter: Inverter | None = None) -> Sources:
-    """Read bundles, and make photos ready to be inverted.
-
-    Args:
-        job: Its inputs; those ending in .pt are bundles, as all are without an inverter.
-        settings: Settings of the edit.
-        inverter: Session that inverts the photos.
-    """
+    """Read the bundles among the inputs, which end in .pt, and prepare photos; without an inverter, all are bundles."""
     sources: list[LatentBundle | PreparedImage] = []
     digests: list[str] = []
     inversion = ""

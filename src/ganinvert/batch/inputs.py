@@ -71,16 +71,16 @@ def expand(
     if not named:
         reason = f"{from_file} lists nothing" if from_file is not None else "no input"
         raise UsageError(reason, hint="name files, folders, - for stdin, or a list of them with --from-file")
-    found: dict[str, Input] = {}
+    inputs: dict[str, Input] = {}
     for argument in named:
         for each in _expanded(argument, recursive, suffixes, say):
-            found.setdefault(os.path.abspath(each.path), each)
-    if not found:
+            inputs.setdefault(os.path.abspath(each.path), each)
+    if not inputs:
         raise UsageError(
             f"no input: {', '.join(map(str, named))} {'hold' if len(named) > 1 else 'holds'} no file to treat",
             hint="-r looks into folders inside folders" if not recursive else "name the files themselves",
         )
-    return list(found.values())
+    return list(inputs.values())
 
 
 def _expanded(argument: Path, recursive: bool, suffixes: frozenset[str], say: Say) -> Iterator[Input]:

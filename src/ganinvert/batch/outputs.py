@@ -26,15 +26,12 @@ _FIELDS = ("stem", "suffix", "parent", "index", "task")
 
 
 def chosen_suffixes(save: str, known: Mapping[str, str] = SUFFIXES, *, whole: Sequence[str] = ()) -> dict[str, str]:
-    """Choose the suffixes of the kinds of files that `--save` asks for, in the order of writing.
+    """Choose the suffixes of the kinds of files that the value of `--save` asks for, in the order of writing.
 
-    Args:
-        save: Kinds with commas between, the value of `--save`.
-        known: Suffix of every kind.
-        whole: Kinds of which there is one for the whole batch; they are allowed, but not returned.
+    Kinds of which there is one for the `whole` batch are allowed, but not returned.
 
     Raises:
-        UsageError: One is unknown.
+        UsageError: A kind is unknown.
     """
     kinds = [kind.strip() for kind in save.split(",")]
     for kind in kinds:
@@ -52,7 +49,7 @@ def plan_outputs(
     Args:
         groups: Inputs of every job.
         target: Folder, file name (.png or .pt) for a single job, or `-` for stdout.
-        task: Name of the task, for the names.
+        task: Name of the task for the template.
         suffixes: Suffix of every kind of file, in the order of writing; see `SUFFIXES`.
         name: Template of the names, without suffix, of stem, suffix, parent, index and task.
 
@@ -108,14 +105,14 @@ def _named(group: Sequence[Input], template: str, index: int, task: str) -> Path
                     hint=(f"did you mean {{{near[0]}}}? " if near else "")
                     + f"there are {', '.join(f'{{{known}}}' for known in _FIELDS)}",
                 )
-        found = Path(template.format_map(values))
+        path = Path(template.format_map(values))
     except (KeyError, ValueError) as error:
         raise UsageError(
             f"--name {template!r} is no template: {error}", hint=f"for instance --name {DEFAULT_NAME!r}"
         ) from error
-    if not found.name or found.is_absolute() or ".." in found.parts:
+    if not path.name or path.is_absolute() or ".." in path.parts:
         raise UsageError(f"--name {template!r} gives no name inside the folder", hint="choose the folder with -o")
-    return first.subfolder / found
+    return first.subfolder / path
 
 
 def _refuse_collisions(jobs: Sequence[Job]) -> None:
@@ -139,12 +136,12 @@ def png_text(bundle: LatentBundle) -> dict[str, object]:
     """Text for the PNG files of a result: how it was made."""
     from ganinvert import __version__
 
-    known = ("seed", "settings_hash", "input_sha256")
+    names = ("seed", "settings_hash", "input_sha256")
     return {
         "version": __version__,
         "task": bundle.task,
         "method": bundle.method,
         "generator": bundle.generator,
         "digest": bundle.digest,
-        **{name: bundle.provenance[name] for name in known if name in bundle.provenance},
+        **{name: bundle.provenance[name] for name in names if name in bundle.provenance},
     }

@@ -23,12 +23,7 @@ _LEFT_OUT = ("settings_hash", "input_sha256", "notes", "outcome", "licence")  # 
 
 
 class PhotoSession(Session[PreparedImage]):
-    """A loaded generator that does a task for photos.
-
-    Args:
-        request: Request of the batch.
-        inverter: Session of the request's own `Request`, if it is open already.
-    """
+    """A loaded generator that does a task for photos; `inverter` is the request's session if it is open already."""
 
     def __init__(self, request: PhotoRequest, inverter: Inverter | None = None) -> None:
         self.request = request

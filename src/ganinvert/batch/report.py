@@ -14,7 +14,7 @@ from typing import Any
 from ganinvert import paths
 from ganinvert.batch.events import BatchEnded, Event, JobFinished
 from ganinvert.batch.inputs import STDIN
-from ganinvert.batch.job import JobResult
+from ganinvert.batch.job import JobResult, Product
 from ganinvert.errors import OutputError, UsageError
 from ganinvert.files import write_atomically
 
@@ -35,13 +35,7 @@ _FIGURES: Mapping[str, tuple[str, int]] = {
 
 
 def report_path(save: str, target: Path, *, task: str, overwrite: bool) -> Path | None:
-    """Choose the path of the report; None if `--save` does not ask for one.
-
-    Args:
-        save: Kinds of files with commas between, the value of `--save`.
-        target: Folder or file of the results, the value of `-o`.
-        task: Name of the task, for the name.
-        overwrite: Replace even a file that is no report.
+    """Choose the path of the report for the values of `--save` and `-o`; None if `--save` does not ask for one.
 
     Raises:
         UsageError: There is no folder for it, or a file that is no report is in the way.
@@ -62,12 +56,7 @@ def report_path(save: str, target: Path, *, task: str, overwrite: bool) -> Path 
 
 
 class HtmlReport:
-    """Listener that writes a page about a batch when it ends.
-
-    Args:
-        path: Path of the page; an earlier one is replaced.
-        title: Title of the page.
-    """
+    """Listener that writes a page about a batch when it ends, and replaces an earlier one."""
 
     def __init__(self, path: Path, *, title: str) -> None:
         self.path, self.title = path, title
@@ -94,14 +83,8 @@ class HtmlReport:
 def page(results: Sequence[JobResult], *, title: str, about: Sequence[str] = ()) -> str:
     """Render the page: one row per job, the worst first; failed ones before all, then by PSNR.
 
-    Args:
-        results: Results in any order.
-        title: Title of the page.
-        about: Lines under the title, such as version and time.
-
-    Returns:
-        HTML that can be encoded as UTF-8. No text of the results is markup in it, and its content security policy
-        lets no script run except its own.
+    The lines `about` stand under the title. The HTML can be encoded as UTF-8, no text of the results is markup in it,
+    and its content security policy lets no script run except its own.
     """
     import jinja2
 
@@ -132,23 +115,19 @@ def _badness(result: JobResult) -> tuple[bool, float]:
 
 
 def _row(result: JobResult) -> dict[str, Any]:
-    product, error, label = result.product, result.error, result.job.label
-    warning = product.warning if product else ""
+    product, error, label = result.product or Product({}), result.error, result.job.label
+    warning = product.warning
     if error is not None:
         warning = f"{error.message.removeprefix(f'{label}: ')}: {error.hint}"
-    figures = dict(product.metrics) if product else {}
-    if result.seconds is not None:
-        figures["seconds"] = result.seconds
-    thumbnails = product.thumbnails if product else {}
     return {
         "name": _printable(label),
         "status": result.status,
-        "pictures": {kind: base64.b64encode(content).decode() for kind, content in thumbnails.items()},
-        "figures": figures,
-        "outcome": _printable((product.outcome if product else "") or result.status),
-        "notes": [_printable(note) for note in (product.notes if product else ())],
+        "pictures": {kind: base64.b64encode(content).decode() for kind, content in product.thumbnails.items()},
+        "figures": {**product.metrics, **({} if result.seconds is None else {"seconds": result.seconds})},
+        "outcome": _printable(product.outcome or result.status),
+        "notes": [_printable(note) for note in product.notes],
         "warning": _printable(warning),
-        "settings": {_printable(k): _printable(str(v)) for k, v in (product.settings if product else {}).items()},
+        "settings": {_printable(k): _printable(str(v)) for k, v in product.settings.items()},
     }
 
 

@@ -41,12 +41,10 @@ class Note:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Rule for aligning faces.
+    """Rule for aligning the largest face, or another by its number from the largest to the smallest.
 
-    Attributes:
-        mode: "auto" aligns a photo that is not aligned yet if the generator knows aligned faces; "force" always
-            aligns; "off" never aligns, but warns.
-        face: Number of the face to align, counted from the largest, which is 1.
+    "auto" aligns a photo that is not aligned yet if the generator knows aligned faces; "force" always aligns; "off"
+    never aligns, but warns.
     """
 
     mode: Align = "auto"
@@ -72,24 +70,21 @@ class Alignment:
         if not required and (not knows_faces or min(picture.rgb.size) < SMALLEST_PICTURE):
             return plain, []
         faces = detect(picture)
-        if len(faces) < self.face and not required:
-            return plain, [
-                Note("warning", "no face was found, but this generator knows only faces; used without alignment")
-            ]
         if len(faces) < self.face:
+            text = "no face was found, but this generator knows only faces; used without alignment"
+            if not required:
+                return plain, [Note("warning", text)]
+            text = f"only {len(faces)} face{'s were' if len(faces) > 1 else ' was'} found"
             raise ImageError(
-                f"only {len(faces)} face{'s were' if len(faces) > 1 else ' was'} found"
-                if faces
-                else "no face was found",
+                text if faces else "no face was found",
                 hint="faces must be upright and not too small; --align off uses the picture without alignment",
             )
         placement = face_square(faces[self.face - 1], picture.rgb.size)
         if not required and misplacement(placement, plain.placement) <= TOLERANCE:
             return plain, []
         if self.mode == "off":
-            return plain, [
-                Note("warning", "the face is not where this generator expects one; --align auto moves it there")
-            ]
+            text = "the face is not where this generator expects one; --align auto moves it there"
+            return plain, [Note("warning", text)]
         notes = []
         if len(faces) > 1:
             which = "the largest" if self.face == 1 else f"number {self.face} by size"

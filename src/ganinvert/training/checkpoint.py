@@ -23,12 +23,10 @@ Settings = TypeVar("Settings", bound=Training | EncoderTraining)
 
 @dataclass
 class History:
-    """Record of a training, for the plot and the model card.
+    """Record of a training, for the plot and the model card; the seconds are those of all sessions.
 
-    Attributes:
-        losses: Rows of the number of images seen and the mean losses since the row before, see `Trainer.curves`.
-        evaluations: Rows of "images" and the metrics measured then.
-        seconds: Time spent on training, in all sessions.
+    Rows of losses are the number of images seen and the mean losses since the row before, see `Trainer.curves`.
+    Evaluations are rows of "images" and the metrics measured then.
     """
 
     losses: list[list[float]] = field(default_factory=list)
@@ -38,14 +36,10 @@ class History:
 
 @dataclass(frozen=True)
 class Checkpoint(Generic[Settings]):
-    """A training that can go on.
+    """A training that can go on; the type of its settings tells the kind of network.
 
-    Attributes:
-        settings: Settings of the training, whose type tells the kind of network.
-        data: SHA-256 of the training images, empty without images.
-        source: Name of the generator that a generator started from, or digest of the one that an encoder inverts.
-        trainer: State of the trainer.
-        history: Record of the training.
+    `data` is the SHA-256 of the training images, empty without images; `source` is the name of the generator that a
+    generator started from, or the digest of the one that an encoder inverts.
     """
 
     settings: Settings

@@ -21,12 +21,7 @@ from ganinvert.settings import Training
 
 @dataclass(frozen=True)
 class Stage:
-    """Stage of the networks' growth.
-
-    Attributes:
-        resolution: Side of the images they work on.
-        fade: Share of the newest block, in (0, 1]; 1 when it is grown in.
-    """
+    """Stage of the networks' growth: side of the images, and share in (0, 1] of the newest block, 1 when grown in."""
 
     resolution: int
     fade: float = 1.0

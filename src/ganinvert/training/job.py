@@ -48,14 +48,9 @@ class TrainedNetwork:
 
 @dataclass(frozen=True)
 class TrainingJob(ABC, Generic[T, E]):
-    """A training that is ready to start or to go on.
+    """A training that is ready to start or to go on: its loop, its images and the name of their folder, and its output.
 
-    Attributes:
-        loop: Loop over the steps.
-        images: Images to learn from; None for an encoder that learns from samples alone.
-        output: File to write.
-        name: Name of the generator.
-        folder: Name of the folder of images, empty without one.
+    Without images, from samples alone, the folder is empty; `name` is that of the generator.
     """
 
     loop: TrainingLoop[T, E]
@@ -134,7 +129,14 @@ def begin(
     if output.suffix != ".safetensors":
         raise UsageError(f"{output} is not the name of a .safetensors file", hint=f"try -o {output.stem}.safetensors")
     if not resume:
-        _require_free(output, registered, hint)
+        if hint and (beginning := run_folder(output) / FILE_NAME).exists():
+            raise OutputError(
+                f"{beginning}: a training for {output} was begun already",
+                hint="continue it with --resume, or start anew with --overwrite",
+            )
+        for path in (output, registered):
+            if hint and path is not None and path.exists():
+                raise OutputError(f"{path} exists already", hint=hint)
         return settings or kind(), None
     checkpoint = saved(output, kind)
     if settings is None:
@@ -148,15 +150,3 @@ def begin(
             hint="leave them out to go on as it began, or start anew with --overwrite",
         )
     return settings, checkpoint
-
-
-def _require_free(output: Path, registered: Path | None, hint: str) -> None:
-    checkpoint = run_folder(output) / FILE_NAME
-    if hint and checkpoint.exists():
-        raise OutputError(
-            f"{checkpoint}: a training for {output} was begun already",
-            hint="continue it with --resume, or start anew with --overwrite",
-        )
-    for path in (output, registered):
-        if hint and path is not None and path.exists():
-            raise OutputError(f"{path} exists already", hint=hint)

@@ -34,16 +34,8 @@ COLUMNS = 8
 class Trainer(ABC):
     """Networks, their optimisers and everything random, at the state after some images.
 
-    Attributes:
-        curves: Names of the losses that `step` returns.
-        settings: Settings of the training.
-        device: Device to compute on.
-        dtype: Precision of the convolutions; parameters are float32.
-        rng: Random generator on the device.
-        network: Present result of the training, which an evaluation measures.
-        parts: Everything with a `state_dict` on which the following steps depend, by its name in a checkpoint.
-        images_seen: Images so far, counting repetitions.
-        steps: Steps so far.
+    `step` returns losses by the names in `curves`; an evaluation measures the `network`; a checkpoint has the state of
+    the `parts`, everything on which the following steps depend. Parameters are float32, convolutions `dtype`.
     """
 
     curves: ClassVar[tuple[str, ...]]
