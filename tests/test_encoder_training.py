@@ -17,7 +17,6 @@ import torch.nn.functional as F
 import ganinvert
 from ganinvert import EncoderTraining, TrainedNetwork, TrainingStep, images
 from ganinvert.errors import InputError, OutputError, TrainingError, UsageError, WeightsError
-from ganinvert.figures import draw_course
 from ganinvert.generators import PGGANGenerator, load_encoder, load_generator
 from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.metrics import to_unit
@@ -29,6 +28,7 @@ from .commandline import run
 TOY = PGGANGenerator.random(PGGANArchitecture.official(16, latent_dim=8, base=128, cap=8))
 TINY = EncoderTraining(cap=8, base=64, images=48, evaluation_images=4, evaluations=1, perceptual=0.0)
 CPU = torch.device("cpu")
+draw = loop.TrainingLoop.draw
 FILES = {"checkpoint.pt", "log.jsonl", "losses.png"}
 
 
@@ -53,7 +53,7 @@ def reals(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take longer than all the rest; one test draws them."""
-    monkeypatch.setattr(loop, "draw_course", lambda *_arguments, **_names: None)
+    monkeypatch.setattr(loop.TrainingLoop, "draw", lambda _self: None)
 
 
 def stop_at(shown: int) -> Callable[[TrainingStep], None]:
@@ -83,7 +83,7 @@ def test_an_encoder_recovers_z_far_better_than_chance() -> None:
 def test_the_result_is_complete_and_found_by_the_generators_name(
     toy: Path, reals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "draw_course", draw_course)
+    monkeypatch.setattr(loop.TrainingLoop, "draw", draw)
     settings = replace(TINY, perceptual=0.5)
     result = ganinvert.train_encoder(
         toy, tmp_path / "e.safetensors", settings=settings, reals=reals, licence="CC0", credit="me", device="cpu"

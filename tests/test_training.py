@@ -82,7 +82,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No plots, which take longer than short trainings; the fixture `trained` has drawn them."""
     output.verbosity = 0
-    monkeypatch.setattr(loop.TrainingLoop, "_draw", lambda _self: None)
+    monkeypatch.setattr(loop.TrainingLoop, "draw", lambda _self: None)
     monkeypatch.setattr(Memorisation, "draw", lambda _self, _path: None)
 
 

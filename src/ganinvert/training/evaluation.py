@@ -117,13 +117,9 @@ class EncoderEvaluation(Evaluation):
 
 @dataclass(frozen=True)
 class Memorisation:
-    """Nearest training images of samples, by LPIPS, and those distances of held-out images for comparison.
+    """Samples and their nearest training images, (k, 3, r, r) in [0, 1], the nearest pair first.
 
-    Attributes:
-        samples: Samples (k, 3, r, r) in [0, 1], the nearest to a training image first.
-        nearest: Nearest training image of each sample, (k, 3, r, r).
-        distances: LPIPS between the two, (k,).
-        held_out: LPIPS of each held-out image to its nearest training image, (m,).
+    `distances` (k,) is their LPIPS, `held_out` (m,) that of held-out images to their nearest training images.
     """
 
     samples: Tensor

@@ -179,7 +179,7 @@ class TrainingLoop(Generic[T, E]):
         history.evaluations.append({"images": self.trainer.images_seen, **self.evaluation(self.trainer.network)})
         for name, pictures in self.evaluation.pictures(self.trainer.network).items():
             write_grid(pictures, self.folder / f"{name}-{self.trainer.images_seen:08d}.png")
-        self._draw()
+        self.draw()
         lines = [*history.evaluations, {"losses": history.losses, "seconds": history.seconds}]
         write_atomically(self.folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
 
@@ -190,7 +190,7 @@ class TrainingLoop(Generic[T, E]):
         checkpoint = Checkpoint(trainer.settings, self.data, self.source, trainer.state(), self.history)
         checkpoint.save(self.folder / FILE_NAME)
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
         """Draw the course over the number of images: losses above, labelled measures below, in log scale."""
         from matplotlib.figure import Figure
 
