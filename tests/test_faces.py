@@ -53,18 +53,20 @@ def test_the_cascade_has_the_embedded_weights_and_leaves_random_numbers_alone() 
     assert torch.equal(torch.random.get_rng_state(), state)
     file = TensorFile.load(paths.embedded("mtcnn.safetensors"))
     assert file.about["licence"] == "MIT"
-    assert set(cascade.state_dict()) == set(file.tensors)
-    assert not any(parameter.requires_grad for parameter in cascade.parameters())
+    tensors = {f"{name}.{key}": tensor for name in cascade for key, tensor in cascade[name].weights.items()}
+    assert set(tensors) == set(file.tensors)
+    assert all(torch.equal(tensor, file.tensors[key].float()) for key, tensor in tensors.items())
+    assert not any(tensor.requires_grad for tensor in tensors.values())
 
 
 @pytest.mark.shared
 def test_the_embedded_weights_are_the_originals_rounded(assets: Path) -> None:
-    state = embedded_cascade().state_dict()
     for name in ("pnet", "rnet", "onet"):
         original = torch.load(assets / "landmarks" / f"{name}.pt", weights_only=True)
-        assert {key for key in state if key.startswith(name)} == {f"{name}.{key}" for key in original}
+        weights = embedded_cascade()[name].weights
+        assert set(weights) == set(original)
         for key, tensor in original.items():
-            assert torch.equal(state[f"{name}.{key}"], tensor.half().float())
+            assert torch.equal(weights[key], tensor.half().float())
 
 
 def test_landmarks_are_where_eyes_nose_and_mouth_are() -> None:

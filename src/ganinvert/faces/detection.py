@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision.ops import nms, roi_align
 
 from ganinvert import images
-from ganinvert.faces.networks import OutputNetwork, ProposalNetwork, RefineNetwork, embedded_cascade
+from ganinvert.faces.networks import CascadeNetwork, embedded_cascade
 
 LONGEST_SIDE = 640
 """Longer side to which photos are scaled down before detection, in pixels."""
@@ -58,13 +58,13 @@ def detect(picture: images.Picture) -> list[Face]:
     image = torch.from_numpy(images.shrink_to_array(picture.rgb, LONGEST_SIDE))[None] / 127.5 - 1
     # Exact scales of both sides, after rounding to whole pixels.
     to_photo = torch.tensor([picture.rgb.width / image.shape[3], picture.rgb.height / image.shape[2]])
-    boxes = _propose(image, networks.pnet)
-    boxes = _refine(image, boxes, networks.rnet)
-    faces = _locate_landmarks(image, boxes, networks.onet, to_photo)
+    boxes = _propose(image, networks["pnet"])
+    boxes = _refine(image, boxes, networks["rnet"])
+    faces = _locate_landmarks(image, boxes, networks["onet"], to_photo)
     return sorted(_drop_overlapping(faces), key=lambda face: face.size, reverse=True)
 
 
-def _propose(image: Tensor, network: ProposalNetwork) -> Tensor:
+def _propose(image: Tensor, network: CascadeNetwork) -> Tensor:
     """Propose square boxes (n, 4) that may hold a face of at least `SMALLEST_FACE` pixels."""
     scale = _CELL / SMALLEST_FACE
     boxes, scores, corrections = [], [], []
@@ -85,7 +85,7 @@ def _propose(image: Tensor, network: ProposalNetwork) -> Tensor:
     return _make_square(_correct(torch.cat(boxes)[best], torch.cat(corrections)[best]))
 
 
-def _refine(image: Tensor, boxes: Tensor, network: RefineNetwork) -> Tensor:
+def _refine(image: Tensor, boxes: Tensor, network: CascadeNetwork) -> Tensor:
     """Select the boxes (n, 4) that the second network accepts, and correct them."""
     scores, corrections = network(_crop(image, boxes, 24))
     likely = torch.nonzero(scores > _THRESHOLDS[1])[:, 0]
@@ -93,9 +93,10 @@ def _refine(image: Tensor, boxes: Tensor, network: RefineNetwork) -> Tensor:
     return _make_square(_correct(boxes[best], corrections[best]))
 
 
-def _locate_landmarks(image: Tensor, boxes: Tensor, network: OutputNetwork, to_photo: Tensor) -> list[Face]:
+def _locate_landmarks(image: Tensor, boxes: Tensor, network: CascadeNetwork, to_photo: Tensor) -> list[Face]:
     """List the faces in the boxes (n, 4), from the most to the least probable."""
     scores, corrections, landmarks = network(_crop(image, boxes, 48))
+    landmarks = landmarks.unflatten(1, (2, 5)).transpose(1, 2)
     places = boxes[:, None, :2] + landmarks * (boxes[:, None, 2:] - boxes[:, None, :2])
     corrected = _correct(boxes, corrections)
     order = [n for n in scores.argsort(descending=True).tolist() if scores[n] > _THRESHOLDS[2]]

@@ -8,103 +8,60 @@ channels.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 
-import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Tensor
 
 from ganinvert import paths
 from ganinvert.weights import TensorFile
 
-
-def _pool(size: int) -> nn.MaxPool2d:
-    return nn.MaxPool2d(size, stride=2, ceil_mode=True)
-
-
-def _flat(features: Tensor) -> Tensor:
-    return features.permute(0, 3, 2, 1).flatten(1)
+POOLS = {"pnet": (2, 0, 0), "rnet": (3, 3, 0), "onet": (3, 3, 2, 0)}
+"""Width of the pool after each convolution, 0 for none: P-Net proposes boxes, R-Net refines them, O-Net is the last."""
 
 
-class ProposalNetwork(nn.Module):
-    """P-Net, which sees every 12×12 crop in steps of 2 pixels."""
+@dataclass(frozen=True)
+class CascadeNetwork:
+    """One of the networks: convolutions, a dense layer except in P-Net, and heads; all with PReLUs but the heads."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1, self.prelu1 = nn.Conv2d(3, 10, 3), nn.PReLU(10)
-        self.pool1 = _pool(2)
-        self.conv2, self.prelu2 = nn.Conv2d(10, 16, 3), nn.PReLU(16)
-        self.conv3, self.prelu3 = nn.Conv2d(16, 32, 3), nn.PReLU(32)
-        self.conv4_1 = nn.Conv2d(32, 2, 1)
-        self.conv4_2 = nn.Conv2d(32, 4, 1)
+    weights: Mapping[str, Tensor]
+    pools: tuple[int, ...]
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Map images of any size to probabilities (n, h', w') and corrections of the boxes (n, 4, h', w')."""
-        h = self.pool1(self.prelu1(self.conv1(image)))
-        h = self.prelu3(self.conv3(self.prelu2(self.conv2(h))))
-        return self.conv4_1(h).softmax(dim=1)[:, 1], self.conv4_2(h)
+    def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Map crops to probabilities (n,), corrections of boxes (n, 4) and, by O-Net, landmarks (n, 10) in [0, 1].
 
-
-class RefineNetwork(nn.Module):
-    """R-Net, which sees crops of 24×24 pixels."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1, self.prelu1 = nn.Conv2d(3, 28, 3), nn.PReLU(28)
-        self.conv2, self.prelu2 = nn.Conv2d(28, 48, 3), nn.PReLU(48)
-        self.conv3, self.prelu3 = nn.Conv2d(48, 64, 2), nn.PReLU(64)
-        self.pool = _pool(3)
-        self.dense4, self.prelu4 = nn.Linear(576, 128), nn.PReLU(128)
-        self.dense5_1 = nn.Linear(128, 2)
-        self.dense5_2 = nn.Linear(128, 4)
-
-    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """Map crops (n, 3, 24, 24) to probabilities (n,) and corrections of their boxes (n, 4)."""
-        h = self.pool(self.prelu1(self.conv1(crops)))
-        h = self.pool(self.prelu2(self.conv2(h)))
-        h = self.prelu4(self.dense4(_flat(self.prelu3(self.conv3(h)))))
-        return self.dense5_1(h).softmax(dim=1)[:, 1], self.dense5_2(h)
-
-
-class OutputNetwork(nn.Module):
-    """O-Net, which sees crops of 48×48 pixels and also finds landmarks."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1, self.prelu1 = nn.Conv2d(3, 32, 3), nn.PReLU(32)
-        self.conv2, self.prelu2 = nn.Conv2d(32, 64, 3), nn.PReLU(64)
-        self.conv3, self.prelu3 = nn.Conv2d(64, 64, 3), nn.PReLU(64)
-        self.conv4, self.prelu4 = nn.Conv2d(64, 128, 2), nn.PReLU(128)
-        self.pool_3, self.pool_2 = _pool(3), _pool(2)
-        self.dense5, self.prelu5 = nn.Linear(1152, 256), nn.PReLU(256)
-        self.dense6_1 = nn.Linear(256, 2)
-        self.dense6_2 = nn.Linear(256, 4)
-        self.dense6_3 = nn.Linear(256, 10)
-
-    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Map crops (n, 3, 48, 48) to probabilities (n,), corrections (n, 4) and landmarks (n, 5, 2) in [0, 1].
-
-        Landmarks are points (x, y): left eye of the image, right eye, nose, left and right corner of the mouth.
+        P-Net sees every 12×12 crop of images of any size in steps of 2 pixels: (n, h', w') and (n, 4, h', w'). Of the
+        landmarks there are first all x, then all y: left eye of the image, right eye, nose, left and right corner of
+        the mouth.
         """
-        h = self.pool_3(self.prelu1(self.conv1(crops)))
-        h = self.pool_3(self.prelu2(self.conv2(h)))
-        h = self.pool_2(self.prelu3(self.conv3(h)))
-        h = self.prelu5(self.dense5(_flat(self.prelu4(self.conv4(h)))))
-        landmarks = self.dense6_3(h).unflatten(1, (2, 5)).transpose(1, 2)
-        return self.dense6_1(h).softmax(dim=1)[:, 1], self.dense6_2(h), landmarks
+        h = images
+        for number, pool in enumerate(self.pools, start=1):
+            h = self._activated(f"conv{number}", f"prelu{number}", h)
+            h = F.max_pool2d(h, pool, stride=2, ceil_mode=True) if pool else h
+        number = len(self.pools) + 1
+        kind = "conv"
+        if f"dense{number}.weight" in self.weights:
+            h = self._activated(f"dense{number}", f"prelu{number}", h.permute(0, 3, 2, 1).flatten(1))
+            number, kind = number + 1, "dense"
+        heads = sorted({name.split(".")[0] for name in self.weights if name.startswith(f"{kind}{number}_")})
+        scores, *others = (self._layer(head, h) for head in heads)
+        return scores.softmax(dim=1)[:, 1], *others
 
+    def _activated(self, layer: str, prelu: str, x: Tensor) -> Tensor:
+        return F.prelu(self._layer(layer, x), self.weights[f"{prelu}.weight"])
 
-class Cascade(nn.Module):
-    """The three networks, frozen, from tensors whose names begin with `pnet.`, `rnet.` and `onet.`."""
-
-    def __init__(self, state: Mapping[str, Tensor]) -> None:
-        super().__init__()
-        self.pnet, self.rnet, self.onet = ProposalNetwork(), RefineNetwork(), OutputNetwork()
-        self.load_state_dict({name: tensor.float() for name, tensor in state.items()})
-        self.requires_grad_(False).eval()
+    def _layer(self, name: str, x: Tensor) -> Tensor:
+        weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
+        return F.conv2d(x, weight, bias) if weight.ndim == 4 else F.linear(x, weight, bias)
 
 
 @cache
-def embedded_cascade() -> Cascade:
-    """Load the cascade whose weights are in the package, on the CPU."""
-    with torch.random.fork_rng(devices=[]):  # drawing initial weights must not advance the caller's generator
-        return Cascade(TensorFile.load(paths.embedded("mtcnn.safetensors")).tensors)
+def embedded_cascade() -> dict[str, CascadeNetwork]:
+    """Load the networks whose weights are in the package by their names "pnet", "rnet" and "onet", on the CPU."""
+    state = TensorFile.load(paths.embedded("mtcnn.safetensors")).tensors
+    parts = {
+        name: {key.removeprefix(f"{name}."): tensor.float() for key, tensor in state.items() if key.startswith(name)}
+        for name in POOLS
+    }
+    return {name: CascadeNetwork(parts[name], POOLS[name]) for name in POOLS}
