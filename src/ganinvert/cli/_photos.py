@@ -91,10 +91,10 @@ class Photos:
         together = options.number_of("--batch-size", self.batch_size)
         suffixes = chosen_suffixes(self.save, whole=[REPORT])
         report = report_path(self.save, self.target, task=task.name, overwrite=self.overwrite)
-        executor = executor_for(self.workers)
         inputs = expand(self.images or [], from_file=self.from_file, recursive=self.recursive, say=say)
         task.check_inputs([each.path for each in inputs])
         jobs = plan_outputs([[each] for each in inputs], self.target, task=task.name, suffixes=suffixes, name=self.name)
+        executor = executor_for(self.workers, self.device, len(jobs))
         request = Request(
             task,
             chosen,

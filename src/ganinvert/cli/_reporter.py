@@ -130,8 +130,8 @@ def show_batch(
     return results, end.exit_code
 
 
-def executor_for(workers: str) -> Executor:
-    """The executor that `--workers` asks for: a number, or "auto".
+def executor_for(workers: str, device: str, jobs: int) -> Executor:
+    """The executor that `--workers` asks for, a number or "auto", with no more workers than jobs.
 
     Raises:
         UsageError: It is neither.
@@ -139,5 +139,7 @@ def executor_for(workers: str) -> Executor:
     if (count := number_of("--workers", workers)) is None:
         import torch
 
-        count = torch.cuda.device_count() if torch.cuda.is_available() else available_cores()
-    return Serial() if count == 1 else Pool(count)
+        chosen = "cuda" if device == "auto" and torch.cuda.is_available() else device
+        count = {"auto": available_cores(), "cpu": available_cores(), "cuda": torch.cuda.device_count()}.get(chosen, 1)
+    count = min(count, jobs)
+    return Serial() if count <= 1 else Pool(count)

@@ -97,9 +97,9 @@ def evaluate(
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is not a folder", hint="give a folder with -o; it is created if it does not exist")
     adjust = partial(adjusted, optional=_CHANGES, steps=steps, lr=lr, subspaces=subspaces, codes=codes, layer=layer)
-    executor = executor_for(workers)
     together = options.number_of("--batch-size", batch_size)
     inputs = _sample(expand(images or [], from_file=from_file, recursive=recursive, say=say), limit, seed=sample_seed)
+    executor = executor_for(workers, device, len(inputs))
     settings = [variants()[name].settings(task, adjust) for name in names]
     layers = [each.method.discovery_layer for each in settings if each.method.discovery_layer is not None]
     file = ready_generator(
