@@ -99,7 +99,7 @@ def verify(entry: Entry, store: Store) -> int:
             return 0
         generator = load_cached(entry, store)
         check_render(generator)
-        if (companion := store.companion(entry, "discriminator")).exists():
+        if (companion := store.path(entry, ".discriminator")).exists():
             read_discriminator(companion)
         return check_fingerprints(generator, entry.fingerprints) if entry.fingerprints else 0
     except WeightsError as error:
@@ -177,12 +177,12 @@ def _adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) 
         check_fingerprints(generator, entry.fingerprints, limit=_FIRST_LOOK)
     # The pins come first: a copy without pins would be trusted as it is.
     store.pin(entry, source.file, sha256, generator.digest)
-    store.companion(entry, "discriminator").unlink(missing_ok=True)  # that of another file
+    store.path(entry, ".discriminator").unlink(missing_ok=True)  # that of another file
     if source.format in _WITH_DISCRIMINATOR:
         try:
             discriminator = read_discriminator(file)
             discriminator.about = about | {"generator": generator.digest}
-            discriminator.save(store.companion(entry, "discriminator"))
+            discriminator.save(store.path(entry, ".discriminator"))
         except WeightsError as error:
             _log.warning("%s: its discriminator is left out: %s", entry.name, error.message)
     generator.about = {"format": layout, **about}
@@ -197,7 +197,7 @@ def _require_pinned(entry: Entry, store: Store, sha256: str) -> None:
 
 
 def _deleted(entry: Entry, store: Store, error: WeightsError) -> WeightsError:
-    for path in (store.path(entry), store.companion(entry, "discriminator")):
+    for path in (store.path(entry), store.path(entry, ".discriminator")):
         path.unlink(missing_ok=True)
     return WeightsError(f"{error.message}; it was deleted", hint=f"`ganinvert fetch-weights {entry.name}`")
 

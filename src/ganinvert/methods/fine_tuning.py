@@ -9,8 +9,7 @@ from torch import Tensor
 
 from ganinvert.degradations import Degradation
 from ganinvert.errors import UsageError
-from ganinvert.generators import Activations, Discriminator, Generator
-from ganinvert.generators.tuned import TunedGenerator
+from ganinvert.generators import Activations, Discriminator, Generator, apply_deltas
 from ganinvert.losses import TargetLoss, lpips_loss, pixel_loss
 from ganinvert.methods.adversarial import AdversarialLoss, discriminator_of
 from ganinvert.methods.base import Code
@@ -94,9 +93,9 @@ class FineTunedCode(TuningCode):
         self._ended: tuple[Tensor, dict[str, Tensor]] | None = None
         """Image and deltas when the tuning ended before its last step."""
 
-    def tuned(self, generator: Generator) -> TunedGenerator:
+    def tuned(self, generator: Generator) -> Generator:
         """Return the generator with the present deltas, differentiable in them."""
-        return TunedGenerator(generator, self.changes.named())
+        return apply_deltas(generator, self.changes.named())
 
     def compose(self, generator: Generator) -> Activations:  # noqa: ARG002  (the layers before are as they were)
         """Return the activations of the pivot, which do not change."""

@@ -42,7 +42,7 @@ class WeightDeltas(nn.Module):
             self._add(name + RIGHT, right.to(weight.device))
 
     def named(self, *, but: Container[str] = ()) -> dict[str, Tensor]:
-        """Return differentiable deltas by name for `TunedGenerator`, without those of some parameters."""
+        """Return differentiable deltas by name for `apply_deltas`, without those of some parameters."""
         values = {name.replace(_DOT, "."): value for name, value in self.named_parameters()}
         return {name: value for name, value in values.items() if name.removesuffix(LEFT).removesuffix(RIGHT) not in but}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from ganinvert import paths
 from ganinvert.errors import UsageError, WeightsError
 from ganinvert.files import write_together
 from ganinvert.settings import DEFAULT_GENERATOR
-from ganinvert.weights.catalog import CATALOG
+from ganinvert.weights.catalog import CATALOG, similar
 
 _NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
 
@@ -47,11 +46,10 @@ def require_known(name: str | Path) -> None:
     known = [DEFAULT_GENERATOR, *names(), *CATALOG]
     if str(name) in known or Path(name).exists():
         return
-    near = difflib.get_close_matches(str(name), known, n=3)
     hint = f"known: {', '.join([DEFAULT_GENERATOR, *names()])} and those of `ganinvert fetch-weights --list`"
     raise WeightsError(
         f"{name}: neither a known generator nor a file",
-        hint=(f"did you mean {' or '.join(near)}? " if near else "") + f"{hint}; or name a weights file",
+        hint=f"{similar(str(name), known)}{hint}; or name a weights file",
     )
 
 
