@@ -56,12 +56,7 @@ def obtain(
 
 
 def import_file(file: Path, entry: Entry, store: Store) -> Path:
-    """Store a file that was downloaded by hand as a network of the catalogue. The file itself stays unchanged.
-
-    Raises:
-        WeightsError: The file is missing, not one that the catalogue knows, or fails a check.
-        OutputError: The cache cannot be written.
-    """
+    """Store a file that was downloaded by hand as a network of the catalogue. The file itself stays unchanged."""
     if not file.is_file():
         raise WeightsError(f"{file}: no such file", hint="check the spelling of the path")
     sha256 = file_sha256(file)
@@ -88,8 +83,7 @@ def import_file(file: Path, entry: Entry, store: Store) -> Path:
 def verify(entry: Entry, store: Store) -> int:
     """Hash the canonical copy again, render the self-check, and compare all known images, which are counted.
 
-    Raises:
-        WeightsError: It is not in the cache, or fails; then it is deleted.
+    A copy that fails is deleted.
     """
     if not store.has(entry):
         raise WeightsError(f"{entry.name} is not in the cache", hint=f"`ganinvert fetch-weights {entry.name}`")
@@ -107,11 +101,7 @@ def verify(entry: Entry, store: Store) -> int:
 
 
 def load_cached(entry: Entry, store: Store) -> Generator:
-    """Load the canonical copy and compare its digest with the pinned one.
-
-    Raises:
-        WeightsError: It is damaged or was changed; then it is deleted.
-    """
+    """Load the canonical copy and compare its digest with the pinned one; one that was changed is deleted."""
     try:
         generator = read_generator(store.path(entry), name=entry.name)
         _require_pinned(entry, store, generator.digest)

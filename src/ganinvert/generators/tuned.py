@@ -42,12 +42,9 @@ def apply_deltas(generator: Generator, deltas: Mapping[str, Tensor]) -> Generato
 
 
 def blended(a: Mapping[str, Tensor], b: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Interpolate between the weight deltas of two images: (1 - share) · Δa + share · Δb, float16.
+    """Interpolate between weight deltas of two images, of low rank or not, float16: (1 - share) · Δa + share · Δb.
 
-    Args:
-        a: Weight deltas, of low rank or not; empty for none.
-        b: Weight deltas of the same generator.
-        share: Share of b: 0 gives a to the bit, 1 gives b.
+    Share 0 gives a to the bit, 1 gives b; a mapping may be empty.
     """
     if share in (0, 1):
         return dict(b if share else a)

@@ -19,8 +19,7 @@ _DISCRIMINATORS: WeakKeyDictionary[Generator, Discriminator] = WeakKeyDictionary
 def discriminator_of(generator: Generator, given: Discriminator | None = None) -> Discriminator:
     """Load the frozen discriminator of a generator, on its device, or check the given one.
 
-    Raises:
-        WeightsError: There is none, or it is for images of another size, or belongs to another generator.
+    Raises WeightsError if there is none, or it is for images of another size, or belongs to another generator.
     """
     if given is None:
         if generator not in _DISCRIMINATORS:

@@ -39,9 +39,7 @@ class FineTuning:
     ) -> FineTunedCode:
         """Create the code of a pivot, which stays as it is, with weight deltas of 0; see `Method.start`.
 
-        Raises:
-            UsageError: More than one photo, or real images of another size than the generator's.
-            WeightsError: A term needs a discriminator, and the generator has none.
+        Raises UsageError also for real images of another size than the generator's.
         """
         FineTunedCode.require_one(y)
         settings, adversary = self.settings, None

@@ -192,11 +192,7 @@ CONVOLUTIONS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
 
 
 def find(name: str) -> Entry:
-    """Find a network by its name.
-
-    Raises:
-        UsageError: There is no such network; the hint names similar ones.
-    """
+    """Find a network by its name; the hint of the UsageError names similar ones."""
     if name not in CATALOG:
         hint = f"{similar(name, CATALOG, cutoff=0.5)}`ganinvert fetch-weights --list` shows all names"
         raise UsageError(f"{name}: no network of that name", hint=hint)

@@ -16,11 +16,7 @@ _NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
 def require_name(name: str, *, encoder: bool = False) -> None:
-    """Refuse a name under which a new generator, or the encoder of a generator, cannot be stored.
-
-    Raises:
-        UsageError: The name has other characters than letters, digits, hyphens and underscores, or is taken.
-    """
+    """Refuse a name under which a new generator, or the encoder of a generator, cannot be stored."""
     if not re.fullmatch(_NAME, name):
         change = "rename its file, with" if encoder else "choose --name from"
         hint = f"{change} letters, digits, hyphens and underscores"
@@ -38,11 +34,7 @@ def find(name: str | Path) -> Path | None:
 
 
 def require_known(name: str | Path) -> None:
-    """Refuse what is neither the name of a generator nor a file.
-
-    Raises:
-        WeightsError: There is no such generator.
-    """
+    """Refuse what is neither the name of a generator nor a file."""
     known = [DEFAULT_GENERATOR, *names(), *CATALOG]
     if str(name) in known or Path(name).exists():
         return
@@ -61,12 +53,7 @@ def names() -> list[str]:
 def register(name: str, files: Mapping[str, Path]) -> None:
     """Store copies of networks under a name, replacing older ones.
 
-    Args:
-        name: Name of the generator.
-        files: Files by their kind: "" for the generator, ".discriminator" and ".encoder".
-
-    Raises:
-        OutputError: The user's data directory cannot be written.
+    Files are given by their kind: "" for the generator, ".discriminator" and ".encoder".
     """
     folder = paths.generators_dir()
     write_together({folder / f"{name}{kind}.safetensors": file.read_bytes() for kind, file in files.items()})
