@@ -15,17 +15,16 @@ from ganinvert.batch.requests import PhotoRequest
 from ganinvert.batch.runner import run_batch
 from ganinvert.batch.session import RunOptions
 from ganinvert.settings import (
-    DEFAULT_GENERATOR,
     ColorizeTask,
     InpaintTask,
     InversionSettings,
     InvertTask,
-    MethodName,
     Request,
     TaskOptions,
     UpscaleTask,
     preset_of,
 )
+from ganinvert.settings.common import DEFAULT_GENERATOR, MethodName
 from ganinvert.settings.request import RequestOptions
 
 

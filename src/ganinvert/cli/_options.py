@@ -14,16 +14,15 @@ from ganinvert.batch.report import KIND as REPORT
 from ganinvert.cli._config import configure
 from ganinvert.cli._console import output
 from ganinvert.errors import UsageError
-from ganinvert.settings import (
+from ganinvert.settings import METHODS, PmSFC
+from ganinvert.settings.common import (
     DEFAULT_GENERATOR,
-    METHODS,
     Affinity,
     Align,
     DiscoveryPreset,
     FitMode,
     Init,
     MethodName,
-    PmSFC,
     Precision,
     Preset,
     StoredPrecision,

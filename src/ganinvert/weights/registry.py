@@ -10,7 +10,7 @@ from pathlib import Path
 from ganinvert import paths
 from ganinvert.errors import UsageError, WeightsError
 from ganinvert.files import write_together
-from ganinvert.settings import DEFAULT_GENERATOR
+from ganinvert.settings.common import DEFAULT_GENERATOR
 from ganinvert.weights.catalog import CATALOG
 
 _NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
