@@ -7,17 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ganinvert.errors import UsageError
-from ganinvert.settings import (
-    METHODS,
-    REFINEMENTS,
-    InversionSettings,
-    MethodName,
-    Preset,
-    Refinement,
-    TaskOptions,
-    Trial,
-    preset_of,
-)
+from ganinvert.settings import METHODS, REFINEMENTS, InversionSettings, TaskOptions, Trial, preset_of
+from ganinvert.settings.common import MethodName, Preset, Refinement
 
 Adjustment = Callable[[InversionSettings], InversionSettings]
 """Makes the user's changes in the settings of a method."""

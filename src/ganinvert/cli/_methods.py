@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from ganinvert.errors import UsageError
-from ganinvert.settings import InversionSettings, at_least, method_entry
+from ganinvert.settings import InversionSettings, method_entry
+from ganinvert.settings.common import at_least
 
 
 def adjusted(

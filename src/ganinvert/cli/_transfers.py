@@ -7,7 +7,8 @@ from contextlib import ExitStack, contextmanager
 
 from ganinvert.cli._console import Show, output
 from ganinvert.errors import UsageError
-from ganinvert.settings import DEFAULT_GENERATOR, Discovery
+from ganinvert.settings import Discovery
+from ganinvert.settings.common import DEFAULT_GENERATOR
 from ganinvert.weights import registry
 from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS, FACES
 from ganinvert.weights.store import Store

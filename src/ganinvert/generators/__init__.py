@@ -28,7 +28,7 @@ from ganinvert.generators.pggan import PGGANEncoder as PGGANEncoder
 from ganinvert.generators.pggan import PGGANGenerator as PGGANGenerator
 from ganinvert.generators.tuned import apply_deltas as apply_deltas
 from ganinvert.generators.tuned import blended as blended
-from ganinvert.settings import DEFAULT_GENERATOR
+from ganinvert.settings.common import DEFAULT_GENERATOR
 from ganinvert.weights import registry
 from ganinvert.weights.catalog import ALIGNED_FACES, CATALOG, CONVOLUTIONS
 from ganinvert.weights.store import Store

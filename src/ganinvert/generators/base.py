@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ganinvert.errors import UsageError
 from ganinvert.generators.activations import Activations
 from ganinvert.generators.latents import LatentSpace
-from ganinvert.settings import StoredPrecision
+from ganinvert.settings.common import StoredPrecision
 from ganinvert.weights import TensorFile
 from ganinvert.weights.catalog import ALIGNED_FACES
 

@@ -13,7 +13,8 @@ from ganinvert.errors import UsageError
 from ganinvert.generators import Activations, Generator
 from ganinvert.methods.base import Code, CodeRecord, Method, require, to_bundle
 from ganinvert.methods.initialization import initial_codes
-from ganinvert.settings import MethodSettings, PmSFC, Weighting
+from ganinvert.settings import MethodSettings, PmSFC
+from ganinvert.settings.common import Weighting
 from ganinvert.subspaces import SubspacePartition
 
 WEIGHT_START = 0.5

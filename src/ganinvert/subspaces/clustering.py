@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganinvert.errors import UsageError
-from ganinvert.settings import Affinity
+from ganinvert.settings.common import Affinity
 from ganinvert.subspaces.partition import SubspacePartition, require_subspaces
 
 RESEEDS = 5

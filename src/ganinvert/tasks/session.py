@@ -18,15 +18,8 @@ from ganinvert.errors import InsufficientMemoryError
 from ganinvert.faces import Alignment, Note
 from ganinvert.methods import FineTuning, method_of
 from ganinvert.optimize import Snapshot, Solution, Step, solve
-from ganinvert.settings import (
-    DEFAULT_GENERATOR,
-    InversionSettings,
-    InvertTask,
-    Request,
-    RequestOptions,
-    TaskOptions,
-    preset_of,
-)
+from ganinvert.settings import InversionSettings, InvertTask, Request, RequestOptions, TaskOptions, preset_of
+from ganinvert.settings.common import DEFAULT_GENERATOR
 from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks.base import PreparedImage
 from ganinvert.tasks.resolution import ResolvedRequest

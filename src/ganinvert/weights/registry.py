@@ -9,7 +9,7 @@ from pathlib import Path
 from ganinvert import paths
 from ganinvert.errors import UsageError, WeightsError
 from ganinvert.files import write_together
-from ganinvert.settings import DEFAULT_GENERATOR
+from ganinvert.settings.common import DEFAULT_GENERATOR
 from ganinvert.weights.catalog import CATALOG, similar
 
 _NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
