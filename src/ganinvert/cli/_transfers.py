@@ -36,11 +36,8 @@ def transfers() -> Iterator[ProgressCallback]:
 def ready_generator(name: str | None, *, offline: bool, layer: int | None = None, networks: Sequence[str] = ()) -> str:
     """Choose the generator to load, and fetch it if it is in the catalogue but not in the cache.
 
-    Args:
-        name: Name or file of a generator; None chooses the best face generator in the cache, else the embedded one.
-        offline: Do not use the internet.
-        layer: Choose only among generators whose subspaces have been discovered at this layer; None takes any.
-        networks: Choose only among generators that have these networks, of "encoder" and "discriminator".
+    None chooses the best face generator in the cache whose subspaces were discovered at the `layer`, unless that is
+    None, and that has the `networks`, of "encoder" and "discriminator"; else the embedded one.
 
     Raises:
         WeightsError: There is no such generator, or it cannot be fetched.
