@@ -64,7 +64,7 @@ def fetch(server: Server, part: Path, *, expected: str = SHA, events: list[Any] 
 
 def entry_for(*urls: str, sha256: str = "") -> Entry:
     source = Source("net.pth", urls, "gandissect", sha256)
-    return Entry("test-8", "noise", 8, "PGGAN", (source,), "CC BY-NC 4.0", True, "a test")
+    return Entry("test-8", "noise", 8, "PGGAN", (source,), "CC BY-NC 4.0", "a test")
 
 
 def test_clean_download(server: Server, tmp_path: Path) -> None:
