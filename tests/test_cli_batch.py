@@ -426,7 +426,7 @@ def test_the_batch_grows_to_what_fits_into_memory(generator: list[str], monkeypa
     monkeypatch.setattr(ganinvert.Inverter, "run", lambda *_, **__: [])
     monkeypatch.setattr(photo_sessions, "images_that_fit", lambda *_: 23)
     monkeypatch.setattr(photo_sessions, "watch_memory", lambda _: None)
-    accelerated = replace(inverter, resolved=replace(inverter.resolved, device=torch.device("cuda")))
+    accelerated = replace(inverter, device=torch.device("cuda"))
     session = PhotoSession(PhotoRequest(inverter.request), accelerated)
     assert session.batch_size == FIRST_BATCH
     session.run([], lambda _: None)

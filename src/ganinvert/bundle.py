@@ -16,7 +16,7 @@ from torch import Tensor
 from ganinvert.degradations import Measurement
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.files import write_atomically
-from ganinvert.generators import Activations, Generator, TunedGenerator
+from ganinvert.generators import Activations, Generator, apply_deltas
 from ganinvert.methods import CODES, Code, CodeRecord
 from ganinvert.settings import PmSFC
 from ganinvert.subspaces import SubspacePartition
@@ -108,7 +108,7 @@ class LatentBundle:
             return generator
         device = next(generator.parameters()).device
         try:
-            return TunedGenerator(generator, {name: delta.float().to(device) for name, delta in self.deltas.items()})
+            return apply_deltas(generator, {name: delta.float().to(device) for name, delta in self.deltas.items()})
         except ValueError as error:
             raise BundleError("the bundle's changes are none of this generator's weights", hint=_DAMAGED) from error
 
@@ -171,9 +171,8 @@ class LatentBundle:
             raise BundleError(f"{path}: is not a latent bundle", hint=_DAMAGED)
         try:
             if content["version"] > VERSION:
-                raise BundleError(
-                    f"{path}: was written by a newer ganinvert", hint="update with `pipx upgrade ganinvert`"
-                )
+                hint = "update with `pipx upgrade ganinvert`"
+                raise BundleError(f"{path}: was written by a newer ganinvert", hint=hint)
             content = _migrated(content)
             partition, measured = SubspacePartition(**content.pop("masks")), content.pop("measurement")
             measurement = None if measured is None else Measurement(**measured)
@@ -238,8 +237,7 @@ def _migrated(content: Mapping[str, Any]) -> dict[str, Any]:
         fields["composition"] = composition
         older |= {"layer": composition["layer"], "deltas": {}}
     if content["version"] <= 3:
-        names = set(content["tensors"])
-        kind = "residuals" if "d1" in names else "latent"
-        kind = "activations" if "h" in names else "composition" if "w" in names else kind
+        kinds = {"h": "activations", "w": "composition", "d1": "residuals"}
+        kind = next((kind for name, kind in kinds.items() if name in content["tensors"]), "latent")
         older["code"] = {"kind": kind, "space": ""}
     return {**older, **fields}

@@ -20,12 +20,9 @@ FORMAT = {"format": "ganinvert-checkpoint", "version": 1}
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Checkpoint files of some inputs.
+    """Checkpoint files of some inputs, by input hash, written after `every` steps, or never if that is 0.
 
-    Attributes:
-        settings_hash: Settings hash; checkpoints of other settings are ignored.
-        paths: Checkpoint files by input hash.
-        every: Number of steps between two checkpoints; 0 only resumes from existing files.
+    Checkpoints of other settings are ignored.
     """
 
     settings_hash: str

@@ -10,6 +10,7 @@ from ganinvert import __version__
 from ganinvert.cli import _signals
 from ganinvert.cli._console import ErrorReportingGroup
 from ganinvert.cli._photos import task_command
+from ganinvert.cli._signature import with_general
 from ganinvert.cli.config import config
 from ganinvert.cli.discover import discover
 from ganinvert.cli.doctor import doctor
@@ -34,7 +35,7 @@ def ganinvert(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Put real photos into a pretrained PGGAN.
+    """Put real photos into a pretrained GAN.
 
     Start with: ganinvert invert face.jpg
     """
@@ -50,10 +51,10 @@ def application() -> typer.Typer:
         epilog="Exit codes: 0 done · 1 an input failed · 2 wrong usage · 3 weights missing · 130 Ctrl-C · 143 SIGTERM",
     )
     for task in TASKS.values():
-        app.command(task.name)(task_command(task))
+        app.command(task.name)(with_general(task_command(task)))
     others = (train, train_encoder, fetch_weights, config, doctor)
     for command in (swap, interpolate, render, discover, evaluate_command(), *others):
-        app.command()(command)
+        app.command()(with_general(command))
     app.callback()(ganinvert)
     return app
 

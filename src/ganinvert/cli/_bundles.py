@@ -30,16 +30,8 @@ if TYPE_CHECKING:
 BUNDLES = frozenset({".pt"})
 Source = Annotated[Path, typer.Argument(metavar="PHOTO|BUNDLE", help="Photo, which is inverted first, or .pt bundle.")]
 
-SubspaceCount = Annotated[
-    int | None,
-    opt(
-        METHOD,
-        "-R",
-        help="Number of subspaces in which photos are inverted.",
-        metavar="R",
-        show_default=str(PmSFC().subspaces),
-    ),
-]
+_COUNT = "Number of subspaces in which photos are inverted."
+SubspaceCount = Annotated[int | None, opt(METHOD, "-R", help=_COUNT, metavar="R", show_default=str(PmSFC().subspaces))]
 
 
 @dataclass(frozen=True)
@@ -67,9 +59,6 @@ class Pair:
     device: options.Device = "auto"
     dtype: options.Dtype = "auto"
     offline: options.Offline = False
-    config: options.Config = None
-    quiet: options.Quiet = False
-    verbose: options.Verbose = 0
     from_config: frozenset[str] = frozenset()
 
     def jobs(self, command: str, suffixes: Mapping[str, str]) -> list[Job]:

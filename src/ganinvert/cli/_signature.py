@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 
 import typer
 
-from ganinvert.cli._options import opt
+from ganinvert.cli._options import Config, Quiet, Verbose, opt
 from ganinvert.settings import METHODS, InversionSettings
 
 T = TypeVar("T")
@@ -43,16 +43,9 @@ def assembled(
 ) -> Callable[..., None]:
     """Make a command of a function that takes a dataclass of shared options first, and then its own.
 
-    The dataclass also has `from_config`, the names of options whose values come from the environment or the
-    configuration file.
-
-    Args:
-        command: The function.
-        shared: A dataclass whose fields, except `from_config`, are annotated as options.
-        settings: The command's default preset, whose values the help quotes.
-        own: Options of the command alone.
-        task: Task of a command with --method, whose other methods may have other defaults.
-        unused: Names of fields that are no options of this command.
+    The fields of the dataclass `shared` are annotated as options, except `from_config`, the names of options whose
+    values come from the environment or the configuration file, and the `unused` ones. The help quotes the values of
+    `settings`, the default preset, and says if other methods have others in the `task` of a command with --method.
     """
     hints = get_type_hints(shared, include_extras=True)
     common = [
@@ -87,6 +80,21 @@ def with_fields(command: Callable[..., None], *options: type[Any]) -> Callable[.
     return presented(run, command, [*own_parameters(command)[:-1], *fields_of_all])
 
 
+def with_general(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --config (unless a command has its own), --quiet and --verbose, which act by their callbacks."""
+    own = own_parameters(command)
+    general = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, default, annotation in (("config", None, Config), ("quiet", False, Quiet), ("verbose", 0, Verbose))
+        if name != "config" or all(each.name != "file" for each in own)
+    ]
+
+    def run(**given: Any) -> None:
+        command(**{each.name: given[each.name] for each in own})
+
+    return presented(run, command, [*own, *general])
+
+
 def own_parameters(command: Callable[..., None]) -> list[Parameter]:
     """The parameters of a command as keywords, with their annotations read."""
     types = get_type_hints(command, include_extras=True)
@@ -118,10 +126,10 @@ def _field_option(each: Field[Any], hint: Any, optional: bool) -> Parameter:
     kind: Any = hint if text["kind"] is None else text["kind"]
     if get_origin(text["kind"]) is Literal:
         default = get_args(kind)[0]
-    shown = {}
+    quoted = {}
     if optional:
-        kind, default, shown = kind | None, None, {"show_default": str(default)}
-    annotation = Annotated[kind, opt(text["panel"], *text["flags"], help=text["help"], **{**shown, **text["typer"]})]
+        kind, default, quoted = kind | None, None, {"show_default": str(default)}
+    annotation = Annotated[kind, opt(text["panel"], *text["flags"], help=text["help"], **{**quoted, **text["typer"]})]
     return Parameter(each.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
@@ -135,14 +143,7 @@ def from_options(options: type[T], given: Mapping[str, Any]) -> T:
 
 
 def _quoting(annotation: Any, name: str, settings: InversionSettings, *, varies: bool) -> Any:
-    """The annotation of an option, its shown default taken from the settings if they have one of that name.
-
-    Args:
-        annotation: Annotation of the option.
-        name: Name of the option.
-        settings: The command's default preset.
-        varies: True if other methods have other defaults.
-    """
+    """The annotation of an option, its shown default taken from the settings if they have one of that name."""
     for part in (settings.method, settings.optimization):
         if name in vars(part):
             kind, info = get_args(annotation)

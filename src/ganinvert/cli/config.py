@@ -25,8 +25,6 @@ def config(
         str, typer.Argument(metavar="COMMAND", help="Command whose settings to show.", autocompletion=_complete)
     ] = "invert",
     file: options.ConfigFile = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Show the settings in effect and the source of each: environment, configuration file or default.
 

@@ -42,9 +42,6 @@ def discover(
     again: Annotated[bool, opt(IO, "--again", help="Learn the subspaces again, even if they are known.")] = False,
     device: options.Device = "auto",
     offline: options.Offline = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Discover the subspaces of a generator: groups of feature channels that express one another.
 
@@ -61,10 +58,8 @@ def discover(
     )
     if folder is not None and folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="give a folder with -o; it is created if it does not exist")
-    method = PmSFC()
-    method = replace(
-        method, subspaces=method.subspaces if subspaces is None else subspaces, affinity=affinity or method.affinity
-    )
+    changes = {"subspaces": subspaces, "affinity": affinity}
+    method = PmSFC(**{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
     name = ready_generator(generator, offline=offline)
     from ganinvert import tasks
 

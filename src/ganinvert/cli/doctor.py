@@ -22,9 +22,7 @@ from ganinvert.weights.store import Store, is_offline
 _PACKAGES = ("torch", "torchvision", "lpips", "numpy", "pillow", "scikit-learn", "safetensors", "typer", "rich")
 
 
-def doctor(
-    context: typer.Context, file: options.ConfigFile = None, quiet: options.Quiet = False, verbose: options.Verbose = 0
-) -> None:
+def doctor(context: typer.Context, file: options.ConfigFile = None) -> None:
     """Print what an issue report needs: versions, devices, folders, caches, and a test of the embedded generator.
 
     Exit code 1 means that something is broken.
@@ -54,7 +52,11 @@ def _questions(context: typer.Context, file: Path | None) -> Iterator[tuple[str,
     yield "cache", lambda: _folder(paths.cache_dir())
     yield "data", lambda: _folder(paths.data_dir())
     yield "networks", lambda: ", ".join(name for name, entry in CATALOG.items() if Store().has(entry))
-    yield "subspaces", lambda: "\n".join(_partitions(paths.subspaces_dir()))
+    folder = paths.subspaces_dir()
+    yield (
+        "subspaces",
+        lambda: "\n".join(sorted(f"{path.relative_to(folder)}" for path in folder.rglob("*.safetensors"))),
+    )
     yield "config", lambda: _configuration(context, file)
     yield "environment", lambda: "\n".join(_environment(context))
 
@@ -92,10 +94,6 @@ def _folder(folder: Path) -> str:
     size = sum(path.stat().st_size for path in files) / 1e6
     closed = "" if os.access(folder, os.W_OK) else ", CANNOT BE WRITTEN"
     return f"{folder} ({len(files)} files, {size:.1f} MB{closed})"
-
-
-def _partitions(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.safetensors"))
 
 
 def _configuration(context: typer.Context, file: Path | None) -> str:

@@ -49,9 +49,6 @@ def fetch_weights(
     ] = None,
     as_json: options.AsJson = False,
     offline: options.Offline = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Download pretrained networks into the cache, verify and convert them, and print their paths.
 

@@ -10,7 +10,8 @@ from ganinvert.batch.requests import InterpolationRequest
 from ganinvert.cli._bundles import Pair
 from ganinvert.cli._options import IO, METHOD, opt
 from ganinvert.cli._signature import with_options
-from ganinvert.settings import InterpolationPath, preset_of
+from ganinvert.settings import preset_of
+from ganinvert.settings.common import InterpolationPath
 
 FILES = {"webp": ".webp", "gif": ".gif", "frames": ".{:03d}.png", "strip": ".png"}
 
@@ -49,10 +50,9 @@ def interpolate(
 
 def _suffixes(kinds: Mapping[str, str], frames: int) -> dict[str, str]:
     """Every file's own suffix; an animation alone comes last and, without text inside, is never up to date."""
-    found: dict[str, str] = {}
-    for kind, suffix in kinds.items():
-        if kind == "frames":
-            found |= {f"frame {n}": suffix.format(n) for n in range(1, frames + 1)}
-        else:
-            found[kind] = suffix
-    return found
+    numbers = {f"frame {n}": FILES["frames"].format(n) for n in range(1, frames + 1)}
+    return {
+        name: suffix
+        for kind in kinds
+        for name, suffix in (numbers if kind == "frames" else {kind: kinds[kind]}).items()
+    }

@@ -61,9 +61,6 @@ def render(
         str | None, opt(METHOD, "--generator", "-g", help=_GENERATOR, metavar="NAME|FILE", show_default=_NAMED)
     ] = None,
     offline: options.Offline = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Render bundles again, to the bit on the CPU; or with some subspaces stronger or weaker.
 

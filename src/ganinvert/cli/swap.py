@@ -14,35 +14,19 @@ from ganinvert.settings import preset_of
 FILES = {"a": ".a.png", "b": ".b.png", "grid": ".grid.png", "bundle_b": ".b.pt", "bundle": ".a.pt"}
 """Kind of file to what its name ends with; the last is the sign that the others are complete."""
 
+_SUBSPACES = "Numbers of the subspaces to exchange, from 1, with commas between."
+_STRENGTH = "Strength of the exchange: 1 exchanges the subspaces, less mixes them."
+_GRID = "Also write a picture with the exchange of every subspace, as the paper's figure 4."
+
 
 @with_options(Pair, preset_of("pmsfc", "edit"))
 def swap(
     pair: Pair,
     chosen: Annotated[
-        str | None,
-        opt(
-            METHOD,
-            "--subspaces",
-            help="Numbers of the subspaces to exchange, from 1, with commas between.",
-            metavar="LIST",
-            show_default=False,
-        ),
+        str | None, opt(METHOD, "--subspaces", help=_SUBSPACES, metavar="LIST", show_default=False)
     ] = None,
-    strength: Annotated[
-        float,
-        opt(
-            METHOD,
-            "--strength",
-            help="Strength of the exchange: 1 exchanges the subspaces, less mixes them.",
-            metavar="S",
-            min=0,
-            max=1,
-        ),
-    ] = 1.0,
-    grid: Annotated[
-        bool,
-        opt(IO, "--grid", help="Also write a picture with the exchange of every subspace, as the paper's figure 4."),
-    ] = False,
+    strength: Annotated[float, opt(METHOD, "--strength", help=_STRENGTH, metavar="S", min=0, max=1)] = 1.0,
+    grid: Annotated[bool, opt(IO, "--grid", help=_GRID)] = False,
 ) -> None:
     """Exchange subspaces between two photos or bundles: expression, age, colours … of one in the other.
 

@@ -50,9 +50,6 @@ def train(
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     compiled: Annotated[bool, opt(COMPUTE, "--compile", help=COMPILE)] = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Grow a generator on your own images, for `invert -g NAME`.
 

@@ -38,9 +38,6 @@ def train_encoder(
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     offline: options.Offline = False,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Train a generator's encoder, which inverts photos in one pass: a fast start for `invert`.
 

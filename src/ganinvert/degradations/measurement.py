@@ -13,18 +13,14 @@ from ganinvert.degradations.base import Degradation, Identity
 from ganinvert.degradations.downsample import Downsample
 from ganinvert.degradations.grayscale import Grayscale
 from ganinvert.degradations.mask import Mask
-from ganinvert.settings import Kernel, Luma
+from ganinvert.settings.common import Kernel, Luma
 
 
 @dataclass(frozen=True)
 class DegradationEntry:
-    """A kind of degradation.
+    """A kind of degradation, which `build` makes for a measurement and images of a resolution.
 
-    Attributes:
-        build: Makes the degradation of a measurement, for images of a resolution.
-        channels: Number of channels of measurements.
-        choices: Values that the options of a measurement can have, by name.
-        masked: True if measurements say which pixels are known.
+    Its measurements have so many channels, options with one of these `choices` each, and if `masked` known pixels.
     """
 
     build: Callable[[Measurement, int], Degradation]

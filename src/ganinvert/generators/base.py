@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ganinvert.errors import UsageError
 from ganinvert.generators.activations import Activations
 from ganinvert.generators.latents import LatentSpace
-from ganinvert.settings import StoredPrecision
+from ganinvert.settings.common import StoredPrecision
 from ganinvert.weights import TensorFile
 from ganinvert.weights.catalog import ALIGNED_FACES
 
@@ -47,11 +47,7 @@ class Network(nn.Module):
         return {"kind": self.kind}
 
     def save(self, path: Path, *, stored: StoredPrecision = "float32") -> None:
-        """Write a safetensors file, atomically.
-
-        Raises:
-            OutputError: The file cannot be written.
-        """
+        """Write a safetensors file, atomically."""
         dtype = torch.float16 if stored == "float16" else torch.float32
         tensors = {key: tensor.to(dtype) for key, tensor in self.state_dict().items()}
         TensorFile(tensors, {**self.about, **self.header}).save(path)
@@ -101,11 +97,7 @@ class Generator(Network, ABC):
         return min(3, self.num_layers)
 
     def space(self, name: str = "") -> LatentSpace:
-        """A latent space by name; the native one by default.
-
-        Raises:
-            UsageError: The generator has no such space.
-        """
+        """A latent space by name; the native one by default, and `UsageError` if there is none of the name."""
         name = name or next(iter(self.spaces))
         if name not in self.spaces:
             raise UsageError(f"{self.name} has no latent space {name}", hint=f"choose from {', '.join(self.spaces)}")
@@ -113,11 +105,7 @@ class Generator(Network, ABC):
 
     @abstractmethod
     def layer_info(self, layer: int) -> LayerInfo:
-        """Shape of the features at `layer`.
-
-        Raises:
-            UsageError: There is no such layer.
-        """
+        """Shape of the features at `layer`; `UsageError` if there is no such layer."""
 
     @abstractmethod
     def styles(self, code: Tensor, space: str = "") -> Tensor:
@@ -162,15 +150,9 @@ class Generator(Network, ABC):
     def grouped_features(self, codes: Tensor, layer: int, groups: Sequence[Tensor], space: str = "") -> Activations:
         """Activations whose channels come from different codes: group g's channels from the g-th block of codes.
 
-        Args:
-            codes: Codes (g, n, *shape), one block of n per group.
-            layer: Layer of the features.
-            groups: Channel indices per group, a partition of the layer's channels.
-            space: Space of the codes.
-
-        Returns:
-            Features (n, c, h, w) in the layer's own channel order; styles and image are means over the groups,
-            weighted by their sizes.
+        Codes are (g, n, *shape), one block of n per group; `groups` are channel indices, a partition of the layer's
+        channels. Features (n, c, h, w) are in the layer's own channel order; styles and image are means over the
+        groups, weighted by their sizes.
         """
         state = self.features(codes.flatten(0, 1), layer, space)
         parts = state.features.unflatten(0, codes.shape[:2])
@@ -179,11 +161,7 @@ class Generator(Network, ABC):
         return state.pool(reorder([parts[g][:, group] for g, group in enumerate(groups)], groups), weights, 0)
 
     def given(self, label: int) -> Generator:
-        """A view of a class-conditional generator with its label filled in; weights are shared.
-
-        Raises:
-            UsageError: The generator has no such class.
-        """
+        """A view of a class-conditional generator with its label filled in; weights are shared."""
         if not 0 <= label < self.classes:
             hint = f"its classes are 0 … {self.classes - 1}" if self.classes else "it has no classes"
             raise UsageError(f"{self.name} has no class {label}", hint=hint)
@@ -192,11 +170,7 @@ class Generator(Network, ABC):
         return view
 
     def check_layer(self, layer: int) -> None:
-        """Refuse a layer that does not exist.
-
-        Raises:
-            UsageError: `layer` is outside 0 … num_layers.
-        """
+        """Refuse a layer outside 0 … num_layers."""
         if not 0 <= layer <= self.num_layers:
             hint = f"its layers are 0 … {self.num_layers}"
             raise UsageError(f"layer {layer} does not exist in {self.name}", hint=hint)
@@ -222,14 +196,8 @@ class Discriminator(Network, ABC):
         """Images (n, 3, r, r) in [-1, 1] to scores (n,), higher for more real."""
 
     @abstractmethod
-    def head(self) -> Iterable[nn.Parameter]:
-        """Parameters of the last layer."""
-
-    @torch.no_grad()
     def reset_head(self) -> None:
         """Set the last layer to 0, in place: all scores are 0 until it learns."""
-        for value in self.head():
-            value.zero_()
 
 
 class Encoder(Network, ABC):

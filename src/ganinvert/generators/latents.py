@@ -68,9 +68,6 @@ class NormalSpace(LatentSpace):
 
     def lerp(self, a: Tensor, b: Tensor, share: float) -> Tensor:
         """Interpolate linearly, and give each code the interpolated length."""
-        lengths = (x.norm(dim=-1, keepdim=True) for x in (a, b))
         x = torch.lerp(a, b, share)
-        scaled: Tensor = x * (
-            torch.lerp(next(lengths), next(lengths), share) / x.norm(dim=-1, keepdim=True).clamp(min=1e-8)
-        )
-        return scaled
+        length, of_a, of_b = (each.norm(dim=-1, keepdim=True) for each in (x, a, b))
+        return torch.mul(x, torch.lerp(of_a, of_b, share) / length.clamp(min=1e-8))

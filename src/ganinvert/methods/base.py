@@ -17,16 +17,7 @@ from ganinvert.subspaces import SubspacePartition
 
 @dataclass(frozen=True)
 class CodeRecord:
-    """A code of one image as a bundle keeps it.
-
-    Attributes:
-        kind: Name of its class in `CODES`.
-        space: Name of its latent space; empty for the native one, or none.
-        tensors: Tensors of one image, as `Code.tensors` gives them.
-        settings: Fields of the method's settings.
-        partition: Subspaces of the editing layer.
-        layer: Editing layer.
-    """
+    """A code of one image as a bundle keeps it, with the method's settings, and the editing layer and its subspaces."""
 
     kind: str
     space: str

@@ -83,8 +83,8 @@ def _images(generator: Generator, z: Tensor, space: str) -> Iterable[Tensor]:
     One photo after another asks for images of the same codes, so the last ones are kept when they are few pixels.
     """
     circumstances = z.device, torch.is_autocast_enabled(z.device.type), space
-    if (kept := _KEPT.get(generator)) is not None and kept[0] == circumstances and torch.equal(kept[1], z):
-        return kept[2]
+    if (last := _KEPT.get(generator)) is not None and last[0] == circumstances and torch.equal(last[1], z):
+        return last[2]
     parts = (generator(part, space) for part in z.split(max(1, 64 * 64**2 // generator.resolution**2)))
     if len(z) * generator.resolution**2 > _KEPT_PIXELS:
         return parts

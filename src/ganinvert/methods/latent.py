@@ -33,14 +33,7 @@ class Latent(Method):
 
 
 class LatentCode(Code):
-    """One code z per image.
-
-    Args:
-        z: Codes (b, *shape).
-        settings: Prior, clipping and restart.
-        seed: Random seed of clipping.
-        space: Latent space of the codes.
-    """
+    """One code z per image, (b, *shape) of a latent space; `seed` is that of clipping."""
 
     kind = "latent"
     layer = 0

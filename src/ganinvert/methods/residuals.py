@@ -29,14 +29,7 @@ class Residuals(Method):
 
 
 class ResidualCode(Code):
-    """Codes and residuals of b images.
-
-    Args:
-        z: Codes (b, *shape).
-        residuals: Residuals (b, c, h, w) of layers 1, 2, …
-        settings: Weight of their size.
-        space: Latent space of the codes.
-    """
+    """Codes (b, *shape) of a latent space, and residuals (b, c, h, w) of layers 1, 2, …, of b images."""
 
     kind = "residuals"
 

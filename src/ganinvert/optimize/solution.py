@@ -89,13 +89,7 @@ UNEXPLAINED_PSNR = 20.0
 
 @dataclass(frozen=True)
 class Solution:
-    """Result of the loop for b images.
-
-    Attributes:
-        code: Optimised variables.
-        losses: Objective before every step of both loops, (steps, b), on the CPU.
-        outcomes: Outcome of each image.
-    """
+    """Result of the loop for b images; `losses` is the objective before every step of both loops, (steps, b)."""
 
     code: Code
     losses: Tensor

@@ -1,14 +1,20 @@
-"""Settings of the training of generators."""
+"""Settings of the training of generators and encoders."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from ganinvert.errors import UsageError
-from ganinvert.settings.common import Augmentation, GanLoss, GrayImages, at_least, not_negative, positive, require_seed
+from ganinvert.settings import common
 from ganinvert.settings.options import option
 
-_LEARNING = "Optimisation"
+_PANEL = "Optimisation"
+_count = partial(option, metavar="N")
+_learning = partial(option, metavar="N", panel=_PANEL)
+
+RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
+"""Sides in pixels of the images that a generator can be trained for."""
 
 
 @dataclass(frozen=True)
@@ -37,49 +43,35 @@ class Training:
         seed: Random seed.
     """
 
-    resolution: int = option(64, "--resolution", help="Resolution in pixels: 16, 32, … 1024.", metavar="N")
-    latent_dim: int = option(128, "--latent", help="Length of the latent code z.", metavar="N")
-    base: int = option(
-        2048, "--base", help="Base of the number of channels, min(base / r, cap) at r pixels.", metavar="N"
-    )
-    cap: int = option(
-        128, "--cap", help="Maximum of channels; the official networks have base 16384 and cap 512.", metavar="N"
-    )
-    images: int = option(
-        400_000, "--images", help="Number of images to train on, counting repetitions.", metavar="N", panel=_LEARNING
-    )
-    phase_images: int = option(
+    resolution: int = _count(64, "--resolution", help="Resolution in pixels: 16, 32, … 1024.")
+    latent_dim: int = _count(128, "--latent", help="Length of the latent code z.")
+    base: int = _count(2048, "--base", help="Base of the number of channels, min(base / r, cap) at r pixels.")
+    cap: int = _count(128, "--cap", help="Maximum of channels; the official networks have base 16384 and cap 512.")
+    images: int = _learning(400_000, "--images", help="Number of images to train on, counting repetitions.")
+    phase_images: int = _learning(
         20_000,
         "--phase",
         help="Number of images to fade in each resolution, and to settle it; 0 trains without growing.",
-        metavar="N",
-        panel=_LEARNING,
     )
-    batch: int = option(16, "--batch-size", help="Number of images per step.", metavar="N", panel=_LEARNING)
-    lr: float = option(2e-3, "--lr", help="Learning rate of the Adam optimiser.", metavar="RATE", panel=_LEARNING)
-    loss: GanLoss = option("non-saturating", "--loss", help="Adversarial loss.", panel=_LEARNING)
+    batch: int = _learning(16, "--batch-size", help="Number of images per step.")
+    lr: float = _learning(2e-3, "--lr", help="Learning rate of the Adam optimiser.", metavar="RATE")
+    loss: common.GanLoss = option("non-saturating", "--loss", help="Adversarial loss.", panel=_PANEL)
     r1: float = 1.0
-    augmentation: Augmentation = option(
+    augmentation: common.Augmentation = option(
         "adaptive",
         "--augment",
         help="Augmentation of the discriminator's images: as it overfits, always, or never.",
-        panel=_LEARNING,
+        panel=_PANEL,
     )
-    features: float = option(
-        1.0,
-        "--features",
-        help="Weight of discriminators on AlexNet's features; 0 for none.",
-        metavar="WEIGHT",
-        panel=_LEARNING,
+    features: float = _learning(
+        1.0, "--features", help="Weight of discriminators on AlexNet's features; 0 for none.", metavar="WEIGHT"
     )
     ema_images: int = 10_000
-    flip: bool = option(
-        True, "--flip/--no-flip", help="Show mirrored images too.", panel=_LEARNING, show_default="flip"
-    )
-    gray: GrayImages = option("keep", "--gray", help="Keep or skip gray images.", panel="Input/Output")
+    flip: bool = option(True, "--flip/--no-flip", help="Show mirrored images too.", panel=_PANEL, show_default="flip")
+    gray: common.GrayImages = option("keep", "--gray", help="Keep or skip gray images.", panel="Input/Output")
     evaluation_images: int = 2000
     evaluations: int = 10
-    seed: int = option(0, "--seed", help="Random seed of the whole training.", metavar="N", panel=_LEARNING)
+    seed: int = _learning(0, "--seed", help="Random seed of the whole training.")
 
     def __post_init__(self) -> None:
         if self.resolution not in RESOLUTIONS:
@@ -90,15 +82,15 @@ class Training:
                 f" from {RESOLUTIONS[0]} to {RESOLUTIONS[-1]}",
             )
         for name in ("latent_dim", "cap", "images", "ema_images", "evaluations"):
-            at_least(name.replace("_", " "), getattr(self, name), 1)
-        at_least("base", self.base, self.resolution)
-        at_least("phase images", self.phase_images, 0)
-        at_least("batch", self.batch, 2)
-        at_least("evaluation images", self.evaluation_images, 2)
-        require_seed(self.seed)
-        positive("lr", self.lr)
-        positive("r1", self.r1)
-        not_negative("features", self.features)
+            common.at_least(name.replace("_", " "), getattr(self, name), 1)
+        common.at_least("base", self.base, self.resolution)
+        common.at_least("phase images", self.phase_images, 0)
+        common.at_least("batch", self.batch, 2)
+        common.at_least("evaluation images", self.evaluation_images, 2)
+        common.require_seed(self.seed)
+        common.positive("lr", self.lr)
+        common.positive("r1", self.r1)
+        common.not_negative("features", self.features)
         if (self.loss, self.augmentation) == ("wgan-gp", "adaptive"):
             raise UsageError(
                 "adaptive augmentation cannot follow wgan-gp, whose scores have no sign that means overfitting",
@@ -106,5 +98,60 @@ class Training:
             )
 
 
-RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
-"""Sides in pixels of the images that a generator can be trained for."""
+@dataclass(frozen=True)
+class EncoderTraining:
+    """Training of a generator's encoder on its own samples and on real images.
+
+    Attributes:
+        layer: Layer of the generator whose features the encoder predicts besides z.
+        base: Factor of the number of channels: at r pixels there are min(max(base / r, 16), cap).
+        cap: Largest number of channels.
+        images: Number of samples shown in all.
+        batch: Number of samples per step; real images come half as many.
+        lr: Adam's learning rate, which rises in the first twentieth and then falls to 0 along a cosine.
+        code: Weight of 1 - cos(z, ẑ).
+        features: Weight of the mean squared difference of features, each channel divided by its standard deviation.
+        pixel: Weight of the mean squared difference of images in [-1, 1].
+        perceptual: Weight of the mean squared difference of AlexNet's features, at unit length at every position.
+        noise: Standard deviation of the noise on the images that the encoder sees.
+        flip: Show mirrored real images, too; not mirrored samples, whose codes would be others.
+        evaluation_images: Number of samples, and of held-out real images, for measuring the encoder.
+        evaluations: Number of measurements on the way.
+        seed: Random seed.
+    """
+
+    layer: int = option(3, "--layer", help="Number of convolutions after which features are predicted.", metavar="L")
+    base: int = _count(1536, "--base", help="Base of the number of channels, min(max(base / r, 16), cap) at r pixels.")
+    cap: int = _count(128, "--cap", help="Maximum of channels; see --base.")
+    images: int = _learning(50_000, "--images", help="Number of samples to train on.")
+    batch: int = _learning(
+        8, "--batch-size", help="Number of samples per step, to which half as many photos are added."
+    )
+    lr: float = _learning(1e-3, "--lr", help="Learning rate of the Adam optimiser.", metavar="RATE")
+    code: float = 1.0
+    features: float = 1.0
+    pixel: float = 5.0
+    perceptual: float = 0.5
+    noise: float = 0.02
+    flip: bool = option(True, "--flip/--no-flip", help="Show mirrored photos too.", panel=_PANEL, show_default="flip")
+    evaluation_images: int = 64
+    evaluations: int = 10
+    seed: int = _learning(0, "--seed", help="Random seed of the whole training.")
+
+    def __post_init__(self) -> None:
+        common.at_least("layer", self.layer, 0)
+        for name in ("base", "cap", "images", "evaluation_images", "evaluations"):
+            common.at_least(name.replace("_", " "), getattr(self, name), 1)
+        common.at_least("batch", self.batch, 4)
+        common.require_seed(self.seed)
+        common.positive("lr", self.lr)
+        for name in ("code", "features", "pixel", "perceptual", "noise"):
+            common.not_negative(name, getattr(self, name))
+        if not any((self.code, self.features, self.pixel, self.perceptual)):
+            raise UsageError("all weights are 0", hint="give one of code, features, pixel and perceptual a weight")
+
+    def rate(self, images_seen: int) -> float:
+        """Learning rate after that many samples."""
+        return common.scheduled_rate(
+            images_seen // self.batch, -(-self.images // self.batch), lr=self.lr, schedule="cosine", warmup=0.05
+        )

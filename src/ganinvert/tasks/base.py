@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ganinvert import images
@@ -47,11 +46,7 @@ class PreparedImage:
 
 
 class Task(Generic[OptionsT]):
-    """A task on photos; this one is inverting, whose photo shows the wanted image itself.
-
-    Args:
-        options: The task's options.
-    """
+    """A task on photos; this one is inverting, whose photo shows the wanted image itself."""
 
     def __init__(self, options: OptionsT) -> None:
         self.options = options
@@ -106,12 +101,7 @@ class Task(Generic[OptionsT]):
         """Raise ImageError if a photo, (3, r, r) uint8, has nothing that can be lost and restored."""
 
     def degrade(self, levels: Tensor, trial: Any, rng: np.random.Generator) -> images.Picture:  # noqa: ARG002
-        """Degrade a photo whose truth is known to what a user would have.
-
-        Args:
-            levels: The photo in the generator's square, (3, r, r) uint8.
-            trial: Options of the degradation, an instance of the task's `trial`.
-            rng: Source of randomness, the photo's own.
+        """Degrade a photo of known truth, (3, r, r) uint8, to what a user would have, as an instance of `trial` says.
 
         Raises:
             UsageError: The photo cannot be degraded so.
@@ -144,7 +134,6 @@ def explained(degradation: Degradation, measured: Measurement, x: Tensor) -> dic
     return metrics
 
 
-def deviation(degradation: Degradation, measured: Measurement, levels: NDArray[np.uint8]) -> float:
-    """The largest difference, in 8-bit steps, between a measurement and that of an image (3, r, r)."""
-    x = torch.from_numpy(levels)[None] / 127.5 - 1
-    return float((degradation(x) - measured.y).abs().max() * 127.5)
+def signed(image: Image) -> Tensor:
+    """An image as (1, 3, h, w) in [-1, 1]."""
+    return torch.from_numpy(images.to_array(image))[None] / 127.5 - 1

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ganinvert import images
@@ -14,13 +13,13 @@ from ganinvert.degradations import Grayscale, Measurement
 from ganinvert.errors import ImageError
 from ganinvert.metrics import color_auc
 from ganinvert.settings import ColorizeTask
-from ganinvert.tasks.base import Task, levels_of, picture_of
+from ganinvert.tasks.base import Task, levels_of, picture_of, signed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 GRAY_SPREAD = 16
-"""Channels of a gray picture may differ by this many 8-bit levels: JPEG's chroma is not exact."""
+"""Difference of channels, in 8-bit levels, up to which a picture is gray: JPEG's chroma is not exact."""
 
 
 def is_gray(levels: Tensor) -> bool:
@@ -41,10 +40,10 @@ class Colorize(Task[ColorizeTask]):
     def put_back(self, image: Image, picture: images.Picture, placement: images.Placement) -> Image:
         """The photo's own luminance at its own size, with the chroma of the result; gray outside its place."""
         operator = Grayscale(self.options.luma)
-        y = operator(_signed(picture.rgb))
+        y = operator(signed(picture.rgb))
         gray = images.to_pil(((y + 1) / 2).expand(-1, 3, -1, -1)[0].numpy())
         whole = images.paste_back(image, images.Picture(gray), placement)
-        return images.to_pil(((operator.project(_signed(whole), y) + 1) / 2)[0].numpy(), picture.alpha)
+        return images.to_pil(((operator.project(signed(whole), y) + 1) / 2)[0].numpy(), picture.alpha)
 
     def check_truth(self, levels: Tensor) -> None:
         """Raise ImageError if a photo is gray."""
@@ -58,8 +57,3 @@ class Colorize(Task[ColorizeTask]):
     def metrics(self, x: Tensor, y: Tensor, measurement: Measurement) -> Mapping[str, Tensor]:  # noqa: ARG002
         """Area under the cumulative colour error, up to 149 and 150 of 255 levels."""
         return {f"color_auc_{top}": color_auc(x, y, top=top) for top in (149, 150)}
-
-
-def _signed(image: Image) -> Tensor:
-    """An image as (1, 3, h, w) in [-1, 1]."""
-    return torch.from_numpy(images.to_array(image))[None] / 127.5 - 1

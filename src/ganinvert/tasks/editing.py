@@ -16,7 +16,7 @@ from ganinvert.errors import BundleError, UsageError
 from ganinvert.generators import Activations, Generator, blended
 from ganinvert.methods import ActivationCode
 from ganinvert.metrics import lpips, to_unit
-from ganinvert.settings import InterpolationPath
+from ganinvert.settings.common import InterpolationPath
 from ganinvert.tasks.resolution import software
 
 if TYPE_CHECKING:
@@ -109,12 +109,7 @@ def swap_grid(a: LatentBundle, b: LatentBundle, generator: Generator, *, strengt
 
 
 def interpolate(
-    a: LatentBundle,
-    b: LatentBundle,
-    generator: Generator,
-    *,
-    frames: int = 60,
-    path: InterpolationPath = "features",
+    a: LatentBundle, b: LatentBundle, generator: Generator, *, frames: int = 60, path: InterpolationPath = "features"
 ) -> list[Edit]:
     """Interpolate between two results (PmSFC, figure 6).
 
@@ -149,16 +144,15 @@ def interpolate(
 
 def require_alike(a: LatentBundle, b: LatentBundle) -> None:
     """Raise BundleError if the generators, layers or subspaces of two bundles differ."""
-    for what, ours, theirs in (
-        ("generators", a.digest, b.digest),
-        ("layers", a.layer, b.layer),
-        ("subspaces", a.partition.labels.tolist(), b.partition.labels.tolist()),
-    ):
-        if ours != theirs:
-            raise BundleError(
-                f"the two bundles have different {what}",
-                hint="invert both photos with the same generator, layer and number of subspaces",
-            )
+    ours, theirs = (
+        {"generators": each.digest, "layers": each.layer, "subspaces": each.partition.labels.tolist()}
+        for each in (a, b)
+    )
+    if different := [name for name in ours if ours[name] != theirs[name]]:
+        raise BundleError(
+            f"the two bundles have different {different[0]}",
+            hint="invert both photos with the same generator, layer and number of subspaces",
+        )
 
 
 def _between_codes(a: LatentBundle, b: LatentBundle, generator: Generator, share: float) -> Activations:
@@ -174,11 +168,7 @@ def _between_codes(a: LatentBundle, b: LatentBundle, generator: Generator, share
 
 def _edited(bundle: LatentBundle, features: Activations, task: str, settings: dict[str, Any]) -> LatentBundle:
     """Return a bundle that holds the edited features themselves."""
-    provenance = {
-        "from": bundle.provenance.get("input_sha256", ""),
-        "licence": bundle.provenance.get("licence", ""),
-        **software(),
-    }
+    origin = {name: bundle.provenance.get(key, "") for name, key in (("from", "input_sha256"), ("licence", "licence"))}
     return replace(
         bundle,
         task=task,
@@ -187,7 +177,7 @@ def _edited(bundle: LatentBundle, features: Activations, task: str, settings: di
         losses=torch.zeros(0),
         metrics={},
         settings=settings,
-        provenance=provenance,
+        provenance={**origin, **software()},
     )
 
 

@@ -14,7 +14,7 @@ from ganinvert.faces import Note
 from ganinvert.generators import Generator
 from ganinvert.metrics import to_unit
 from ganinvert.optimize import Outcome
-from ganinvert.tasks.base import PreparedImage, Task, deviation, explained
+from ganinvert.tasks.base import PreparedImage, Task, explained, signed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -52,17 +52,7 @@ class Inversion:
 
     @classmethod
     def of(cls, bundle: LatentBundle, generator: Generator, prepared: PreparedImage, task: Task[Any]) -> Inversion:
-        """Render a bundle, and measure the image if the bundle has no metrics yet.
-
-        Args:
-            bundle: Result of an optimisation, or of an earlier run.
-            generator: The generator that made it, on the CPU for a new one.
-            prepared: The photo made ready.
-            task: The task.
-
-        Raises:
-            BundleError: The bundle was made with another generator.
-        """
+        """Render a bundle of the generator, on the CPU for a new one, and measure the image unless that is done."""
         measured = prepared.measurement
         degradation = measured.degradation(generator.resolution)
         x = bundle.decode(generator, bundle.features(generator))
@@ -71,7 +61,7 @@ class Inversion:
         if not bundle.metrics:
             metrics = explained(degradation, measured, x)
             if bundle.measurement is not None:
-                metrics["deviation"] = deviation(degradation, measured, images.to_array(image))
+                metrics["deviation"] = float((degradation(signed(image)) - measured.y).abs().max() * 127.5)
             bundle = replace(bundle, metrics=metrics)
         return cls(
             image,

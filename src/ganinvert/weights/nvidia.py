@@ -23,6 +23,7 @@ from torch import Tensor
 from ganinvert.errors import MissingNetworkError, WeightsError
 
 _MOST_OPCODES = 2_000_000  # the official files have a few thousand
+_TUPLE = "NVIDIA's files hold the tuple (G, D, Gs)"
 _FORBIDDEN = {"INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEXT_BUFFER", "READONLY_BUFFER"}
 
 
@@ -93,19 +94,13 @@ class _Encoded(metaclass=_Sealed):
 
 
 _STUBS: Mapping[str, type] = {
-    "tfutil.Network": _Network,
-    "network.Network": _Network,
-    "dnnlib.tflib.network.Network": _Network,
-    "collections.OrderedDict": _Dict,
-    "config.EasyDict": _Dict,
-    "dnnlib.util.EasyDict": _Dict,
+    **dict.fromkeys(("tfutil.Network", "network.Network", "dnnlib.tflib.network.Network"), _Network),
+    **dict.fromkeys(("collections.OrderedDict", "config.EasyDict", "dnnlib.util.EasyDict"), _Dict),
     "numpy.ndarray": _Array,
     "numpy.dtype": _Dtype,
-    "numpy.core.multiarray._reconstruct": _Reconstruct,
-    "numpy._core.multiarray._reconstruct": _Reconstruct,
-    "numpy.core.multiarray.scalar": _Scalar,
-    "numpy._core.multiarray.scalar": _Scalar,
     "_codecs.encode": _Encoded,
+    **{f"numpy.{core}.multiarray._reconstruct": _Reconstruct for core in ("core", "_core")},
+    **{f"numpy.{core}.multiarray.scalar": _Scalar for core in ("core", "_core")},
 }
 
 
@@ -118,11 +113,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_nvidia(path: Path, *, discriminator: bool = False) -> dict[str, Tensor]:
-    """The variables of Gs, the averaged generator, or of D, under TensorFlow's names.
-
-    Args:
-        path: A pickle of (G, D, Gs), or of one network, which is a generator.
-        discriminator: True to read D instead of the averaged generator.
+    """Read the variables of Gs, the averaged generator, or of D, from a pickle of (G, D, Gs) or of a generator alone.
 
     Raises:
         MissingNetworkError: There is no D.
@@ -140,10 +131,10 @@ def read_nvidia(path: Path, *, discriminator: bool = False) -> dict[str, Tensor]
         ) from error
     several = list(networks) if isinstance(networks, tuple | list) and networks else [networks]
     if discriminator and len(several) != 3:
-        raise MissingNetworkError("holds no discriminator", hint="NVIDIA's files hold the tuple (G, D, Gs)")
+        raise MissingNetworkError("holds no discriminator", hint=_TUPLE)
     network = several[1 if discriminator else -1]
     if not isinstance(network, _Network):
-        raise WeightsError("holds no TensorFlow network", hint="NVIDIA's files hold the tuple (G, D, Gs)")
+        raise WeightsError("holds no TensorFlow network", hint=_TUPLE)
     return dict(_variables(network, path.stat().st_size))
 
 

@@ -27,26 +27,15 @@ class _Config:
 
 
 def is_torch_file(path: Path) -> bool:
-    """Return True if the content begins as torch.save writes it, in the present or the former format."""
+    """True if the content begins as torch.save writes it, in the present or the former format."""
     with path.open("rb") as file:
         return file.read(len(_LEGACY)) == _LEGACY or zipfile.is_zipfile(path)
 
 
 def read_torch(path: Path) -> Mapping[str, Any]:
-    """Read a torch file that holds a dictionary.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The dictionary; tensors on the CPU, a GAN Zoo `config` as a dictionary of its own.
-
-    Raises:
-        WeightsError: The file is damaged, hostile, or holds something else.
-    """
-    size = path.stat().st_size
+    """Read a torch file that holds a dictionary; a GAN Zoo `config` in it becomes a dictionary of its own."""
     if zipfile.is_zipfile(path):
-        _check_zip(path, size)
+        _check_zip(path)
     try:
         with safe_globals([(_Config, "models.utils.config.BaseConfig")]):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -61,7 +50,7 @@ def read_torch(path: Path) -> Mapping[str, Any]:
 
 
 def is_state(content: object) -> TypeGuard[Mapping[str, Tensor]]:
-    """Return True for a flat state dict, of names and tensors only."""
+    """True for a flat state dict, of names and tensors only."""
     return (
         isinstance(content, Mapping)
         and len(content) > 0
@@ -70,11 +59,9 @@ def is_state(content: object) -> TypeGuard[Mapping[str, Tensor]]:
 
 
 def require_plain(state: Mapping[str, Tensor]) -> None:
-    """Refuse tensors that are not simply numbers in memory, before anything is computed from them.
+    """Refuse tensors that are sparse, quantised, complex or without data, or claim more values than are stored.
 
-    Raises:
-        WeightsError: A tensor is sparse, quantised, complex or without data, or the tensors claim more values than
-            are stored: with a stride of 0, or many names for the same bytes, a small file can pose as terabytes.
+    With a stride of 0, or many names for the same bytes, a small file can pose as terabytes.
     """
     stored: dict[int, int] = {}
     for key, tensor in state.items():
@@ -85,21 +72,19 @@ def require_plain(state: Mapping[str, Tensor]) -> None:
         raise WeightsError("claims more values than the file holds", hint="the file is damaged or hostile")
 
 
-def _check_zip(path: Path, size: int) -> None:
+def _check_zip(path: Path) -> None:
     """Refuse zip bombs by the zip's directory; torch.save stores its members uncompressed and apart."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise WeightsError(
-            "its zip directory cannot be read", hint="the file is damaged or cut short: fetch it again"
-        ) from error
+        hint = "the file is damaged or cut short: fetch it again"
+        raise WeightsError("its zip directory cannot be read", hint=hint) from error
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise WeightsError("has compressed members, which torch never writes", hint="the file is not what it seems")
-    if sum(member.file_size for member in members) > min(size, LARGEST):
-        raise WeightsError(
-            "its members unpack to more than the file holds", hint="the file is not what it seems: do not use it"
-        )
+    if sum(member.file_size for member in members) > min(path.stat().st_size, LARGEST):
+        hint = "the file is not what it seems: do not use it"
+        raise WeightsError("its members unpack to more than the file holds", hint=hint)
 
 
 def _first_line(error: Exception) -> str:

@@ -33,7 +33,7 @@ ProgressCallback = Callable[[Note | Progress], None]
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Number of attempts and waiting times of a download.
+    """Number of attempts and waiting times of a download, in seconds.
 
     Attributes:
         attempts: Failures in a row, without progress, before a mirror is given up; an unreachable one counts twice.

@@ -11,6 +11,9 @@ from torch import Tensor
 from ganinvert.errors import UsageError, WeightsError
 from ganinvert.weights.reading import require_keys
 
+LARGEST_SEEN = 256
+"""Pixels: an encoder looks at no finer image, which would cost much and tell it little."""
+
 
 @dataclass(frozen=True)
 class PGGANArchitecture:
@@ -25,11 +28,6 @@ class PGGANArchitecture:
     channels: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """Refuse shapes no PGGAN has.
-
-        Raises:
-            WeightsError: An odd number of layers, none, or more than for 1024 pixels.
-        """
         if len(self.channels) % 2 or not 2 <= len(self.channels) <= 18 or min(self.channels) < 1:
             raise WeightsError(
                 f"{len(self.channels)} convolutions do not make a PGGAN",
@@ -51,11 +49,7 @@ class PGGANArchitecture:
 
     @classmethod
     def of(cls, state: Mapping[str, Tensor]) -> PGGANArchitecture:
-        """Read the architecture from the weights of a canonical state dict, (out, in, h, w) and complete.
-
-        Raises:
-            WeightsError: There are no such weights.
-        """
+        """Read the architecture from the weights (out, in, h, w) of a complete canonical state dict."""
         count = sum(key.startswith("layers.") and key.endswith(".weight") for key in state)
         expected = {f"layers.{n}.{part}" for n in range(count) for part in ("weight", "bias")}
         require_keys(state, expected | {"to_rgb.weight", "to_rgb.bias"}, what="PGGAN generator")
@@ -84,16 +78,9 @@ class EncoderArchitecture:
     widths: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """Refuse shapes that no encoder has.
-
-        Raises:
-            WeightsError: Numbers that contradict each other, or that no encoder has.
-        """
-        sides = {2**power for power in range(4, 11)}
-        numbers = (self.latent_dim, self.channels, *self.widths)
         if (
-            self.resolution not in sides
-            or min(numbers) < 1
+            self.resolution not in {2**power for power in range(4, 11)}
+            or min(self.latent_dim, self.channels, *self.widths) < 1
             or not 0 <= self.layer <= 2 * len(self.widths)
             or 4 << len(self.widths) != self.side
         ):
@@ -115,8 +102,7 @@ class EncoderArchitecture:
     ) -> EncoderArchitecture:
         """The channel rule of the generators with a floor: min(max(base / r, 16), cap) at side r.
 
-        Raises:
-            UsageError: The features of the layer are finer than an encoder's own.
+        Raises UsageError if the features of the layer are finer than an encoder's own.
         """
         sides = [2**power for power in range(2, int(log2(min(resolution, LARGEST_SEEN))))]
         if layer > 2 * len(sides):
@@ -125,7 +111,3 @@ class EncoderArchitecture:
                 hint=f"choose a layer from 0 to {2 * len(sides)}",
             )
         return cls(resolution, latent_dim, layer, channels, tuple(min(max(base // side, 16), cap) for side in sides))
-
-
-LARGEST_SEEN = 256
-"""Pixels: an encoder looks at no finer image, which would cost much and tell it little."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
@@ -64,20 +64,18 @@ class PGGANDiscriminator(Discriminator):
         score: Tensor = self.score(x)
         return score[:, 0]
 
-    def head(self) -> Iterable[nn.Parameter]:
-        """Weights and bias of the score."""
-        return self.score.parameters()
+    @torch.no_grad()
+    def reset_head(self) -> None:
+        """Set weights and bias of the score to 0."""
+        for value in self.score.parameters():
+            value.zero_()
 
 
 def minibatch_stddev(x: Tensor, *, group: int = 4) -> Tensor:
     """Mean over channels and positions of the standard deviation within groups of images (Karras 2018, §3).
 
-    Args:
-        x: (n, c, h, w).
-        group: Images per group; the largest divisor of n up to it is used, so that groups are equal.
-
-    Returns:
-        (n, 1, h, w), one constant map per image.
+    Images (n, c, h, w) give one constant map each, (n, 1, h, w). Groups are equal: the size is the largest divisor of n
+    up to `group`.
     """
     n, _, h, w = x.shape
     size = next(size for size in range(min(group, n), 0, -1) if n % size == 0)

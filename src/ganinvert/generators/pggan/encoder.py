@@ -64,7 +64,14 @@ class PGGANEncoder(Encoder):
             self.read = nn.Conv2d(width, channels, 3, padding=1)
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("scale", torch.ones(channels))
-        self._begin()
+        # He's initialisation; blocks and the readings begin small, so that deep nets learn from the first step.
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                if name.endswith("bias"):
+                    nn.init.zeros_(parameter)
+                else:
+                    nn.init.kaiming_normal_(parameter, a=SLOPE)
+                    parameter.mul_(0.3 if name.endswith(("second.weight", "read.weight")) else 1)
         self.to(memory_format=torch.channels_last)
 
     @property
@@ -73,15 +80,7 @@ class PGGANEncoder(Encoder):
         return {"kind": self.kind, "generator": self.digest, "architecture": json.dumps(asdict(self.architecture))}
 
     def forward(self, image: Tensor) -> tuple[Tensor, Activations]:
-        """Encode images.
-
-        Args:
-            image: (n, 3, r, r) in [-1, 1], r the generator's resolution.
-
-        Returns:
-            z (n, latent) of length √latent, as far from 0 as codes drawn from N(0, I); and features (n, c, s, s) at
-            `layer`, before PixelNorm, as `Generator.features` gives them. At layer 0 they are z itself.
-        """
+        """Images (n, 3, r, r) in [-1, 1] to z (n, d) of length √d and activations at `layer`, z itself at layer 0."""
         factor = self.architecture.resolution // self.architecture.side
         x = F.avg_pool2d(image, factor) if factor > 1 else image
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
@@ -101,14 +100,3 @@ class PGGANEncoder(Encoder):
         normal = self.read(F.leaky_relu(pixel_norm(self.merged(matching + whole)), SLOPE))
         features = torch.addcmul(self.mean[:, None, None], normal, self.scale[:, None, None])
         return z, Activations(features)
-
-    def _begin(self) -> None:
-        """He's initialisation; blocks and the readings begin small, so that deep nets learn from the first step."""
-        for name, parameter in self.named_parameters():
-            if name.endswith("bias"):
-                nn.init.zeros_(parameter)
-            else:
-                nn.init.kaiming_normal_(parameter, a=SLOPE)
-                if name.endswith(("second.weight", "read.weight")):
-                    with torch.no_grad():
-                        parameter.mul_(0.3)

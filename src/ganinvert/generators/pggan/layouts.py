@@ -180,15 +180,10 @@ def _converted(
     lod: bool = False,
     scaled_bias: bool = False,
 ) -> dict[str, Tensor]:
-    """Convert every layer.
+    """Convert every layer: `kernel` makes our weight from our name, their key and their weight.
 
-    Args:
-        state: Tensors of the other program; missing and extra keys are refused.
-        keys: Keys of every layer.
-        kernel: Function of our name, their key and the weight that gives our weight.
-        unused: Pattern of keys, of ToRGB at lower resolutions, that are no part of the network.
-        lod: True if the state tells how far the network has grown.
-        scaled_bias: True if the scale of the weight belongs to the bias as well.
+    Missing and extra keys are refused, but those of the pattern `unused`: ToRGB at lower resolutions, which is no part
+    of the network. `lod` tells how far the network has grown.
     """
     names = {key for pair in keys.values() for key in pair} | ({"lod"} if lod else set())
     used = {key for key in state if key in names or not re.fullmatch(unused, key)}

@@ -56,10 +56,5 @@ class MethodSettings:
         return SUBSPACES, AFFINITY
 
     def edit_layer(self, default: int, encoder: int) -> int:  # noqa: ARG002  (for encoders)
-        """Layer at which results are edited.
-
-        Args:
-            default: The generator's own.
-            encoder: Layer of its encoder's features; `default` if it has none.
-        """
+        """Layer at which results are edited: the generator's `default`, or that of its `encoder`'s features."""
         return default

@@ -85,10 +85,5 @@ _PIVOT = InversionSettings(SingleCode(), Optimization(lr=0.3), tuning=PTI, name=
 PIVOTAL_TUNING = MethodEntry(
     "pti",
     "one code, then fine-tuning around it (Roich et al. 2021)",
-    {
-        "invert": {
-            "default": _PIVOT,
-            "paper": replace(_PIVOT, optimization=Optimization(450, 0.3), tuning=PTI_PAPER),
-        }
-    },
+    {"invert": {"default": _PIVOT, "paper": replace(_PIVOT, optimization=Optimization(450, 0.3), tuning=PTI_PAPER)}},
 )

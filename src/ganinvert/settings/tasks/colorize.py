@@ -41,7 +41,5 @@ class ColorizeTask(TaskOptions):
     trial = ColorizeTrial
     main_metrics = ("color_auc_149", "lpips_alex")
     luma: Luma = option(
-        "rec601",
-        "--luma",
-        help="Luminance that is kept: Y' of Rec.601 (JPEG) or Rec.709 (HDTV), or L* of CIELAB.",
+        "rec601", "--luma", help="Luminance that is kept: Y' of Rec.601 (JPEG) or Rec.709 (HDTV), or L* of CIELAB."
     )

@@ -126,9 +126,7 @@ class InpaintTask(TaskOptions):
 
     @cached_property
     def _masks(self) -> dict[str, Path]:
+        """The first mask of each name in the folder."""
         assert self.mask is not None
-        masks: dict[str, Path] = {}
-        for path in sorted(self.mask.iterdir()):
-            if path.suffix.lower() in PICTURE_SUFFIXES:
-                masks.setdefault(path.stem, path)
-        return masks
+        paths = sorted(self.mask.iterdir(), reverse=True)
+        return {path.stem: path for path in paths if path.suffix.lower() in PICTURE_SUFFIXES}
