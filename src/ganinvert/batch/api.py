@@ -14,20 +14,10 @@ from ganinvert.batch.outputs import DEFAULT_NAME, chosen_suffixes, plan_outputs
 from ganinvert.batch.requests import PhotoRequest
 from ganinvert.batch.runner import run_batch
 from ganinvert.batch.session import RunOptions
-from ganinvert.settings import (
-    DEFAULT_GENERATOR,
-    ColorizeTask,
-    InpaintTask,
-    InversionSettings,
-    InvertTask,
-    MethodName,
-    MethodSettings,
-    Request,
-    TaskOptions,
-    UpscaleTask,
-    preset_of,
-)
+from ganinvert.settings import InversionSettings, MethodSettings, Request, preset_of
+from ganinvert.settings.common import DEFAULT_GENERATOR, MethodName
 from ganinvert.settings.request import RequestOptions
+from ganinvert.settings.tasks import ColorizeTask, InpaintTask, InvertTask, TaskOptions, UpscaleTask
 
 
 class BatchOptions(RequestOptions, total=False):

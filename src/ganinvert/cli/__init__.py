@@ -35,7 +35,7 @@ def ganinvert(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Put real photos into a pretrained PGGAN.
+    """Put real photos into a pretrained GAN.
 
     Start with: ganinvert invert face.jpg
     """

@@ -21,15 +21,8 @@ from ganinvert.cli._reporter import executor_for, run_command
 from ganinvert.cli._signature import assembled, field_options, from_options
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import UsageError
-from ganinvert.settings import (
-    REFINEMENTS,
-    InversionSettings,
-    Refinement,
-    Request,
-    TaskOptions,
-    method_entry,
-    preset_of,
-)
+from ganinvert.settings import REFINEMENTS, InversionSettings, Request, TaskOptions, method_entry, preset_of
+from ganinvert.settings.common import Refinement
 
 _REFINE = "Fine-tune a copy of the generator for each photo afterwards; only its changes are stored."
 _REALS = "near-perfect: folder of photos like those that the generator was trained on."

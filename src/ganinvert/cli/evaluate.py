@@ -34,16 +34,12 @@ _CHANGES = ("steps", "lr", "subspaces", "codes", "layer")
 """Settings that the user changes in all methods that have them."""
 
 
-def _complete_task(incomplete: str) -> list[str]:
-    return [name for name in TASKS if name.startswith(incomplete)]
-
-
 def evaluate(
     images: options.Images = None,
     from_file: options.FromFile = None,
     recursive: options.Recursive = False,
     task: Annotated[
-        str, opt(METHOD, "--task", help=_TASK_HELP, metavar="NAME", autocompletion=_complete_task)
+        str, opt(METHOD, "--task", help=_TASK_HELP, metavar="NAME", autocompletion=options.completing(*TASKS))
     ] = "invert",
     method: Annotated[str, opt(METHOD, "--method", help=_METHOD_HELP, metavar="LIST")] = "pmsfc,mganprior",
     sweep: Annotated[list[str] | None, opt(METHOD, "--sweep", help=_SWEEP_HELP, metavar="NAME=LIST")] = None,

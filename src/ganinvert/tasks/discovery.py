@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ganinvert.devices import resolve_device
 from ganinvert.generators import load_generator
-from ganinvert.settings import DEFAULT_GENERATOR, Affinity, Discovery
+from ganinvert.settings import Discovery
+from ganinvert.settings.common import DEFAULT_GENERATOR, Affinity
 from ganinvert.subspaces import (
     SelfExpression,
     SelfExpressionStep,
