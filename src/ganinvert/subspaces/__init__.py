@@ -2,7 +2,10 @@
 
 from ganinvert.subspaces.clustering import affinity_matrix as affinity_matrix
 from ganinvert.subspaces.clustering import cluster_channels as cluster_channels
+from ganinvert.subspaces.discoveries import discovered as discovered
 from ganinvert.subspaces.discoveries import find_partition as find_partition
+from ganinvert.subspaces.discoveries import partition_of as partition_of
+from ganinvert.subspaces.discoveries import prefer as prefer
 from ganinvert.subspaces.discoveries import store as store
 from ganinvert.subspaces.discoveries import was_discovered as was_discovered
 from ganinvert.subspaces.partition import SubspacePartition as SubspacePartition
