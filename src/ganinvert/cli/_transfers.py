@@ -64,7 +64,7 @@ def _best(store: Store, layer: int | None, networks: Sequence[str]) -> str:
         name
         for name in FACES
         if store.has(CATALOG[name])
-        and all(registry.find(f"{name}.{kind}") or store.companion(CATALOG[name], kind).is_file() for kind in networks)
+        and all(registry.find(f"{name}.{kind}") or store.path(CATALOG[name], f".{kind}").is_file() for kind in networks)
     ]
     for name in cached:
         if layer is None or _is_discovered(store, name, layer):
