@@ -190,6 +190,7 @@ def test_a_pool_ends_with_jobs_that_cannot_be_read_or_are_locked_elsewhere(reque
     plan = jobs(tmp_path, "locked", "closed", "a", "b", "c")
     closed = replace(plan[1].inputs[0], problem=InputError("closed: cannot be looked into"))
     plan[1] = replace(plan[1], inputs=(closed,))
+    results: list[JobResult] = []
     with files.claim(plan[0].last):
         release = threading.Event()
 
@@ -200,7 +201,6 @@ def test_a_pool_ends_with_jobs_that_cannot_be_read_or_are_locked_elsewhere(reque
         threading.Thread(
             target=lambda: results.extend(run_batch(request_, plan, executor=Pool(2, threads=1), listeners=[tell])[0])
         ).start()
-        results: list[JobResult] = []
         assert release.wait(60)
     for _ in range(600):
         if len(results) == 5:
