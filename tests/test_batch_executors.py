@@ -283,3 +283,5 @@ def test_the_library_does_many_photos_as_the_command_does(small_file: Path, tmp_
     ganinvert.upscale_many(photos, out, task=ganinvert.UpscaleTask(2), **common)
     ganinvert.inpaint_many(photos, out, task=ganinvert.InpaintTask(box=(4, 4, 8, 8)), **common)
     assert {f"a.{task}.png" for task in ("invert", "colorize", "upscale", "inpaint")} <= set(names(out))
+    one = ganinvert.invert_many(str(photos[0]), tmp_path / "one", method=PmSFC(subspaces=1, codes=2), **common)
+    assert [result.status for result in one] == ["done"]

@@ -66,14 +66,9 @@ HELP: Mapping[str, str] = {
 
 
 def opt(panel: str, *flags: str, help: str = "", env: bool = False, **rest: Any) -> Any:  # noqa: A002  (typer's word)
-    """Describe an option of a command.
+    """Describe an option of a command for `typer.Option`; its help is by default that of `HELP`.
 
-    Args:
-        panel: Title of the help's panel that shows the option.
-        flags: Long and short names, for instance "--device".
-        help: Sentence of the help; by default that of `HELP`.
-        env: True if the variable GANINVERT_NAME (the long name in capitals) and the configuration file set it, too.
-        rest: Further arguments of `typer.Option`.
+    With `env`, the variable GANINVERT_NAME (the long name in capitals) and the configuration file set it, too.
     """
     name = max(flags, key=len)
     if env:
@@ -184,11 +179,7 @@ Verbose = Annotated[int, opt(GENERAL, "--verbose", "-v", count=True, callback=_v
 
 
 def number_of(option: str, text: str) -> int | None:
-    """Parse the value of `--batch-size` or `--workers`, which `option` names; None stands for `auto`.
-
-    Raises:
-        UsageError: The value is neither auto nor a number of at least 1.
-    """
+    """Parse the value of `--batch-size` or `--workers`, which `option` names; None stands for `auto`."""
     if text == "auto":
         return None
     if not text.isdecimal() or int(text) < 1:

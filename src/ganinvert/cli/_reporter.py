@@ -20,11 +20,7 @@ from ganinvert.errors import UsageError
 
 
 class ConsoleReporter:
-    """Listener that shows a batch on the console.
-
-    Args:
-        quiet_stdout: Print no paths, because stdout has JSON lines.
-    """
+    """Listener that shows a batch on the console; it prints no paths if stdout has JSON lines."""
 
     def __init__(self, *, quiet_stdout: bool) -> None:
         self.quiet_stdout = quiet_stdout
@@ -111,11 +107,7 @@ def run_command(
 
 
 def executor_for(workers: str) -> Executor:
-    """The executor that `--workers` asks for: a number, or "auto".
-
-    Raises:
-        UsageError: It is neither.
-    """
+    """The executor that `--workers` asks for: a number, or "auto"."""
     if (count := number_of("--workers", workers)) is None:
         import torch
 

@@ -122,9 +122,7 @@ def _run(
     **options: Unpack[SessionOptions],
 ) -> Inversion:
     settings = settings or preset_of("pmsfc", task.name)
-    if isinstance(method, str):
-        settings = preset_of(method, task.name)
-    elif method is not None:
-        settings = settings.of(method)
+    if method is not None:
+        settings = preset_of(method, task.name) if isinstance(method, str) else settings.of(method)
     session = Inverter.load(settings=settings, task=task, **options)
     return session.run([session.prepare(picture)], callback=callback)[0]

@@ -135,10 +135,7 @@ class Inverter(ResolvedRequest):
                 callback(step)
 
         y, degradation = stack([each.measurement for each in prepared], self.generator.resolution)
-        fine_tuning = None
-        if (tuning := self.settings.tuning) is not None:
-            reals = None if self.reals is None else self.reals.training
-            fine_tuning = FineTuning(tuning, reals=reals)
+        tuning, reals = self.settings.tuning, None if self.reals is None else self.reals.training
         try:
             return solve(
                 self.generator,
@@ -147,7 +144,7 @@ class Inverter(ResolvedRequest):
                 method=method_of(self.settings.method, self.partition),
                 objective=self.settings.objective,
                 optimization=self.settings.optimization,
-                fine_tuning=fine_tuning,
+                fine_tuning=None if tuning is None else FineTuning(tuning, reals=reals),
                 dtype=self.dtype,
                 seed=self.request.seed,
                 resume=Snapshot.stacked(snapshots) if snapshots else None,
