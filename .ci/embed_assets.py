@@ -17,7 +17,8 @@ import torch
 
 from ganinvert import paths
 from ganinvert.generators import load_generator, read_generator
-from ganinvert.settings import DEFAULT_GENERATOR, DISCOVERY, PmSFC
+from ganinvert.settings import DISCOVERY, PmSFC
+from ganinvert.settings.common import DEFAULT_GENERATOR
 from ganinvert.subspaces import SubspacePartition, learn_self_expression
 from ganinvert.weights import TensorFile
 

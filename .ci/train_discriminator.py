@@ -19,7 +19,8 @@ from ganinvert import paths
 from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.generators import PGGANDiscriminator, load_generator
 from ganinvert.images.folder import ImageFolder
-from ganinvert.settings import DEFAULT_GENERATOR, Training
+from ganinvert.settings import Training
+from ganinvert.settings.common import DEFAULT_GENERATOR
 from ganinvert.training import GeneratorTrainer
 
 

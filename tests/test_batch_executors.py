@@ -7,9 +7,10 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ import torch
 
 import ganinvert
 from ganinvert import files
-from ganinvert.batch.events import BatchEnded, BatchStarted, Event, JobFinished, Listener, Progress
+from ganinvert.batch.events import BatchEnded, BatchStarted, Event, JobFinished, Listener, Progress, WorkStarted
 from ganinvert.batch.executors import MOST_ATTEMPTS, Executor, Pool, Run, Serial
 from ganinvert.batch.inputs import Input
 from ganinvert.batch.job import Job, JobResult, Product
@@ -28,11 +29,12 @@ from ganinvert.batch.runner import run_batch
 from ganinvert.batch.session import BatchRequest, RunOptions, Session, Watch
 from ganinvert.batch.worker import Worker, source_of
 from ganinvert.bundle import LatentBundle
-from ganinvert.errors import ImageError, UsageError
+from ganinvert.cli._reporter import executor_for
+from ganinvert.errors import ImageError, InputError, UsageError, WeightsError
 from ganinvert.settings import InversionSettings, Optimization, PmSFC, Request
 
 from .commandline import names, photo, program
-from .standins import FunctionSession, run_jobs
+from .standins import FunctionSession, SessionRequest, run_jobs
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
 
@@ -184,6 +186,78 @@ def test_a_poisoned_job_is_given_up_and_the_others_are_done(request_: Writing, t
     assert len(names(tmp_path / "out")) == 5
 
 
+def test_a_pool_ends_with_jobs_that_cannot_be_read_or_are_locked_elsewhere(request_: Writing, tmp_path: Path) -> None:
+    plan = jobs(tmp_path, "locked", "closed", "a", "b", "c")
+    closed = replace(plan[1].inputs[0], problem=InputError("closed: cannot be looked into"))
+    plan[1] = replace(plan[1], inputs=(closed,))
+    results: list[JobResult] = []
+    with files.claim(plan[0].last):
+        release = threading.Event()
+
+        def tell(event: Event) -> None:
+            if isinstance(event, JobFinished) and event.result.job.label == "c":
+                release.set()
+
+        threading.Thread(
+            target=lambda: results.extend(run_batch(request_, plan, executor=Pool(2, threads=1), listeners=[tell])[0])
+        ).start()
+        assert release.wait(60)
+    for _ in range(600):
+        if len(results) == 5:
+            break
+        time.sleep(0.05)
+    statuses = {result.job.label: result.status for result in results}
+    assert statuses == {**dict.fromkeys(("locked", "a", "b", "c"), "done"), "closed": "failed"}
+
+
+def test_a_process_that_takes_the_place_of_another_has_its_number(request_: Writing, tmp_path: Path) -> None:
+    seen: list[Event] = []
+    run_batch(request_, jobs(tmp_path, "unlucky", "b"), executor=Pool(1, threads=1), listeners=[seen.append])
+    assert {event.worker for event in seen if isinstance(event, WorkStarted)} == {0}
+
+
+def test_a_failure_keeps_nothing_of_its_job_in_memory_and_its_claim_ends(tmp_path: Path) -> None:
+    plan, seen = jobs(tmp_path, "a", "b", "c"), []
+    plan[0].last.parent.mkdir()
+    plan[0].last.write_text("in the way")
+
+    class Large:
+        pass
+
+    def make(batch: Sequence[tuple[Job, str]], _watch: Watch) -> list[Product]:
+        large = Large()
+        seen.append(weakref.ref(large))
+        with files.claim(plan[0].last) as is_free:
+            assert is_free
+        if batch[0][1] == "b":
+            raise MemoryError
+        return [Product({"bundle": b"c"})]
+
+    results, _ = run_batch(SessionRequest(FunctionSession(make)), plan)
+    assert [result.status for result in results] == ["failed", "failed", "done"]
+    assert "MemoryError" in str(results[1].error)
+    assert seen[0]() is None
+
+
+def test_the_summary_has_the_exit_code_of_an_error_that_ends_the_batch(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Ending:
+        @contextmanager
+        def opened(self, request: BatchRequest, options: RunOptions, emit: Listener) -> Iterator[Run]:
+            yield lambda _jobs: (_ for _ in ()).throw(WeightsError("gone"))
+
+    seen: list[Any] = []
+    with pytest.raises(WeightsError):
+        run_batch(Writing(tmp_path), jobs(tmp_path, "a"), executor=Ending(), listeners=[seen.append])
+    assert seen[-1].exit_code == 3
+
+
+def test_auto_takes_no_more_workers_than_jobs_and_one_for_a_device_that_was_named() -> None:
+    assert executor_for("auto", "cpu", 1) == Serial()
+    assert executor_for("5", "cpu", 3) == Pool(3)
+    assert executor_for("auto", "mps", 3) == executor_for("auto", "cuda:1", 3) == Serial()
+
+
 def test_ctrl_c_ends_all_workers_soon_and_keeps_what_is_done(request_: Writing, tmp_path: Path) -> None:
     def stop(event: Event) -> None:
         if isinstance(event, Progress):
@@ -283,3 +357,5 @@ def test_the_library_does_many_photos_as_the_command_does(small_file: Path, tmp_
     ganinvert.upscale_many(photos, out, task=ganinvert.UpscaleTask(2), **common)
     ganinvert.inpaint_many(photos, out, task=ganinvert.InpaintTask(box=(4, 4, 8, 8)), **common)
     assert {f"a.{task}.png" for task in ("invert", "colorize", "upscale", "inpaint")} <= set(names(out))
+    one = ganinvert.invert_many(str(photos[0]), tmp_path / "one", method=PmSFC(subspaces=1, codes=2), **common)
+    assert [result.status for result in one] == ["done"]

@@ -41,7 +41,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         running.content = network
         source = Source("net.pth", (running.url,), "gandissect", digits, len(network))
         entries = {
-            name: Entry(name, domain, 8, "PGGAN", (source,), "CC BY-NC 4.0", True, "a test")
+            name: Entry(name, domain, 8, "PGGAN", (source,), "CC BY-NC 4.0", "a test")
             for name, domain in (("church-256", "churches"), ("celebahq-256", "faces"))
         }
         monkeypatch.setattr(
@@ -218,7 +218,7 @@ def test_a_method_that_needs_a_discriminator_takes_a_face_that_has_one(tmp_path:
     assert without.exit_code == 0, without.stderr
     assert "generator: portraits-64 (embedded): its discriminator is there" in " ".join(without.stderr.split())
     torch.save({"netD": checkpoints.gan_zoo_discriminator(8)}, tmp_path / "net.pth")
-    read_discriminator(tmp_path / "net.pth").save(Store().companion(CATALOG["celebahq-256"], "discriminator"))
+    read_discriminator(tmp_path / "net.pth").save(Store().path(CATALOG["celebahq-256"], ".discriminator"))
     with_it = run(*command, "--overwrite")
     assert with_it.exit_code == 0, with_it.stderr
     assert "(celebahq-256, 8 px)" in with_it.stderr

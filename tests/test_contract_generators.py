@@ -13,7 +13,7 @@ import ganinvert
 from ganinvert.bundle import LatentBundle
 from ganinvert.degradations import Identity
 from ganinvert.errors import UsageError
-from ganinvert.generators import FAMILIES, Activations, Generator, PGGANGenerator, TunedGenerator, load_generator
+from ganinvert.generators import FAMILIES, Activations, Generator, PGGANGenerator, apply_deltas, load_generator
 from ganinvert.generators.checks import check_render
 from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.methods import (
@@ -119,7 +119,7 @@ class _Synthesis(torch.nn.Module):
 
 def test_changes_of_zero_give_the_same_bits(case: tuple[Generator, str, Tensor]) -> None:
     generator, space, codes = case
-    tuned = TunedGenerator(generator, {key: torch.zeros_like(value) for key, value in generator.named_parameters()})
+    tuned = apply_deltas(generator, {key: torch.zeros_like(value) for key, value in generator.named_parameters()})
     assert torch.equal(tuned(codes, space), generator(codes, space))
     assert (tuned.name, tuned.digest, tuned.edit_layer) == (generator.name, generator.digest, generator.edit_layer)
 

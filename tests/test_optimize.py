@@ -13,7 +13,8 @@ from ganinvert.methods import Composition
 from ganinvert.optimize import POOR_PSNR, Outcome, Snapshot, Step, solve
 from ganinvert.optimize.objective import ObjectiveFunction, _vgg16
 from ganinvert.optimize.solution import assess_outcome
-from ganinvert.settings import Objective, Optimization, PmSFC, preset_of, scheduled_rate
+from ganinvert.settings import Objective, Optimization, PmSFC, preset_of
+from ganinvert.settings.common import scheduled_rate
 from ganinvert.subspaces import SubspacePartition
 
 METHOD = Composition(PmSFC(subspaces=2, codes=3, candidates=16), SubspacePartition(torch.tensor([0, 1] * 4), "given"))

@@ -246,7 +246,7 @@ def test_columns_sort_by_address_and_by_click(
     path.write_text(page(ENTRIES, title="a run"), "utf-8")
     by_name = Rows(browser(f"{path.as_uri()}#sort=-name", "--dump-dom").decode())
     assert is_order(by_name, ["broken.png", "b10.png", "b9.png", "</title>"])
-    for name in ("report.css", "report.js"):
+    for name in ("report.css", "report.html.jinja", "report.js"):
         shutil.copy(paths.embedded(name), tmp_path / name)
     clicks = 'for (let n = 0; n < 2; n++) document.querySelector("th[data-key=ssim] button").click();\n'
     with (tmp_path / "report.js").open("a") as script:

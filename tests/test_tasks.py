@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ import torch
 from PIL import Image
 
 import ganinvert
-from ganinvert.errors import BundleError, InsufficientMemoryError, UsageError, WeightsError
+from ganinvert import images
+from ganinvert.errors import BundleError, ImageError, InsufficientMemoryError, UsageError, WeightsError
 from ganinvert.generators import PGGANGenerator
 from ganinvert.metrics import to_unit
-from ganinvert.settings import Discovery, Optimization, preset_of
+from ganinvert.settings import Discovery, Optimization, Request, preset_of
 from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks.session import is_out_of_memory
 
@@ -163,6 +165,20 @@ def test_seeds_matter_and_repeat(small_file: Path) -> None:
     ]
     assert torch.equal(codes[0].bundle.tensors["z"], codes[1].bundle.tensors["z"])
     assert not torch.equal(codes[0].bundle.tensors["z"], codes[2].bundle.tensors["z"])
+
+
+@pytest.mark.parametrize(("name", "value"), [("align", "on"), ("fit", "stretch"), ("dtype", "float16")])
+def test_unknown_words_are_refused_with_the_known_ones(name: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=f"{name} cannot be '{value}'") as caught:
+        Request(**{name: value})
+    assert "choose from" in caught.value.hint
+
+
+def test_an_array_is_no_picture() -> None:
+    array: Any = np.zeros((64, 64, 3), np.uint8)
+    with pytest.raises(ImageError, match="is of type ndarray") as caught:
+        images.from_pil(array)
+    assert "Image.fromarray" in caught.value.hint
 
 
 def test_discovering_then_inverting(small_file: Path) -> None:

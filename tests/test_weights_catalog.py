@@ -40,7 +40,7 @@ def test_every_entry_is_complete() -> None:
                 assert source.sha256[:8] in source.file
             # Files with digits in their names must not be fetched without looking at them.
             assert source.sha256 or source.format in ("nvidia-pkl", "genforce")
-        assert entry.noncommercial == ("NC" in entry.licence)
+        assert entry.noncommercial == entry.origin.startswith("NVIDIA")
     assert set(FACES) <= set(CATALOG)
     assert [CATALOG[name].domain.startswith("faces") for name in FACES] == [True] * len(FACES)
     assert {entry.network for entry in CATALOG.values()} == {"PGGAN", *CONVOLUTIONS}
@@ -69,7 +69,7 @@ def test_names_cannot_leave_the_cache(name: str) -> None:
     with pytest.raises(ValueError, match="plain file name"):
         Source(name, (), "genforce")
     with pytest.raises(ValueError, match="not a name"):
-        Entry(name, "x", 8, "PGGAN", (), "x", False, "x")
+        Entry(name, "x", 8, "PGGAN", (), "x", "x")
     with pytest.raises(UsageError):
         find(name)
 

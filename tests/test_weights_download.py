@@ -64,7 +64,7 @@ def fetch(server: Server, part: Path, *, expected: str = SHA, events: list[Any] 
 
 def entry_for(*urls: str, sha256: str = "") -> Entry:
     source = Source("net.pth", urls, "gandissect", sha256)
-    return Entry("test-8", "noise", 8, "PGGAN", (source,), "CC BY-NC 4.0", True, "a test")
+    return Entry("test-8", "noise", 8, "PGGAN", (source,), "CC BY-NC 4.0", "a test")
 
 
 def test_clean_download(server: Server, tmp_path: Path) -> None:
@@ -385,7 +385,7 @@ def test_a_discriminator_in_the_same_file_is_kept(tmp_path: Path, monkeypatch: p
         load_discriminator("test-8")
     assert "fetch-weights --remove test-8" in caught.value.hint
     import_file(file, entry, Store())
-    companion = Store().companion(entry, "discriminator")
+    companion = Store().path(entry, ".discriminator")
     companion.write_bytes(companion.read_bytes()[:-1] + b"!")
     with pytest.raises(WeightsError):
         verify(entry, Store())
@@ -403,7 +403,7 @@ def test_a_spoilt_discriminator_does_not_keep_the_generator_out(
     entry = replace(entry_for(), sources=(Source("net.pth", (), "gan-zoo"),))
     import_file(file, entry, Store())
     assert Store().has(entry)
-    assert not Store().companion(entry, "discriminator").exists()
+    assert not Store().path(entry, ".discriminator").exists()
     assert "test-8: its discriminator is left out: " in caplog.text
 
 
@@ -436,7 +436,7 @@ def test_perceptual_networks_keep_their_convolutions(server: Server, tmp_path: P
     torch.save(state | {"classifier.1.weight": torch.zeros(2, 2)}, whole)
     server.content = whole.getvalue()
     source = Source("net.pth", (server.url,), "torchvision")
-    entry = Entry("test-alexnet", "ImageNet features", 224, "AlexNet", (source,), "BSD-3-Clause", False, "a test")
+    entry = Entry("test-alexnet", "ImageNet features", 224, "AlexNet", (source,), "BSD-3-Clause", "a test")
     kept = TensorFile.load(obtain(entry, Store(tmp_path), retry=QUICK))
     assert kept.tensors.keys() == state.keys()
     assert all(torch.equal(kept.tensors[key], tensor) for key, tensor in state.items())
@@ -456,7 +456,7 @@ from ganinvert.generators import load_discriminator, load_generator
 from ganinvert.generators.fetch import obtain
 from ganinvert.weights.catalog import Entry, Source
 from ganinvert.weights.store import Store
-entry = Entry("test-8", "noise", 8, "PGGAN", (Source("net.pth", (sys.argv[1],), "gandissect"),), "x", False, "x")
+entry = Entry("test-8", "noise", 8, "PGGAN", (Source("net.pth", (sys.argv[1],), "gandissect"),), "x", "x")
 print(obtain(entry, Store(Path(sys.argv[2]))))
 """
 

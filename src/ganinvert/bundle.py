@@ -16,7 +16,7 @@ from torch import Tensor
 from ganinvert.degradations import Measurement
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.files import write_atomically
-from ganinvert.generators import Activations, Generator, TunedGenerator
+from ganinvert.generators import Activations, Generator, apply_deltas
 from ganinvert.methods import CODES, Code, CodeRecord
 from ganinvert.settings import PmSFC
 from ganinvert.subspaces import SubspacePartition
@@ -108,7 +108,7 @@ class LatentBundle:
             return generator
         device = next(generator.parameters()).device
         try:
-            return TunedGenerator(generator, {name: delta.float().to(device) for name, delta in self.deltas.items()})
+            return apply_deltas(generator, {name: delta.float().to(device) for name, delta in self.deltas.items()})
         except ValueError as error:
             raise BundleError("the bundle's changes are none of this generator's weights", hint=_DAMAGED) from error
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ganinvert.errors import UsageError
-from ganinvert.settings import Precision
+from ganinvert.settings.common import Precision
 
 _PROCESS = Path("/proc/self")
 MEMORY_SHARE = 0.8

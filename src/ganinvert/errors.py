@@ -1,18 +1,4 @@
-"""All errors that ganinvert raises on purpose. A library user catches `GanInvertError`.
-
-::
-
-    GanInvertError                 exit code
-    ├── UsageError                     2      invalid option or argument
-    ├── InputError                     1      unusable input
-    │   ├── ImageError                        … an image file
-    │   ├── BundleError                       … a latent bundle
-    │   └── InsufficientMemoryError           … too large for the memory
-    ├── OutputError                    1      result that cannot be written
-    ├── TrainingError                  1      training that cannot continue
-    └── WeightsError                   3      missing or wrong file of a generator, network or subspaces
-        └── MissingNetworkError               … generator without the required encoder or discriminator
-"""
+"""All errors that ganinvert raises on purpose. A library user catches `GanInvertError`."""
 
 from __future__ import annotations
 

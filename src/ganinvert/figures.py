@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ganinvert.files import write_atomically
-from ganinvert.settings import Affinity
+from ganinvert.settings.common import Affinity
 from ganinvert.subspaces import SelfExpression, SubspacePartition, affinity_matrix
 
 

@@ -74,10 +74,7 @@ class VGG16Features(nn.Module):
 class TargetLoss:
     """Loss of images against target images (b, 3, h, w) in [-1, 1], or gray ones (b, 1, h, w).
 
-    Args:
-        features: Function that computes what is compared; the target's features are computed once.
-        distance: Function that compares features, to losses (b,).
-        target: Target images.
+    `distance` compares what `features` computes, to losses (b,); the target's features are computed once.
     """
 
     def __init__(self, features: Callable[[Tensor], Any], distance: Callable[[Any, Any], Tensor], target: Tensor):
@@ -139,8 +136,7 @@ def laplacian_loss(target: Tensor) -> TargetLoss:
 def lpips_vectors(image: Tensor) -> Tensor:
     """Compute vectors (b, d) whose squared Euclidean distances are LPIPS (AlexNet); differentiable.
 
-    Args:
-        image: Images (b, 3, h, w) in [-1, 1], or gray ones (b, 1, h, w); under 32 pixels they are enlarged.
+    Images are (b, 3, h, w) in [-1, 1], or gray ones (b, 1, h, w); under 32 pixels they are enlarged.
     """
     maps, heads = _alexnet_maps(image), lpips_network("alex", image.device).lins
     weights = [layer.model[-1].weight for layer in heads]  # type: ignore[union-attr]  # nn.Module's attributes are modules

@@ -14,19 +14,10 @@ from ganinvert.batch.outputs import DEFAULT_NAME, chosen_suffixes, plan_outputs
 from ganinvert.batch.requests import PhotoRequest
 from ganinvert.batch.runner import run_batch
 from ganinvert.batch.session import RunOptions
-from ganinvert.settings import (
-    DEFAULT_GENERATOR,
-    ColorizeTask,
-    InpaintTask,
-    InversionSettings,
-    InvertTask,
-    MethodName,
-    Request,
-    TaskOptions,
-    UpscaleTask,
-    preset_of,
-)
+from ganinvert.settings import InversionSettings, MethodSettings, Request, preset_of
+from ganinvert.settings.common import DEFAULT_GENERATOR, MethodName
 from ganinvert.settings.request import RequestOptions
+from ganinvert.settings.tasks import ColorizeTask, InpaintTask, InvertTask, TaskOptions, UpscaleTask
 
 
 class BatchOptions(RequestOptions, total=False):
@@ -35,7 +26,7 @@ class BatchOptions(RequestOptions, total=False):
     Attributes:
         generator: Name of a generator, or path of its file.
         settings: Method, optimiser, loss weights and fine-tuning.
-        method: Name of a method, whose default preset replaces `settings`.
+        method: As of `invert`: the name of a method, or a method's own settings.
         save: Kinds of files to write, with commas between: image, bundle, comparison.
         name: Template of the names, without suffix, of stem, suffix, parent, index and task.
         recursive: Look into folders inside folders.
@@ -49,7 +40,7 @@ class BatchOptions(RequestOptions, total=False):
 
     generator: str | Path
     settings: InversionSettings
-    method: MethodName
+    method: MethodSettings | MethodName | None
     save: str
     name: str
     recursive: bool
@@ -61,14 +52,14 @@ class BatchOptions(RequestOptions, total=False):
     fail_fast: bool
 
 
-Paths = Iterable[str | Path]
+Paths = str | Path | Iterable[str | Path]
 
 
 def invert_many(paths: Paths, out: str | Path = ".", **options: Unpack[BatchOptions]) -> list[JobResult]:
     """Invert photos, and write NAME.invert.png and NAME.invert.pt for each.
 
     Args:
-        paths: Files, or folders of photos.
+        paths: Files, or folders of photos; or one of them.
         out: Folder of the results, which is created.
         options: See `BatchOptions`.
 
@@ -111,7 +102,7 @@ def _run_many(
     *,
     generator: str | Path = DEFAULT_GENERATOR,
     settings: InversionSettings | None = None,
-    method: MethodName | None = None,
+    method: MethodSettings | MethodName | None = None,
     save: str = "image,bundle",
     name: str = DEFAULT_NAME,
     recursive: bool = False,
@@ -123,8 +114,11 @@ def _run_many(
     fail_fast: bool = False,
     **request: Unpack[RequestOptions],
 ) -> list[JobResult]:
-    settings = preset_of(method, task.name) if method else settings or preset_of("pmsfc", task.name)
-    inputs = expand([Path(path) for path in paths], recursive=recursive)
+    settings = settings or preset_of("pmsfc", task.name)
+    if method is not None:
+        settings = preset_of(method, task.name) if isinstance(method, str) else settings.of(method)
+    named = [paths] if isinstance(paths, str | Path) else paths
+    inputs = expand([Path(path) for path in named], recursive=recursive)
     task.check_inputs([each.path for each in inputs])
     suffixes = chosen_suffixes(save)
     jobs = plan_outputs([[each] for each in inputs], Path(out), task=task.name, suffixes=suffixes, name=name)

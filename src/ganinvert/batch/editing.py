@@ -17,7 +17,7 @@ from ganinvert.bundle import LatentBundle
 from ganinvert.errors import UsageError
 from ganinvert.generators import Generator, load_generator
 from ganinvert.generators.fetch import obtain
-from ganinvert.settings import DEFAULT_GENERATOR
+from ganinvert.settings.common import DEFAULT_GENERATOR
 from ganinvert.tasks import Inverter, PreparedImage
 from ganinvert.weights import registry
 from ganinvert.weights.catalog import CATALOG

@@ -6,6 +6,8 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
+import time
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from ganinvert import files
-from ganinvert.batch.events import Listener, Message, Progress, WorkEnded
+from ganinvert.batch.events import Listener, Message, WorkEnded
 from ganinvert.batch.job import Job, JobResult
 from ganinvert.batch.session import BatchRequest, RunOptions, Session
 from ganinvert.batch.worker import Worker, source_of
@@ -89,9 +91,8 @@ class Pool:
         threads = self.threads or max(1, available_cores() // self.workers)
         pool = _Pool(request, options, emit, threads)
         try:
-            for _ in range(self.workers):
-                pool.start()
-            pool.until_open()
+            for each in [pool.start(number) for number in range(self.workers)]:
+                pool.until_open(each)
             yield pool.run
         finally:
             pool.close()
@@ -124,43 +125,39 @@ class _Pool:
         self.arguments = request, options, threads
         self.options, self.emit = options, emit
         self.context = multiprocessing.get_context("spawn")
-        self.stop = self.context.Event()
         self.processes: list[_Process] = []
         self.attempts: Counter[str] = Counter()
         self.waiting: deque[Job] = deque()
         self.has_failed = False
         self.is_running = False
 
-    def start(self) -> _Process:
-        """Start one more process."""
-        number = len(self.processes)
+    def start(self, number: int) -> _Process:
+        """Start one more process; one that takes the place of another has its number, and so its device."""
         ours, theirs = self.context.Pipe()
         process = self.context.Process(
-            target=_serve, args=(theirs, self.stop, number, *self.arguments), name=f"ganinvert-{number}", daemon=True
+            target=_serve, args=(theirs, number, *self.arguments), name=f"ganinvert-{number}", daemon=True
         )
         process.start()
         theirs.close()  # so that the end of the process ends the connection
         self.processes.append(_Process(process, ours, number))
         return self.processes[-1]
 
-    def until_open(self) -> None:
-        """Wait until every process has opened the request, and raise the error of the first that could not."""
-        for each in self.processes:
-            try:
-                _, error = each.connection.recv()
-            except EOFError as ended:
-                raise InputError(
-                    f"a worker process ended before it began (exit code {each.process.exitcode})",
-                    hint="use fewer --workers: each needs memory for a generator",
-                ) from ended
-            if error is not None:
-                raise error
+    def until_open(self, each: _Process) -> None:
+        """Wait until a process has opened the request, and raise its error if it could not."""
+        try:
+            _, error = each.connection.recv()
+        except (EOFError, OSError):
+            each.process.join(_PATIENCE)
+            error = InputError(
+                f"a worker process ended before it began (exit code {each.process.exitcode})",
+                hint="use fewer --workers: each needs memory for a generator",
+            )
+        if error is not None:
+            raise error
 
     def run(self, jobs: Sequence[Job]) -> Iterator[JobResult]:
         """Hand out the jobs, and yield their results as they come."""
         self.waiting.extend(jobs)
-        for each in self.processes:
-            each.is_done = False
         while active := [each for each in self.processes if not each.is_done]:
             for each in active:
                 if each.is_idle:
@@ -179,44 +176,54 @@ class _Pool:
                     self._forget(each, content.job)
                     yield content
                 elif kind == "end":
-                    each.is_done = True
+                    self._replace(each)
                 elif kind == "event":
                     self.emit(content)
 
     def close(self) -> None:
-        """Let every process end its step, or its writing; end those by force that do not."""
-        self.stop.set()
+        """Let every process end what it is writing; end those by force that do not."""
         for each in self.processes:
-            each.connection.close()  # whoever waits for a job ends
+            each.connection.close()  # whoever waits for a job, or tells of a step, ends
+            if os.name == "posix" and not each.is_done:
+                each.process.terminate()
+        deadline = time.monotonic() + _PATIENCE
         for each in self.processes:
-            each.process.join(_PATIENCE)
+            each.process.join(max(0.0, deadline - time.monotonic()))
             if each.process.is_alive():
                 each.process.kill()
                 each.process.join()
 
     def _answer(self, each: _Process, *, wait: bool) -> None:
         """Send a job, or None if there is none; an idle process waits for jobs that others may give back."""
-        stopped = self.has_failed and self.options.fail_fast
         # A job that may have killed a process is alone, so that no other is blamed for it.
         is_suspect = any(self.attempts[job.label] for job in (*list(self.waiting)[:1], *each.jobs))
         job = None
-        if self.waiting and not stopped and not (each.jobs and is_suspect):
+        if self.waiting and not self.is_stopped and not (each.jobs and is_suspect):
             job = self.waiting.popleft()
             each.jobs.append(job)
-        each.is_idle = wait and job is None and not stopped and any(other.jobs for other in self.processes)
+        each.is_idle = wait and job is None and not self.is_stopped and any(other.jobs for other in self.processes)
         if not each.is_idle:
             with suppress(OSError):  # a dead process is found by its connection
                 each.connection.send(job)
 
     def _forget(self, each: _Process, job: Job) -> None:
-        each.jobs = [held for held in each.jobs if held != job]
+        each.jobs = [held for held in each.jobs if held.label != job.label]  # errors are not equal after sending
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.has_failed and self.options.fail_fast
+
+    def _replace(self, each: _Process) -> None:
+        """Start a process in place of one that ended, if there are jobs that nobody has."""
+        each.is_done, each.is_idle = True, False
+        if self.waiting and not self.is_stopped:
+            self.until_open(self.start(each.number))
 
     def _bury(self, each: _Process) -> Iterator[JobResult]:
         """Replace a process that died, and give its jobs to others unless they have had their attempts."""
         each.process.join(_PATIENCE)
         code = each.process.exitcode
         reason = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
-        each.is_done, each.is_idle = True, False
         self.emit(WorkEnded(each.number))
         for job in reversed(each.jobs):
             self.attempts[job.label] += 1
@@ -234,32 +241,23 @@ class _Pool:
             yield JobResult(job, "failed", error=error)
         each.jobs = []
         self.emit(Message(f"a worker process died ({reason})", style="yellow"))
-        if self.waiting and not (self.has_failed and self.options.fail_fast):
-            replacement = self.start()
-            try:
-                _, error = replacement.connection.recv()
-            except (EOFError, OSError):
-                error = InputError("a worker process cannot be started again", hint="use fewer --workers")
-            if error is not None:
-                raise error
+        self._replace(each)
 
 
-def _serve(
-    connection: Connection, stop: Any, number: int, request: BatchRequest, options: RunOptions, threads: int
-) -> None:
+def _serve(connection: Connection, number: int, request: BatchRequest, options: RunOptions, threads: int) -> None:
     """Body of a worker process."""
     # The terminal sends Ctrl-C to all processes; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(143))
     logging.captureWarnings(True)
 
     def emit(event: Any) -> None:
-        if stop.is_set() and isinstance(event, Progress):
-            raise SystemExit(0)
-        connection.send(("event", event))
+        try:
+            connection.send(("event", event))
+        except OSError:  # the parent has gone, or has stopped the batch
+            sys.exit(0)
 
     def take(wait: bool) -> Job | None:
-        if stop.is_set():
-            return None
         connection.send(("next", wait))
         job: Job | None = connection.recv()
         return job

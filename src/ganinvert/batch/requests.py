@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ganinvert.batch.session import BatchRequest
-from ganinvert.settings import InterpolationPath, Request
+from ganinvert.settings import Request
+from ganinvert.settings.common import InterpolationPath
 
 
 def on_own_device(request: Request, worker: int) -> Request:

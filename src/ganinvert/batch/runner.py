@@ -11,6 +11,7 @@ from ganinvert.batch.executors import Executor, Serial
 from ganinvert.batch.job import Job, JobResult, Status
 from ganinvert.batch.report import HtmlReport
 from ganinvert.batch.session import BatchRequest, RunOptions
+from ganinvert.errors import GanInvertError
 
 
 def run_batch(
@@ -63,6 +64,9 @@ def run_batch(
             code = 130
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 1
+            raise
+        except Exception as error:
+            code = error.exit_code if isinstance(error, GanInvertError) else 1
             raise
         finally:
             seconds = round(time.monotonic() - started, 3)

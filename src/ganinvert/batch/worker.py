@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -81,11 +82,13 @@ class Worker(Generic[P]):
                     ahead.append((job, reader.submit(self._read, job)))
                 return bool(ahead)
 
-            while not self._stopped and fetch(wait=True):
+            while not self._stopped and fetch(wait=not self._locked_elsewhere):
                 with ExitStack() as claims:
                     batch: list[_Ready[P]] = []
                     size = self.batch_size
-                    while len(batch) < size and not self._stopped and fetch(wait=not batch):
+                    while (
+                        len(batch) < size and not self._stopped and fetch(wait=not batch and not self._locked_elsewhere)
+                    ):
                         yield from self._claim(*ahead.popleft(), claims, batch)
                     if batch and not self._stopped:
                         fetch(wait=False)
@@ -121,6 +124,7 @@ class Worker(Generic[P]):
         self, ready: _Ready[P], claims: ExitStack, batch: list[_Ready[P]], *, wait: bool = False
     ) -> Iterator[JobResult]:
         job, overwrite = ready.job, self.options.overwrite
+        own = claims.enter_context(ExitStack())
         try:
             if job.paths:
                 if self.options.dry_run:
@@ -132,18 +136,20 @@ class Worker(Generic[P]):
                             job.last
                         )
                     if not up_to_date:
-                        if not claims.enter_context(files.claim(job.last, wait=wait)):
+                        if not own.enter_context(files.claim(job.last, wait=wait)):
                             self.emit(Message(f"{job.label}: another process is at it", level=1))
                             self._locked_elsewhere.append(ready)
                             return
                         if up_to_date := job.is_up_to_date(*ready.hashes, overwrite=overwrite):
                             files.tidy(job.last)
                 if up_to_date:
+                    own.close()  # others may wait for it
                     self.emit(Message(f"{job.label}: up to date, skipped"))
                     product = self.session.recall(job, ready.prepared) if self.options.report else None
                     yield JobResult(job, "skipped", ready.hashes, product)
                     return
         except Exception as error:
+            own.close()
             yield self._failure(job, error, ready.hashes)
             return
         if self.options.dry_run:
@@ -159,16 +165,19 @@ class Worker(Generic[P]):
         names = [Path(each.label).name for each in batch[0].job.inputs]
         self.emit(WorkStarted(self.number, " + ".join(names) if len(batch) == 1 else f"{len(batch)} photos"))
         products: Sequence[Product] | None = None
+        failures: list[JobResult] = []
         try:
             products = self.session.run(
                 [(each.job, each.prepared) for each in batch], StepWatch(self.emit, self.number)
             )
         except Exception as error:
             if len(batch) == 1 or not isinstance(error, InsufficientMemoryError):
-                yield from [self._failure(each.job, error, each.hashes) for each in batch]
-                return
+                failures = [self._failure(each.job, error, each.hashes) for each in batch]
         finally:
             self.emit(WorkEnded(self.number))
+        if failures:
+            yield from failures
+            return
         if products is None:  # not before the error is gone, whose traceback holds what filled the memory
             half = self.batch_limit = len(batch) // 2
             self.emit(Message(f"memory is short: going on with {half} together", style="yellow"))
@@ -197,6 +206,10 @@ class Worker(Generic[P]):
 
     def _failure(self, job: Job, error: Exception, hashes: tuple[str, str] | None = None) -> JobResult:
         self._stopped = self.options.fail_fast
+        cause: BaseException | None = error
+        while cause is not None:  # results outlive their jobs: their tracebacks are not to hold what fills the memory
+            traceback.clear_frames(cause.__traceback__)
+            cause = cause.__cause__ or cause.__context__
         if not isinstance(error, GanInvertError):
             known = InputError(
                 f"{job.label}: unexpected {type(error).__name__}: {error}",

@@ -18,14 +18,7 @@ from ganinvert.tasks.session import Inverter
 
 @dataclass(frozen=True)
 class Candidate:
-    """A method, loaded for the task.
-
-    Attributes:
-        name: Name of the method variant, as `protocol.variants` has it.
-        request: Settings of the variant, and its subspaces.
-        inverter: Session of the request.
-        point: Point of the sweep, name to value; empty without a sweep.
-    """
+    """A method variant of `protocol.variants`, loaded for the task, at a point of the sweep; empty without a sweep."""
 
     name: str
     request: CandidateRequest
@@ -70,7 +63,7 @@ def load_candidates(
         base: Session of the task; its settings are replaced.
         protocol: Degradation of the photos.
         names: Names of method variants, as `variants` has them.
-        adjust: Makes the user's changes in the settings of a method.
+        adjust: Function that makes the user's changes in the settings of a method.
         sweep: Keys of `protocol.SWEPT` to values; empty for no sweep.
         batch_size: Photos that an accelerator optimises together; None: as many as fit.
 

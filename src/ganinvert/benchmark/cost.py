@@ -19,12 +19,9 @@ CURVE_POINTS = 40
 
 @dataclass(frozen=True)
 class CostRecord:
-    """Cost of one photo.
+    """Cost of one photo: its part of the batch's wall time, the peak memory in bytes, and the curve.
 
-    Attributes:
-        seconds: Wall time of the photo's batch divided by the number of its photos.
-        memory: Peak memory in bytes, see `devices.peak_memory`; None where the system does not tell.
-        curve: Rows of steps, seconds since the start (the photo's part), and PSNR of the measurement in dB.
+    The curve has rows of steps, seconds since the start (the photo's part), and PSNR of the measurement in dB.
     """
 
     seconds: float

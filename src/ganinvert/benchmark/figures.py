@@ -15,14 +15,10 @@ from ganinvert.figures import save_figure
 def draw_sweep(
     rows: Sequence[tuple[str, Mapping[str, int], Sequence[float]]], titles: Sequence[str], path: Path
 ) -> None:
-    """Draw the paper's figure 7: quality over the swept setting, a panel per metric.
+    """Draw the paper's figure 7: quality over the swept setting, a panel per metric, which `titles` name.
 
-    The last swept setting is on the axis; there is a line for every method and value of the others.
-
-    Args:
-        rows: Method, point of the sweep, and a mean per metric.
-        titles: Titles of the metrics.
-        path: PNG file to write.
+    A row is a method, its point of the sweep, and a mean per metric. The last swept setting is on the axis; there is a
+    line for every method and value of the others.
     """
     from matplotlib.figure import Figure
 
@@ -41,12 +37,7 @@ def draw_sweep(
 
 
 def draw_curves(curves: Mapping[str, Sequence[tuple[int, float, float]]], path: Path) -> None:
-    """Draw quality over time, a line per method.
-
-    Args:
-        curves: Label to rows of steps, seconds per photo and PSNR of the measurement in dB.
-        path: PNG file to write.
-    """
+    """Draw quality over time, a line per label, of rows of steps, seconds per photo and PSNR in dB."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -62,12 +53,7 @@ def draw_curves(curves: Mapping[str, Sequence[tuple[int, float, float]]], path: 
 
 
 def draw_smoothness(paths: Mapping[str, Sequence[Sequence[float]]], path: Path) -> None:
-    """Draw the paper's figure 6 in numbers: steps along interpolations, mean over the interpolations and range.
-
-    Args:
-        paths: Label to interpolations, each the LPIPS between neighbouring frames.
-        path: PNG file to write.
-    """
+    """Draw the paper's figure 6 in numbers: mean and range, over interpolations, of LPIPS between neighbours."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")

@@ -7,17 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ganinvert.errors import UsageError
-from ganinvert.settings import (
-    METHODS,
-    REFINEMENTS,
-    InversionSettings,
-    MethodName,
-    Preset,
-    Refinement,
-    TaskOptions,
-    Trial,
-    preset_of,
-)
+from ganinvert.settings import METHODS, REFINEMENTS, InversionSettings, TaskOptions, Trial, preset_of
+from ganinvert.settings.common import MethodName, Preset, Refinement
 
 Adjustment = Callable[[InversionSettings], InversionSettings]
 """Makes the user's changes in the settings of a method."""
@@ -37,11 +28,7 @@ class MethodVariant:
     refinement: Refinement | None = None
 
     def settings(self, task: str, adjust: Adjustment = lambda settings: settings) -> InversionSettings:
-        """Return the settings for a task, adjusted by the user.
-
-        Raises:
-            UsageError: The method cannot do the task.
-        """
+        """Return the settings for a task, adjusted by the user; raise UsageError if the method cannot do it."""
         if self.preset == "default" and (derive := METHODS[self.method].derive) is not None:
             return derive(adjust(preset_of("pmsfc", task)))
         settings = adjust(preset_of(self.method, task, self.preset))
@@ -69,12 +56,7 @@ SWEPT: Mapping[str, str] = {"R": "subspaces", "K": "codes", "layer": "layer", "s
 
 @dataclass(frozen=True)
 class EvaluationProtocol:
-    """Degradation of the photos of a benchmark.
-
-    Attributes:
-        trial: Degradation and its options; its type decides the task.
-        seed: Random seed of degradations that are drawn.
-    """
+    """Degradation of the photos of a benchmark, whose type decides the task, and the seed of what it draws."""
 
     trial: Trial
     seed: int = 0

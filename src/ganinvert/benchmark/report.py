@@ -40,17 +40,10 @@ PACKAGES = ("ganinvert", "torch", "torchvision", "lpips", "numpy")
 
 @dataclass(frozen=True)
 class Report:
-    """Results of a benchmark. The methods `write_…` write files and return their paths.
+    """Results of a benchmark. The methods `write_…` write files into the folder and return their paths.
 
-    Attributes:
-        protocol: Degradation of the photos.
-        inverter: Session that prepared the photos.
-        candidates: Methods; the others are compared with the first.
-        folder: Folder of tables, figures and results.
-        sample_seed: Random seed with which the photos were chosen.
-        truths: Photo to its ground truth; only photos that every candidate has a result of.
-        results: Label of the candidate to photo to result.
-        photos_asked: Number of photos that were to be measured.
+    The inverter is the session that prepared the photos. Candidates are compared with the first; truths are those of
+    the photos that every candidate has a result of, and results go from the candidate's label to the photo.
     """
 
     protocol: EvaluationProtocol

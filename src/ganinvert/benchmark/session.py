@@ -25,10 +25,7 @@ from ganinvert.tasks.session import Inverter
 class CandidateRequest(PhotoRequest):
     """A candidate of a benchmark on photos whose truth is known.
 
-    Attributes:
-        protocol: Degradation of the photos.
-        equal_subspaces: Use random subspaces of equal sizes, which need no discovery.
-        shuffled: Replace the subspaces by random ones of the same sizes.
+    Its subspaces can be random ones of equal sizes, which need no discovery, or be shuffled, which keeps their sizes.
     """
 
     command = "evaluate"

@@ -18,13 +18,9 @@ from ganinvert.tasks.editing import interpolate
 
 @dataclass(frozen=True)
 class Smoothness:
-    """Perceptual steps of the interpolation between two inversions (PmSFC, figure 6).
+    """LPIPS between neighbouring frames of the interpolation between two inversions, and between its ends (figure 6).
 
     The sum of the steps is a perceptual path length as that of Karras et al. 2019, between two given codes.
-
-    Attributes:
-        neighbours: LPIPS between each frame and the next.
-        ends: LPIPS between the first frame and the last.
     """
 
     neighbours: Sequence[float]

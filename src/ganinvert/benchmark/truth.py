@@ -28,12 +28,7 @@ MethodMetrics = dict[str, dict[str, dict[str, float]]]
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """A photo in the generator's square, before it is degraded.
-
-    Attributes:
-        levels: Pixels, (3, r, r) uint8.
-        sha256: SHA-256 of the photo as it was prepared.
-    """
+    """A photo in the generator's square before it is degraded, (3, r, r) uint8, and its hash as it was prepared."""
 
     levels: Tensor
     sha256: str
@@ -41,13 +36,7 @@ class GroundTruth:
 
 @dataclass(frozen=True)
 class MethodResult:
-    """Files of one result.
-
-    Attributes:
-        image: PNG file of the restored photo.
-        bundle: Bundle of the inversion.
-        cost: Cost of the optimisation.
-    """
+    """Files of the restored photo and its bundle, and the cost of the optimisation."""
 
     image: Path
     bundle: Path

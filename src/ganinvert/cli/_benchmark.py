@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import typer
 from rich.table import Table
 
 from ganinvert.batch.executors import Executor, Serial
@@ -21,7 +20,7 @@ from ganinvert.benchmark.session import CandidateSession
 from ganinvert.benchmark.tables import cell
 from ganinvert.benchmark.truth import GroundTruth, MethodResult, degrade, read_truth
 from ganinvert.cli._console import output
-from ganinvert.cli._reporter import show_batch
+from ganinvert.cli._reporter import run_command
 from ganinvert.errors import InputError
 
 SUFFIXES = {"image": ".png", "record": ".json", "bundle": ".pt"}
@@ -33,14 +32,7 @@ MOST_IN_FULL = 8
 def run_candidates(
     candidates: Sequence[Candidate], inputs: Sequence[Input], folder: Path, *, overwrite: bool, executor: Executor
 ) -> tuple[dict[str, GroundTruth], dict[str, dict[str, MethodResult]]]:
-    """Restore photos with every candidate; what is up to date is left as it is.
-
-    Args:
-        candidates: Methods, loaded on one generator for one protocol.
-        inputs: Photos.
-        folder: Folder of the results.
-        overwrite: Make existing results again.
-        executor: Place of the work.
+    """Restore photos with every candidate, loaded on one generator for one protocol; skip what is up to date.
 
     Returns:
         Photo to its ground truth, and label of the candidate to photo to result, of those photos that every candidate
@@ -64,12 +56,9 @@ def run_candidates(
         output.say(f"{each.label}: {variants()[each.name].about}", style="bold")
         if isinstance(executor, Serial):
             executor = Serial(CandidateSession(each.request, each.inverter, photos))
-        ended, code = show_batch(each.request, jobs, RunOptions(overwrite=overwrite), executor=executor)
-        if code not in (0, 1):
-            raise typer.Exit(code)
-        results[each.label] = {
-            job.label: _result(job.paths) for job in (end.job for end in ended if end.status != "failed")
-        }
+        run = RunOptions(overwrite=overwrite)
+        ended = run_command(each.request, jobs, run, executor=executor, accepted=(0, 1))
+        results[each.label] = {end.job.label: _result(end.job.paths) for end in ended if end.status != "failed"}
     common = [photo.label for photo in truths if all(photo.label in of_photo for of_photo in results.values())]
     if not common:
         raise InputError("no photo has a result of every method", hint="the errors above say why")
@@ -88,10 +77,7 @@ def _result(paths: Mapping[str, Path]) -> MethodResult:
 def show_report(report: Report, *, curve: bool, frames: int) -> None:
     """Show the table of a report, write its files, and print their paths.
 
-    Args:
-        report: Report of the benchmark.
-        curve: Also draw quality over time.
-        frames: Number of frames of the interpolations from each photo to the next; 0 for none.
+    With `curve`, also draw quality over time; with `frames`, interpolate from each photo to the next by so many.
     """
     _show_table(report.comparison, [*report.main_metrics, "seconds"])
     _print_paths(report.write_tables())

@@ -25,11 +25,7 @@ _NOT_SETTINGS = ("config", "file", "help", "quiet", "verbose")
 
 
 def configure(context: typer.Context, file: Path | None) -> Path | None:
-    """Callback of `--config`, which runs before all other options: take their defaults from the file.
-
-    Raises:
-        UsageError: The file is missing or not TOML, or has an unknown key or an invalid value.
-    """
+    """Callback of `--config`, which runs before all other options: take their defaults from the file."""
     if not context.resilient_parsing:
         context.default_map = {**defaults(context, file)}
     return file

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from ganinvert.errors import UsageError
-from ganinvert.settings import InversionSettings, at_least, method_entry
+from ganinvert.settings import InversionSettings, method_entry
+from ganinvert.settings.common import at_least
 
 
 def adjusted(
@@ -17,14 +18,9 @@ def adjusted(
     optional: Collection[str] = (),
     **method: int | str | None,
 ) -> InversionSettings:
-    """A preset with the user's choices; None leaves the preset's value.
+    """A preset with the user's choices, `method` in the method's settings; None leaves the preset's value.
 
-    Args:
-        base: The preset.
-        steps: Number of steps of the optimisation.
-        lr: Learning rate of the optimisation.
-        optional: Names of choices that hold for all methods, and are passed over where one has no such thing.
-        **method: Fields of the method's settings.
+    Choices that are `optional` hold for all methods, and are passed over where one has no such thing.
 
     Raises:
         UsageError: The method has no such field, or fixes it, or makes no steps, or is to make none.

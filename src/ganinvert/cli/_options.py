@@ -14,21 +14,7 @@ from ganinvert.batch.report import KIND as REPORT
 from ganinvert.cli._config import configure
 from ganinvert.cli._console import output
 from ganinvert.errors import UsageError
-from ganinvert.settings import (
-    DEFAULT_GENERATOR,
-    METHODS,
-    Affinity,
-    Align,
-    DiscoveryPreset,
-    FitMode,
-    Init,
-    MethodName,
-    PmSFC,
-    Precision,
-    Preset,
-    StoredPrecision,
-    require_seed,
-)
+from ganinvert.settings import METHODS, PmSFC, common
 from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS
 
 IO = "Input/Output"
@@ -80,14 +66,9 @@ HELP: Mapping[str, str] = {
 
 
 def opt(panel: str, *flags: str, help: str = "", env: bool = False, **rest: Any) -> Any:  # noqa: A002  (typer's word)
-    """Describe an option of a command.
+    """Describe an option of a command for `typer.Option`; its help is by default that of `HELP`.
 
-    Args:
-        panel: Title of the help's panel that shows the option.
-        flags: Long and short names, for instance "--device".
-        help: Sentence of the help; by default that of `HELP`.
-        env: True if the variable GANINVERT_NAME (the long name in capitals) and the configuration file set it, too.
-        rest: Further arguments of `typer.Option`.
+    With `env`, the variable GANINVERT_NAME (the long name in capitals) and the configuration file set it, too.
     """
     name = max(flags, key=len)
     if env:
@@ -113,7 +94,7 @@ def _check_device(name: str) -> str:
 
 
 def _check_seed(seed: int) -> int:
-    require_seed(seed)
+    common.require_seed(seed)
     return seed
 
 
@@ -127,7 +108,7 @@ def _verbose(count: int) -> None:
         output.verbosity = count
 
 
-_CACHED = f"best face generator in the cache, else {DEFAULT_GENERATOR}"
+_CACHED = f"best face generator in the cache, else {common.DEFAULT_GENERATOR}"
 _GENERATORS = [name for name, entry in CATALOG.items() if entry.network not in CONVOLUTIONS]
 _DEVICES = completing("auto", "cpu", "cuda", "mps")
 
@@ -140,8 +121,8 @@ Recursive = Annotated[bool, opt(IO, "--recursive", "-r")]
 Target = Annotated[Path, opt(IO, "--output", "-o", metavar="DIR|FILE|-", show_default="the current folder", env=True)]
 Name = Annotated[str, opt(IO, "--name", metavar="TEMPLATE", env=True)]
 Save = Annotated[str, opt(IO, "--save", metavar="LIST", autocompletion=_complete_kinds, env=True)]
-Fit = Annotated[FitMode, opt(IO, "--fit", env=True)]
-AlignFaces = Annotated[Align, opt(IO, "--align", env=True)]
+Fit = Annotated[common.FitMode, opt(IO, "--fit", env=True)]
+AlignFaces = Annotated[common.Align, opt(IO, "--align", env=True)]
 FaceNumber = Annotated[int, opt(IO, "--face", metavar="N", min=1)]
 PasteBack = Annotated[bool, opt(IO, "--paste-back")]
 Overwrite = Annotated[bool, opt(IO, "--overwrite")]
@@ -150,23 +131,26 @@ DryRun = Annotated[bool, opt(IO, "--dry-run")]
 AsJson = Annotated[bool, opt(IO, "--json")]
 NoMetadata = Annotated[bool, opt(IO, "--no-metadata")]
 Resume = Annotated[bool, opt(IO, "--resume")]
-Stored = Annotated[StoredPrecision, opt(IO, "--store")]
+Stored = Annotated[common.StoredPrecision, opt(IO, "--store")]
 Licence = Annotated[str, opt(IO, "--licence", metavar="TEXT")]
 Credit = Annotated[str, opt(IO, "--credit", metavar="TEXT")]
 
-_NAMES = {"metavar": "NAME|FILE", "autocompletion": completing(DEFAULT_GENERATOR, *_GENERATORS)}
+_NAMES = {"metavar": "NAME|FILE", "autocompletion": completing(common.DEFAULT_GENERATOR, *_GENERATORS)}
 Generator = Annotated[str | None, opt(METHOD, "--generator", "-g", show_default=_CACHED, env=True, **_NAMES)]
-Method = Annotated[MethodName, opt(METHOD, "--method", metavar="NAME", autocompletion=completing(*METHODS), env=True)]
-InitKind = Annotated[Init | None, opt(METHOD, "--init", show_default="by method", env=True)]
+Method = Annotated[
+    common.MethodName, opt(METHOD, "--method", metavar="NAME", autocompletion=completing(*METHODS), env=True)
+]
+InitKind = Annotated[common.Init | None, opt(METHOD, "--init", show_default="by method", env=True)]
 Subspaces = Annotated[
     int | None, opt(METHOD, "--subspaces", "-R", metavar="R", show_default=str(PmSFC().subspaces), env=True)
 ]
 Codes = Annotated[int | None, opt(METHOD, "--codes", "-K", metavar="K", show_default=str(PmSFC().codes), env=True)]
 Layer = Annotated[int | None, opt(METHOD, "--layer", metavar="L", min=0, show_default=str(PmSFC().layer), env=True)]
-AffinityKind = Annotated[Affinity | None, opt(METHOD, "--affinity", show_default=PmSFC().affinity, env=True)]
-PresetName = Annotated[Preset, opt(METHOD, "--preset", env=True)]
+AffinityKind = Annotated[common.Affinity | None, opt(METHOD, "--affinity", show_default=PmSFC().affinity, env=True)]
+PresetName = Annotated[common.Preset, opt(METHOD, "--preset", env=True)]
 DiscoveryPresetName = Annotated[
-    DiscoveryPreset, opt(METHOD, "--preset", help="Preset: fast defaults, or the settings of the paper.", env=True)
+    common.DiscoveryPreset,
+    opt(METHOD, "--preset", help="Preset: fast defaults, or the settings of the paper.", env=True),
 ]
 Steps = Annotated[int | None, opt(OPTIMISATION, "--steps", metavar="N", show_default="by preset", env=True)]
 LearningRate = Annotated[float | None, opt(OPTIMISATION, "--lr", metavar="RATE", show_default="by preset", env=True)]
@@ -181,7 +165,7 @@ Device = Annotated[
         COMPUTE, "--device", metavar="auto|cpu|cuda[:N]|mps", autocompletion=_DEVICES, callback=_check_device, env=True
     ),
 ]
-Dtype = Annotated[Precision, opt(COMPUTE, "--dtype", env=True)]
+Dtype = Annotated[common.Precision, opt(COMPUTE, "--dtype", env=True)]
 BatchSize = Annotated[str, opt(COMPUTE, "--batch-size", metavar="auto|N", env=True)]
 Workers = Annotated[str, opt(COMPUTE, "--workers", metavar="auto|N", env=True)]
 
@@ -195,11 +179,7 @@ Verbose = Annotated[int, opt(GENERAL, "--verbose", "-v", count=True, callback=_v
 
 
 def number_of(option: str, text: str) -> int | None:
-    """Parse the value of `--batch-size` or `--workers`, which `option` names; None stands for `auto`.
-
-    Raises:
-        UsageError: The value is neither auto nor a number of at least 1.
-    """
+    """Parse the value of `--batch-size` or `--workers`, which `option` names; None stands for `auto`."""
     if text == "auto":
         return None
     if not text.isdecimal() or int(text) < 1:

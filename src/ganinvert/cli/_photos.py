@@ -21,15 +21,8 @@ from ganinvert.cli._reporter import executor_for, run_command
 from ganinvert.cli._signature import assembled, field_options, from_options
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import UsageError
-from ganinvert.settings import (
-    REFINEMENTS,
-    InversionSettings,
-    Refinement,
-    Request,
-    TaskOptions,
-    method_entry,
-    preset_of,
-)
+from ganinvert.settings import REFINEMENTS, InversionSettings, Request, TaskOptions, method_entry, preset_of
+from ganinvert.settings.common import Refinement
 
 _REFINE = "Fine-tune a copy of the generator for each photo afterwards; only its changes are stored."
 _REALS = "near-perfect: folder of photos like those that the generator was trained on."
@@ -88,10 +81,10 @@ class Photos:
         together = options.number_of("--batch-size", self.batch_size)
         suffixes = chosen_suffixes(self.save, whole=[REPORT])
         report = report_path(self.save, self.target, task=task.name, overwrite=self.overwrite)
-        executor = executor_for(self.workers)
         inputs = expand(self.images or [], from_file=self.from_file, recursive=self.recursive, say=say)
         task.check_inputs([each.path for each in inputs])
         jobs = plan_outputs([[each] for each in inputs], self.target, task=task.name, suffixes=suffixes, name=self.name)
+        executor = executor_for(self.workers, self.device, len(jobs))
         request = Request(
             task,
             chosen,

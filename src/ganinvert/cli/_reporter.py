@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Container
 from contextlib import ExitStack
 from typing import Any
 
 import typer
 
-from ganinvert.batch.events import (
-    BatchEnded,
-    BatchStarted,
-    JobFinished,
-    JsonLines,
-    Listener,
-    Message,
-    Progress,
-    WorkEnded,
-    WorkStarted,
-)
+from ganinvert.batch import events
 from ganinvert.batch.executors import Executor, Pool, Serial, available_cores
 from ganinvert.batch.job import Job, JobResult
 from ganinvert.batch.runner import run_batch
@@ -29,11 +20,7 @@ from ganinvert.errors import UsageError
 
 
 class ConsoleReporter:
-    """Listener that shows a batch on the console.
-
-    Args:
-        quiet_stdout: Print no paths, because stdout has JSON lines.
-    """
+    """Listener that shows a batch on the console; it prints no paths if stdout has JSON lines."""
 
     def __init__(self, *, quiet_stdout: bool) -> None:
         self.quiet_stdout = quiet_stdout
@@ -43,20 +30,20 @@ class ConsoleReporter:
     def __call__(self, event: Any) -> None:
         """Show an event."""
         match event:
-            case BatchStarted(jobs):
+            case events.BatchStarted(jobs):
                 self._all.enter_context(output.overall(jobs))
-            case Message(text, level, style):
+            case events.Message(text, level, style):
                 output.say(text, level=level, style=style)
-            case WorkStarted(worker, title):
+            case events.WorkStarted(worker, title):
                 stack = ExitStack()
                 self._bars[worker] = stack, stack.enter_context(output.steps(title))
-            case Progress(worker, done, steps, loss, psnr) if worker in self._bars:
+            case events.Progress(worker, done, steps, loss, psnr) if worker in self._bars:
                 self._bars[worker][1](done, steps, lambda: f"loss {loss:.4f}  PSNR {psnr:.1f} dB")
-            case WorkEnded(worker) if worker in self._bars:
+            case events.WorkEnded(worker) if worker in self._bars:
                 self._bars.pop(worker)[0].close()
-            case JobFinished(result):
+            case events.JobFinished(result):
                 self._show(result)
-            case BatchEnded():
+            case events.BatchEnded():
                 self._end(event)
 
     def _show(self, result: JobResult) -> None:
@@ -78,7 +65,7 @@ class ConsoleReporter:
             for path in job.paths.values():
                 output.data(str(path))
 
-    def _end(self, end: BatchEnded) -> None:
+    def _end(self, end: events.BatchEnded) -> None:
         for stack, _ in self._bars.values():
             stack.close()
         self._all.close()
@@ -100,44 +87,31 @@ def run_command(
     *,
     as_json: bool = False,
     executor: Executor | None = None,
-) -> None:
-    """Run a batch for a command, show it, and end with its exit code.
+    accepted: Container[int] = (0,),
+) -> list[JobResult]:
+    """Run a batch for a command, show it, and return its results, or end with its exit code unless that is accepted.
 
     Raises:
         UsageError: JSON lines and a picture are both to go to stdout.
         typer.Exit: A job failed (code 1, or 3 for missing weights), or Ctrl-C came (130).
     """
-    _, code = show_batch(request, jobs, options, as_json=as_json, executor=executor)
-    if code:
-        raise typer.Exit(code)
-
-
-def show_batch(
-    request: BatchRequest,
-    jobs: list[Job],
-    options: RunOptions,
-    *,
-    as_json: bool = False,
-    executor: Executor | None = None,
-) -> tuple[list[JobResult], int]:
-    """Run a batch and show it, as `run_command` does; return the results and the exit code."""
     if as_json and any(job.is_piped for job in jobs):
         raise UsageError("stdout cannot take both the picture and --json", hint="give a folder with -o")
-    listeners: list[Listener] = [ConsoleReporter(quiet_stdout=as_json)]
+    listeners: list[events.Listener] = [ConsoleReporter(quiet_stdout=as_json)]
     if as_json:
-        listeners.append(JsonLines(output.data))
+        listeners.append(events.JsonLines(output.data))
     results, end = run_batch(request, jobs, executor=executor, options=options, listeners=listeners)
-    return results, end.exit_code
+    if end.exit_code not in accepted:
+        raise typer.Exit(end.exit_code)
+    return results
 
 
-def executor_for(workers: str) -> Executor:
-    """The executor that `--workers` asks for: a number, or "auto".
-
-    Raises:
-        UsageError: It is neither.
-    """
+def executor_for(workers: str, device: str, jobs: int) -> Executor:
+    """The executor that `--workers` asks for, a number or "auto", with no more workers than jobs."""
     if (count := number_of("--workers", workers)) is None:
         import torch
 
-        count = torch.cuda.device_count() if torch.cuda.is_available() else available_cores()
-    return Serial() if count == 1 else Pool(count)
+        chosen = "cuda" if device == "auto" and torch.cuda.is_available() else device
+        count = {"auto": available_cores(), "cpu": available_cores(), "cuda": torch.cuda.device_count()}.get(chosen, 1)
+    count = min(count, jobs)
+    return Serial() if count <= 1 else Pool(count)

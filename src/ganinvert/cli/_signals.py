@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from ganinvert.batch.signals import intercepted
 from ganinvert.cli._console import output
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def listen() -> None:
@@ -29,27 +27,17 @@ def between_steps() -> Iterator[Callable[[], None]]:
     Yields:
         A function to call between steps, which raises what the signal would have raised.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-        return
     arrived: list[int] = []
-    # One that is ignored, or was not set by Python, stays as it is.
-    before = {number: handler for number in _SIGNALS if callable(handler := signal.getsignal(number))}
 
     def note(number: int, frame: FrameType | None) -> None:
         arrived.append(number)
         if len(arrived) > 1:
-            before[signal.Signals(number)](number, frame)
+            before[number](number, frame)
 
     def stop() -> None:
         if arrived:
             output.say("saving; the same command with --resume goes on")
-            before[signal.Signals(arrived[0])](arrived[0], None)
+            before[arrived[0]](arrived[0], None)
 
-    for number in before:
-        signal.signal(number, note)
-    try:
+    with intercepted(note, defaults=False) as before:
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -43,16 +43,9 @@ def assembled(
 ) -> Callable[..., None]:
     """Make a command of a function that takes a dataclass of shared options first, and then its own.
 
-    The dataclass also has `from_config`, the names of options whose values come from the environment or the
-    configuration file.
-
-    Args:
-        command: The function.
-        shared: A dataclass whose fields, except `from_config`, are annotated as options.
-        settings: The command's default preset, whose values the help quotes.
-        own: Options of the command alone.
-        task: Task of a command with --method, whose other methods may have other defaults.
-        unused: Names of fields that are no options of this command.
+    The fields of the dataclass `shared` are annotated as options, except `from_config`, the names of options whose
+    values come from the environment or the configuration file, and the `unused` ones. The help quotes the values of
+    `settings`, the default preset, and says if other methods have others in the `task` of a command with --method.
     """
     hints = get_type_hints(shared, include_extras=True)
     common = [
@@ -150,14 +143,7 @@ def from_options(options: type[T], given: Mapping[str, Any]) -> T:
 
 
 def _quoting(annotation: Any, name: str, settings: InversionSettings, *, varies: bool) -> Any:
-    """The annotation of an option, its shown default taken from the settings if they have one of that name.
-
-    Args:
-        annotation: Annotation of the option.
-        name: Name of the option.
-        settings: The command's default preset.
-        varies: True if other methods have other defaults.
-    """
+    """The annotation of an option, its shown default taken from the settings if they have one of that name."""
     for part in (settings.method, settings.optimization):
         if name in vars(part):
             kind, info = get_args(annotation)

@@ -7,7 +7,8 @@ from contextlib import ExitStack, contextmanager
 
 from ganinvert.cli._console import Show, output
 from ganinvert.errors import UsageError
-from ganinvert.settings import DEFAULT_GENERATOR, Discovery
+from ganinvert.settings import Discovery
+from ganinvert.settings.common import DEFAULT_GENERATOR
 from ganinvert.weights import registry
 from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS, FACES
 from ganinvert.weights.store import Store
@@ -35,11 +36,8 @@ def transfers() -> Iterator[ProgressCallback]:
 def ready_generator(name: str | None, *, offline: bool, layer: int | None = None, networks: Sequence[str] = ()) -> str:
     """Choose the generator to load, and fetch it if it is in the catalogue but not in the cache.
 
-    Args:
-        name: Name or file of a generator; None chooses the best face generator in the cache, else the embedded one.
-        offline: Do not use the internet.
-        layer: Choose only among generators whose subspaces have been discovered at this layer; None takes any.
-        networks: Choose only among generators that have these networks, of "encoder" and "discriminator".
+    None chooses the best face generator in the cache whose subspaces were discovered at the `layer`, unless that is
+    None, and that has the `networks`, of "encoder" and "discriminator"; else the embedded one.
 
     Raises:
         WeightsError: There is no such generator, or it cannot be fetched.
@@ -66,7 +64,7 @@ def _best(store: Store, layer: int | None, networks: Sequence[str]) -> str:
         name
         for name in FACES
         if store.has(CATALOG[name])
-        and all(registry.find(f"{name}.{kind}") or store.companion(CATALOG[name], kind).is_file() for kind in networks)
+        and all(registry.find(f"{name}.{kind}") or store.path(CATALOG[name], f".{kind}").is_file() for kind in networks)
     ]
     for name in cached:
         if layer is None or _is_discovered(store, name, layer):

@@ -34,16 +34,12 @@ _CHANGES = ("steps", "lr", "subspaces", "codes", "layer")
 """Settings that the user changes in all methods that have them."""
 
 
-def _complete_task(incomplete: str) -> list[str]:
-    return [name for name in TASKS if name.startswith(incomplete)]
-
-
 def evaluate(
     images: options.Images = None,
     from_file: options.FromFile = None,
     recursive: options.Recursive = False,
     task: Annotated[
-        str, opt(METHOD, "--task", help=_TASK_HELP, metavar="NAME", autocompletion=_complete_task)
+        str, opt(METHOD, "--task", help=_TASK_HELP, metavar="NAME", autocompletion=options.completing(*TASKS))
     ] = "invert",
     method: Annotated[str, opt(METHOD, "--method", help=_METHOD_HELP, metavar="LIST")] = "pmsfc,mganprior",
     sweep: Annotated[list[str] | None, opt(METHOD, "--sweep", help=_SWEEP_HELP, metavar="NAME=LIST")] = None,
@@ -94,9 +90,9 @@ def evaluate(
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is not a folder", hint="give a folder with -o; it is created if it does not exist")
     adjust = partial(adjusted, optional=_CHANGES, steps=steps, lr=lr, subspaces=subspaces, codes=codes, layer=layer)
-    executor = executor_for(workers)
     together = options.number_of("--batch-size", batch_size)
     inputs = _sample(expand(images or [], from_file=from_file, recursive=recursive, say=say), limit, seed=sample_seed)
+    executor = executor_for(workers, device, len(inputs))
     settings = [variants()[name].settings(task, adjust) for name in names]
     layers = [each.method.discovery_layer for each in settings if each.method.discovery_layer is not None]
     file = ready_generator(

@@ -10,7 +10,8 @@ from ganinvert.batch.requests import InterpolationRequest
 from ganinvert.cli._bundles import Pair
 from ganinvert.cli._options import IO, METHOD, opt
 from ganinvert.cli._signature import with_options
-from ganinvert.settings import InterpolationPath, preset_of
+from ganinvert.settings import preset_of
+from ganinvert.settings.common import InterpolationPath
 
 FILES = {"webp": ".webp", "gif": ".gif", "frames": ".{:03d}.png", "strip": ".png"}
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganinvert.degradations.base import Degradation
-from ganinvert.settings import Kernel
+from ganinvert.settings.common import Kernel
 
 TOLERANCE = 0.5 / 255
 """Tolerance of low-resolution consistency on [-1, 1]: a quarter of an 8-bit step."""

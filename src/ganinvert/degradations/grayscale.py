@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ganinvert.degradations.base import Degradation
 from ganinvert.images.color import TO_XYZ, from_linear, lab_to_linear, to_lab, to_linear, weigh
-from ganinvert.settings import Luma
+from ganinvert.settings.common import Luma
 
 LUMA = {"rec601": (0.299, 0.587, 0.114), "rec709": (0.2126, 0.7152, 0.0722)}
 BISECTIONS = 24

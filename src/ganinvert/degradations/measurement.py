@@ -13,7 +13,7 @@ from ganinvert.degradations.base import Degradation, Identity
 from ganinvert.degradations.downsample import Downsample
 from ganinvert.degradations.grayscale import Grayscale
 from ganinvert.degradations.mask import Mask
-from ganinvert.settings import Kernel, Luma
+from ganinvert.settings.common import Kernel, Luma
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from ganinvert import images
 from ganinvert.errors import ImageError, UsageError
 from ganinvert.faces.detection import Face, detect
 from ganinvert.images import Placement
-from ganinvert.settings import Align, FitMode
+from ganinvert.settings.common import Align, FitMode
 
 TOLERANCE = 0.1
 """Largest distance of a corner from its aligned position at which a photo counts as aligned, as a share of the side.

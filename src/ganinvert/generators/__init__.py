@@ -26,9 +26,9 @@ from ganinvert.generators.latents import NormalSpace as NormalSpace
 from ganinvert.generators.pggan import PGGANDiscriminator as PGGANDiscriminator
 from ganinvert.generators.pggan import PGGANEncoder as PGGANEncoder
 from ganinvert.generators.pggan import PGGANGenerator as PGGANGenerator
-from ganinvert.generators.tuned import TunedGenerator as TunedGenerator
+from ganinvert.generators.tuned import apply_deltas as apply_deltas
 from ganinvert.generators.tuned import blended as blended
-from ganinvert.settings import DEFAULT_GENERATOR
+from ganinvert.settings.common import DEFAULT_GENERATOR
 from ganinvert.weights import registry
 from ganinvert.weights.catalog import ALIGNED_FACES, CATALOG, CONVOLUTIONS
 from ganinvert.weights.store import Store
@@ -120,7 +120,7 @@ def _companion(name: str | Path, kind: Literal["discriminator", "encoder"], read
         raise WeightsError(f"{name}: no such file", hint="check the spelling of the path")
     else:
         entry = CATALOG.get(str(name))
-        places = [Store().companion(entry, kind) if entry else None, registered]
+        places = [Store().path(entry, f".{kind}") if entry else None, registered]
     for place in places:
         if place is not None and place.is_file():
             with suppress(MissingNetworkError):

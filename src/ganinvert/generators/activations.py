@@ -53,10 +53,7 @@ class Activations:
     def pool(self, features: Tensor, weights: Tensor, dim: int) -> Activations:
         """Replace the features by a combination of several states, and average the rest.
 
-        Args:
-            features: The combined features.
-            weights: Weights (p, q) of the p·q states of this batch, which add up to 1 along `dim`.
-            dim: 0 to sum over p, 1 to sum over q.
+        The batch holds p·q states of weights (p, q), which add up to 1 along `dim`: 0 sums over p, 1 over q.
         """
 
         def average(x: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ganinvert.errors import UsageError
 from ganinvert.generators.activations import Activations
 from ganinvert.generators.latents import LatentSpace
-from ganinvert.settings import StoredPrecision
+from ganinvert.settings.common import StoredPrecision
 from ganinvert.weights import TensorFile
 from ganinvert.weights.catalog import ALIGNED_FACES
 
@@ -150,15 +150,9 @@ class Generator(Network, ABC):
     def grouped_features(self, codes: Tensor, layer: int, groups: Sequence[Tensor], space: str = "") -> Activations:
         """Activations whose channels come from different codes: group g's channels from the g-th block of codes.
 
-        Args:
-            codes: Codes (g, n, *shape), one block of n per group.
-            layer: Layer of the features.
-            groups: Channel indices per group, a partition of the layer's channels.
-            space: Space of the codes.
-
-        Returns:
-            Features (n, c, h, w) in the layer's own channel order; styles and image are means over the groups,
-            weighted by their sizes.
+        Codes are (g, n, *shape), one block of n per group; `groups` are channel indices, a partition of the layer's
+        channels. Features (n, c, h, w) are in the layer's own channel order; styles and image are means over the
+        groups, weighted by their sizes.
         """
         state = self.features(codes.flatten(0, 1), layer, space)
         parts = state.features.unflatten(0, codes.shape[:2])

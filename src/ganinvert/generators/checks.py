@@ -48,11 +48,8 @@ def check_fingerprints(
 ) -> int:
     """Render codes whose images are known, compare means over 16×16 cells, and return the number of images.
 
-    Args:
-        generator: Generator on the CPU; one with other weights is refused.
-        key: Key of the network in the fingerprints.
-        limit: Largest number of images to compare; all by default.
-        known: Fingerprints instead of the embedded ones: `{key}.z` (n, z) and `{key}.means` (n, 3, 16, 16) in 0 … 255.
+    `limit` is the largest number of images to compare; all by default. The fingerprints, `{key}.z` (n, z) and
+    `{key}.means` (n, 3, 16, 16) in 0 … 255, are the embedded ones unless others are `known`.
     """
     table = TensorFile.load(paths.embedded("fingerprints.safetensors")).tensors if known is None else known
     codes, expected = table[f"{key}.z"][:limit], table[f"{key}.means"][:limit].float() / 127.5 - 1

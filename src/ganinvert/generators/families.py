@@ -18,14 +18,7 @@ N = TypeVar("N")
 
 @dataclass(frozen=True)
 class Family:
-    """A family of generators.
-
-    Attributes:
-        recognises: Tells whether a file holds one of its networks.
-        read_generator: Builds a frozen generator from a file, with the name it shall have.
-        read_discriminator: Builds a frozen discriminator from a file.
-        read_encoder: Builds a frozen encoder from a file.
-    """
+    """A family of generators, which recognises files of its networks, and builds frozen networks from them."""
 
     recognises: Callable[[WeightsFile], bool]
     read_generator: Callable[[WeightsFile, str], Generator]
@@ -40,12 +33,8 @@ FAMILIES: dict[str, str | Family] = {"pggan": "ganinvert.generators.pggan:PGGAN"
 def read_generator(path: Path, *, name: str | None = None) -> Generator:
     """Read a frozen generator from a file of ganinvert, or of another program that a family knows.
 
-    Args:
-        path: Path of the file.
-        name: Name of the generator; the file's stem by default.
-
-    Raises:
-        WeightsError: The file is missing, damaged, hostile, of an unknown kind, has missing or extra keys, or NaNs.
+    Its name is the file's stem by default. Raises WeightsError if the file is missing, damaged, hostile, of an unknown
+    kind, has missing or extra keys, or NaNs.
     """
     return _read(path, lambda family, file: family.read_generator(file, name or path.stem))
 

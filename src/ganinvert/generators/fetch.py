@@ -56,12 +56,7 @@ def obtain(
 
 
 def import_file(file: Path, entry: Entry, store: Store) -> Path:
-    """Store a file that was downloaded by hand as a network of the catalogue. The file itself stays unchanged.
-
-    Raises:
-        WeightsError: The file is missing, not one that the catalogue knows, or fails a check.
-        OutputError: The cache cannot be written.
-    """
+    """Store a file that was downloaded by hand as a network of the catalogue. The file itself stays unchanged."""
     if not file.is_file():
         raise WeightsError(f"{file}: no such file", hint="check the spelling of the path")
     sha256 = file_sha256(file)
@@ -88,8 +83,7 @@ def import_file(file: Path, entry: Entry, store: Store) -> Path:
 def verify(entry: Entry, store: Store) -> int:
     """Hash the canonical copy again, render the self-check, and compare all known images, which are counted.
 
-    Raises:
-        WeightsError: It is not in the cache, or fails; then it is deleted.
+    A copy that fails is deleted.
     """
     if not store.has(entry):
         raise WeightsError(f"{entry.name} is not in the cache", hint=f"`ganinvert fetch-weights {entry.name}`")
@@ -99,7 +93,7 @@ def verify(entry: Entry, store: Store) -> int:
             return 0
         generator = load_cached(entry, store)
         check_render(generator)
-        if (companion := store.companion(entry, "discriminator")).exists():
+        if (companion := store.path(entry, ".discriminator")).exists():
             read_discriminator(companion)
         return check_fingerprints(generator, entry.fingerprints) if entry.fingerprints else 0
     except WeightsError as error:
@@ -107,11 +101,7 @@ def verify(entry: Entry, store: Store) -> int:
 
 
 def load_cached(entry: Entry, store: Store) -> Generator:
-    """Load the canonical copy and compare its digest with the pinned one.
-
-    Raises:
-        WeightsError: It is damaged or was changed; then it is deleted.
-    """
+    """Load the canonical copy and compare its digest with the pinned one; one that was changed is deleted."""
     try:
         generator = read_generator(store.path(entry), name=entry.name)
         _require_pinned(entry, store, generator.digest)
@@ -177,12 +167,12 @@ def _adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) 
         check_fingerprints(generator, entry.fingerprints, limit=_FIRST_LOOK)
     # The pins come first: a copy without pins would be trusted as it is.
     store.pin(entry, source.file, sha256, generator.digest)
-    store.companion(entry, "discriminator").unlink(missing_ok=True)  # that of another file
+    store.path(entry, ".discriminator").unlink(missing_ok=True)  # that of another file
     if source.format in _WITH_DISCRIMINATOR:
         try:
             discriminator = read_discriminator(file)
             discriminator.about = about | {"generator": generator.digest}
-            discriminator.save(store.companion(entry, "discriminator"))
+            discriminator.save(store.path(entry, ".discriminator"))
         except WeightsError as error:
             _log.warning("%s: its discriminator is left out: %s", entry.name, error.message)
     generator.about = {"format": layout, **about}
@@ -197,7 +187,7 @@ def _require_pinned(entry: Entry, store: Store, sha256: str) -> None:
 
 
 def _deleted(entry: Entry, store: Store, error: WeightsError) -> WeightsError:
-    for path in (store.path(entry), store.companion(entry, "discriminator")):
+    for path in (store.path(entry), store.path(entry, ".discriminator")):
         path.unlink(missing_ok=True)
     return WeightsError(f"{error.message}; it was deleted", hint=f"`ganinvert fetch-weights {entry.name}`")
 

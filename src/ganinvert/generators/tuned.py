@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Mapping
+from copy import copy
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from ganinvert.generators.activations import Activations
-from ganinvert.generators.base import Generator, LayerInfo
+from ganinvert.generators.base import Generator
+
+M = TypeVar("M", bound=nn.Module)
 
 LEFT, RIGHT = ".left", ".right"
 """Ends of the names of the two factors of a delta of low rank."""
 
 
-_IDENTITY = ("name", "digest", "about", "file", "domain", "spaces", "resolution", "num_layers", "classes", "label")
-
-
-class TunedGenerator(Generator):
-    """Another generator with changes of its weights: W + Δ, in every call.
+def apply_deltas(generator: Generator, deltas: Mapping[str, Tensor]) -> Generator:
+    """A generator that computes with changed weights, W + Δ, and shares all others.
 
     Its identity is that of the shared generator, whose subspaces and bundles hold for it, too.
 
@@ -32,74 +30,21 @@ class TunedGenerator(Generator):
     Raises:
         ValueError: There is no such parameter, or it has another shape.
     """
-
-    def __init__(self, generator: Generator, deltas: Mapping[str, Tensor]) -> None:
-        super().__init__()
-        for name in _IDENTITY:
-            setattr(self, name, getattr(generator, name))
-        self._calls, self._changed = _Calls(generator), dict[str, Tensor]()
-        parameters = dict(generator.named_parameters())
-        for name, delta in _multiplied(deltas).items():
-            if (weight := parameters.get(name)) is None:
-                raise ValueError(f"{name}: the generator has no such parameter")
-            if not delta.ndim or delta.numel() != weight.numel() or len(delta) != len(weight):
-                raise ValueError(f"{name}: a change of shape {tuple(delta.shape)}, not {tuple(weight.shape)}")
-            self._changed[name] = weight + delta.view(weight.shape).to(weight)
-
-    @property
-    def generator(self) -> Generator:
-        """Shared generator."""
-        return self._calls.generator
-
-    def layer_info(self, layer: int) -> LayerInfo:
-        """Shape of the features at `layer`."""
-        return self.generator.layer_info(layer)
-
-    @property
-    def edit_layer(self) -> int:
-        """Layer at which results are edited."""
-        return self.generator.edit_layer
-
-    def styles(self, code: Tensor, space: str = "") -> Tensor:
-        """Codes to styles, with the changed weights."""
-        return cast("Tensor", self._call("styles", code, space))
-
-    def begin(self, styles: Tensor) -> Activations:
-        """Styles to activations at layer 0, with the changed weights."""
-        return cast("Activations", self._call("begin", styles))
-
-    def carry(self, activations: Activations, start: int, stop: int) -> Activations:
-        """Activations from layer to layer, with the changed weights."""
-        return cast("Activations", self._call("carry", activations, start, stop))
-
-    def to_image(self, activations: Activations) -> Tensor:
-        """Activations at the last layer to images, with the changed weights."""
-        return cast("Tensor", self._call("to_image", activations))
-
-    def synthesize(self, activations: Activations, layer: int) -> Tensor:
-        """Activations at `layer` to images, with the changed weights."""
-        return cast("Tensor", self._call("synthesize", activations, layer))
-
-    def weights_after(self, layer: int) -> dict[str, Tensor]:
-        """Parameters of the shared generator."""
-        return self.generator.weights_after(layer)
-
-    def grouped_features(self, codes: Tensor, layer: int, groups: Sequence[Tensor], space: str = "") -> Activations:
-        """Activations from several codes, with the changed weights."""
-        return cast("Activations", self._call("grouped_features", codes, layer, groups, space))
-
-    def _call(self, name: str, *arguments: object) -> object:
-        changed = {f"generator.{key}": weight for key, weight in self._changed.items()}
-        return functional_call(self._calls, changed, (name, *arguments))
+    changed: dict[int, Tensor] = {}
+    parameters = dict(generator.named_parameters())
+    for name, delta in _multiplied(deltas).items():
+        if (weight := parameters.get(name)) is None:
+            raise ValueError(f"{name}: the generator has no such parameter")
+        if not delta.ndim or delta.numel() != weight.numel() or len(delta) != len(weight):
+            raise ValueError(f"{name}: a change of shape {tuple(delta.shape)}, not {tuple(weight.shape)}")
+        changed[id(weight)] = weight + delta.view(weight.shape).to(weight)
+    return _with_parameters(generator, changed)
 
 
 def blended(a: Mapping[str, Tensor], b: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Interpolate between the weight deltas of two images: (1 - share) · Δa + share · Δb, float16.
+    """Interpolate between weight deltas of two images, of low rank or not, float16: (1 - share) · Δa + share · Δb.
 
-    Args:
-        a: Weight deltas, of low rank or not; empty for none.
-        b: Weight deltas of the same generator.
-        share: Share of b: 0 gives a to the bit, 1 gives b.
+    Share 0 gives a to the bit, 1 gives b; a mapping may be empty.
     """
     if share in (0, 1):
         return dict(b if share else a)
@@ -120,15 +65,13 @@ def blended(a: Mapping[str, Tensor], b: Mapping[str, Tensor], share: float) -> d
     return mixed
 
 
-class _Calls(nn.Module):
-    """Calls any method of a generator in its `forward`, which alone `functional_call` can call."""
-
-    def __init__(self, generator: Generator) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, name: str, *arguments: object) -> object:
-        return getattr(self.generator, name)(*arguments)
+def _with_parameters(module: M, changed: Mapping[int, Tensor]) -> M:
+    """Copy a tree of modules, which shares its tensors but those that are changed, by their id."""
+    twin = copy(module)
+    parameters = {name: changed.get(id(weight), weight) for name, weight in module._parameters.items()}
+    modules = {name: part and _with_parameters(part, changed) for name, part in module._modules.items()}
+    vars(twin).update(_parameters=parameters, _modules=modules)
+    return twin
 
 
 def _multiplied(deltas: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from ganinvert.errors import ImageError, InputError
 from ganinvert.images.picture import read
 from ganinvert.images.placement import fit
-from ganinvert.settings import GrayImages
+from ganinvert.settings.common import GrayImages
 
 MIN_IMAGES = 10
 """Least number of images in a folder: a tenth of them is held out."""

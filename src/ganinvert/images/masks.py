@@ -9,7 +9,7 @@ from PIL import Image, ImageChops
 
 from ganinvert.errors import ImageError
 from ganinvert.images.picture import Picture, from_pil, read
-from ganinvert.settings import Box
+from ganinvert.settings.common import Box
 
 MISSING = "white marks missing pixels; --mask-keep white reverses that"
 

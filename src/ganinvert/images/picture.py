@@ -79,6 +79,8 @@ def from_pil(image: Image.Image, *, name: str = "the image") -> Picture:
     Raises:
         ImageError: The image has a side under `MIN_SIDE` pixels, or its file is damaged.
     """
+    if not isinstance(image, Image.Image):
+        raise ImageError(f"{name}: is of type {type(image).__name__}", hint="give a path, or Image.fromarray(levels)")
     with _decoding(name):
         return _upright_srgb(image, name)
 

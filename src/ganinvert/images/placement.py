@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 
 from ganinvert.errors import ImageError
 from ganinvert.images.picture import Picture
-from ganinvert.settings import FitMode
+from ganinvert.settings.common import FitMode
 
 _MAX_PADDED_PIXELS = 2**28
 """Limit that any real photo keeps, but not a strip of 8×10⁷ × 1 pixels, whose square has 6×10¹⁵."""

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from ganinvert.errors import WeightsError
 from ganinvert.generators import Discriminator, Generator, load_discriminator
-from ganinvert.generators.tuned import TunedGenerator
 from ganinvert.settings import FineTuningSettings
 
 _DISCRIMINATORS: WeakKeyDictionary[Generator, Discriminator] = WeakKeyDictionary()
@@ -20,8 +19,7 @@ _DISCRIMINATORS: WeakKeyDictionary[Generator, Discriminator] = WeakKeyDictionary
 def discriminator_of(generator: Generator, given: Discriminator | None = None) -> Discriminator:
     """Load the frozen discriminator of a generator, on its device, or check the given one.
 
-    Raises:
-        WeightsError: There is none, or it is for images of another size, or belongs to another generator.
+    Raises WeightsError if there is none, or it is for images of another size, or belongs to another generator.
     """
     if given is None:
         if generator not in _DISCRIMINATORS:
@@ -68,7 +66,7 @@ class AdversarialLoss:
         self.optimizer = torch.optim.Adam(self.critic.parameters(), lr=settings.critic_lr, betas=(0.0, 0.99))
         self.z = torch.empty(0)
 
-    def learn(self, tuned: TunedGenerator, image: Tensor, *, local: bool, rng: torch.Generator) -> None:
+    def learn(self, tuned: Generator, image: Tensor, *, local: bool, rng: torch.Generator) -> None:
         """Draw a batch, and take one step of D; `local` includes the photo and its image (1, 3, r, r)."""
         self.z = self.generator.space().sample(self.settings.batch - 1, rng).to(self.target.device)
         with torch.no_grad():
@@ -81,7 +79,7 @@ class AdversarialLoss:
         self.optimizer.step()
         self.critic.requires_grad_(False)
 
-    def penalty(self, tuned: TunedGenerator, image: Tensor, *, local: bool) -> Tensor:
+    def penalty(self, tuned: Generator, image: Tensor, *, local: bool) -> Tensor:
         """Compute the generator's loss on the batch of this step, (1,)."""
         return self._weighted(F.softplus(-self.critic(torch.cat([tuned(self.z), image]))), local=local)[None]
 

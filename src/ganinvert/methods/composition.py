@@ -13,7 +13,8 @@ from ganinvert.errors import UsageError
 from ganinvert.generators import Activations, Generator
 from ganinvert.methods.base import Code, CodeRecord, Method, require, to_bundle
 from ganinvert.methods.initialization import initial_codes
-from ganinvert.settings import MethodSettings, PmSFC, Weighting
+from ganinvert.settings import MethodSettings, PmSFC
+from ganinvert.settings.common import Weighting
 from ganinvert.subspaces import SubspacePartition
 
 WEIGHT_START = 0.5
@@ -53,16 +54,9 @@ class Composition(Method):
 
 
 class ComposedCode(Code):
-    """Codes and composition weights of b images.
+    """Codes z (b, R, K, *shape) and composition weights w (b, K, c), before the activation, of b images.
 
     Because the masks are a partition, channel c needs the K weights of its own subspace only.
-
-    Args:
-        z: Codes (b, R, K, *shape).
-        w: Weights before the activation, (b, K, c).
-        partition: Subspaces of the layer.
-        settings: Layer, weighting and rates.
-        space: Latent space of the codes.
     """
 
     kind = "composition"

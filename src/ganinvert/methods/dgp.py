@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
-from ganinvert.generators import Activations, Discriminator, Generator
-from ganinvert.generators.tuned import TunedGenerator
+from ganinvert.generators import Activations, Discriminator, Generator, apply_deltas
 from ganinvert.methods.adversarial import discriminator_of
 from ganinvert.methods.base import Method, to_bundle
 from ganinvert.methods.weight_deltas import TuningCode, WeightDeltas
@@ -85,7 +84,7 @@ class PriorCode(TuningCode):
     def render(self, generator: Generator) -> Tensor:
         """Images (1, 3, r, r) of the generator as far as it is tuned."""
         fixed = generator.weights_after(self._fixed) if self._fixed is not None else {}
-        return TunedGenerator(generator, self.changes.named(but=fixed)).synthesize(self.compose(generator), 0)
+        return apply_deltas(generator, self.changes.named(but=fixed)).synthesize(self.compose(generator), 0)
 
     def penalty(self, generator: Generator, x: Tensor) -> Tensor | None:  # noqa: ARG002  (x is what it made)
         """The discriminator's features, (1,)."""

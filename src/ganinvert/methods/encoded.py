@@ -29,12 +29,9 @@ class Encoding(Method):
 
 
 class ActivationCode(Code):
-    """Activations themselves: fixed ones of an encoder or an edit, or variables such as those of F/W+.
+    """Activations themselves: fixed ones of an encoder or an edit, or, if `movable`, variables as in F/W+.
 
-    Args:
-        state: Activations of b images.
-        layer: Layer of the activations.
-        movable: True to make features and styles parameters.
+    Features and styles are the variables, never the image.
     """
 
     kind = "activations"

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from ganinvert.degradations import Degradation
 from ganinvert.errors import UsageError
-from ganinvert.generators import Activations, Discriminator, Generator
-from ganinvert.generators.tuned import TunedGenerator
+from ganinvert.generators import Activations, Discriminator, Generator, apply_deltas
 from ganinvert.losses import TargetLoss, lpips_loss, pixel_loss
 from ganinvert.methods.adversarial import AdversarialLoss, discriminator_of
 from ganinvert.methods.base import Code
@@ -40,9 +39,7 @@ class FineTuning:
     ) -> FineTunedCode:
         """Create the code of a pivot, which stays as it is, with weight deltas of 0; see `Method.start`.
 
-        Raises:
-            UsageError: More than one photo, or real images of another size than the generator's.
-            WeightsError: A term needs a discriminator, and the generator has none.
+        Raises UsageError also for real images of another size than the generator's.
         """
         FineTunedCode.require_one(y)
         settings, adversary = self.settings, None
@@ -94,9 +91,9 @@ class FineTunedCode(TuningCode):
         self._ended: tuple[Tensor, dict[str, Tensor]] | None = None
         """Image and deltas when the tuning ended before its last step."""
 
-    def tuned(self, generator: Generator) -> TunedGenerator:
+    def tuned(self, generator: Generator) -> Generator:
         """Return the generator with the present deltas, differentiable in them."""
-        return TunedGenerator(generator, self.changes.named())
+        return apply_deltas(generator, self.changes.named())
 
     def compose(self, generator: Generator) -> Activations:  # noqa: ARG002  (the layers before are as they were)
         """Return the activations of the pivot, which do not change."""

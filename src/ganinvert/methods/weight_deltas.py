@@ -17,17 +17,11 @@ _DOT = ":"
 
 
 class WeightDeltas(nn.Module):
-    """Deltas of the weights after a layer, initially 0.
+    """Deltas of the weights after a layer, initially 0; after layer 0, of all.
 
     A convolution's delta of rank k is a product (o, k)·(k, i·h·w), as in LoRA (Hu et al. 2021). The second factor is
     random, scaled so that a step moves the product about as far as it would move a full delta. Biases, and weights
-    where the product would not be smaller, have full deltas.
-
-    Args:
-        generator: Generator of the weights.
-        after: Last layer that does not change; 0 changes all.
-        rank: Rank of the convolutions' deltas; 0 for full deltas.
-        rng: Random generator of the factors, on the CPU.
+    where the product would not be smaller, have full deltas, as all do with rank 0.
     """
 
     def __init__(self, generator: Generator, *, after: int, rank: int, rng: torch.Generator) -> None:
@@ -42,7 +36,7 @@ class WeightDeltas(nn.Module):
             self._add(name + RIGHT, right.to(weight.device))
 
     def named(self, *, but: Container[str] = ()) -> dict[str, Tensor]:
-        """Return differentiable deltas by name for `TunedGenerator`, without those of some parameters."""
+        """Return differentiable deltas by name for `apply_deltas`, without those of some parameters."""
         values = {name.replace(_DOT, "."): value for name, value in self.named_parameters()}
         return {name: value for name, value in values.items() if name.removesuffix(LEFT).removesuffix(RIGHT) not in but}
 

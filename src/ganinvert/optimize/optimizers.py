@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganinvert.methods import Code
 from ganinvert.optimize.solution import Snapshot
-from ganinvert.settings import Optimizer
+from ganinvert.settings.common import Optimizer
 
 _MOMENTS: Mapping[Optimizer, Mapping[str, str]] = {
     "adam": {"mean": "exp_avg", "square": "exp_avg_sq"},

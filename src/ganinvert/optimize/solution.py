@@ -71,11 +71,11 @@ class Outcome(Enum):
     GOOD = ""
     POOR = (
         "the result is far from the photo, which may show something that this generator never learned, or may not be "
-        "aligned as its training images are; try --method pmsfc, more --steps or codes (-K), or another generator"
+        "aligned as its training images are; try more --steps, --method pmsfc, --refine near-perfect or another -g"
     )
     UNEXPLAINED = (
         "the result explains the photo poorly: it may show something that this generator never learned, or may not be "
-        "aligned as its training images are; try --align, or a generator of the photo's domain"
+        "aligned as its training images are; try more --steps, --align force, or a generator of the photo's domain"
     )
     STALLED = "the optimisation has hardly moved: raise --steps or --lr, or use the default preset"
     NOT_FINITE = "the optimisation reached values that are not finite: lower --lr, or use --dtype float32"

@@ -1,31 +1,5 @@
 """Defaults and presets: the one source for the command line and the library. Imports nothing heavy."""
 
-from ganinvert.settings.common import DEFAULT_GENERATOR as DEFAULT_GENERATOR
-from ganinvert.settings.common import Affinity as Affinity
-from ganinvert.settings.common import Align as Align
-from ganinvert.settings.common import Augmentation as Augmentation
-from ganinvert.settings.common import Box as Box
-from ganinvert.settings.common import DiscoveryPreset as DiscoveryPreset
-from ganinvert.settings.common import FitMode as FitMode
-from ganinvert.settings.common import GanLoss as GanLoss
-from ganinvert.settings.common import GrayImages as GrayImages
-from ganinvert.settings.common import Hole as Hole
-from ganinvert.settings.common import Init as Init
-from ganinvert.settings.common import InterpolationPath as InterpolationPath
-from ganinvert.settings.common import Kernel as Kernel
-from ganinvert.settings.common import Luma as Luma
-from ganinvert.settings.common import MethodName as MethodName
-from ganinvert.settings.common import Optimizer as Optimizer
-from ganinvert.settings.common import Precision as Precision
-from ganinvert.settings.common import Preset as Preset
-from ganinvert.settings.common import Refinement as Refinement
-from ganinvert.settings.common import Schedule as Schedule
-from ganinvert.settings.common import StoredPrecision as StoredPrecision
-from ganinvert.settings.common import Weighting as Weighting
-from ganinvert.settings.common import at_least as at_least
-from ganinvert.settings.common import positive as positive
-from ganinvert.settings.common import require_seed as require_seed
-from ganinvert.settings.common import scheduled_rate as scheduled_rate
 from ganinvert.settings.discovery import DISCOVERY as DISCOVERY
 from ganinvert.settings.discovery import Discovery as Discovery
 from ganinvert.settings.methods import METHODS as METHODS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from ganinvert.errors import UsageError
 
@@ -43,6 +43,12 @@ def at_least(name: str, value: int, least: int) -> None:
     """Raise UsageError if a number is below `least`."""
     if value < least:
         raise UsageError(f"{name} cannot be {value}", hint=f"choose at least {least}")
+
+
+def one_of(name: str, value: str, choices: Any) -> None:
+    """Raise UsageError unless a value is one of a Literal's."""
+    if value not in get_args(choices):
+        raise UsageError(f"{name} cannot be {value!r}", hint=f"choose from {', '.join(get_args(choices))}")
 
 
 def require_seed(seed: int) -> None:

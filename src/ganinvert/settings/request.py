@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from ganinvert.errors import UsageError
-from ganinvert.settings.common import DEFAULT_GENERATOR, Align, FitMode, Precision, require_seed
+from ganinvert.settings.common import DEFAULT_GENERATOR, Align, FitMode, Precision, one_of, require_seed
 from ganinvert.settings.methods import InversionSettings
 from ganinvert.settings.presets import preset_of
 from ganinvert.settings.tasks import InvertTask, TaskOptions
@@ -60,6 +60,8 @@ class Request:
     def __post_init__(self) -> None:
         if self.settings is None:
             object.__setattr__(self, "settings", preset_of("pmsfc", self.task.name))
+        for name, choices in (("fit", FitMode), ("align", Align), ("dtype", Precision)):
+            one_of(name, getattr(self, name), choices)
         require_seed(self.seed)
         if self.paste_back and not self.task.fits_back:
             raise UsageError(

@@ -6,16 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ganinvert.errors import UsageError
-from ganinvert.settings.common import (
-    Augmentation,
-    GanLoss,
-    GrayImages,
-    at_least,
-    not_negative,
-    positive,
-    require_seed,
-    scheduled_rate,
-)
+from ganinvert.settings import common
 from ganinvert.settings.options import option
 
 _PANEL = "Optimisation"
@@ -64,9 +55,9 @@ class Training:
     )
     batch: int = _learning(16, "--batch-size", help="Number of images per step.")
     lr: float = _learning(2e-3, "--lr", help="Learning rate of the Adam optimiser.", metavar="RATE")
-    loss: GanLoss = option("non-saturating", "--loss", help="Adversarial loss.", panel=_PANEL)
+    loss: common.GanLoss = option("non-saturating", "--loss", help="Adversarial loss.", panel=_PANEL)
     r1: float = 1.0
-    augmentation: Augmentation = option(
+    augmentation: common.Augmentation = option(
         "adaptive",
         "--augment",
         help="Augmentation of the discriminator's images: as it overfits, always, or never.",
@@ -77,7 +68,7 @@ class Training:
     )
     ema_images: int = 10_000
     flip: bool = option(True, "--flip/--no-flip", help="Show mirrored images too.", panel=_PANEL, show_default="flip")
-    gray: GrayImages = option("keep", "--gray", help="Keep or skip gray images.", panel="Input/Output")
+    gray: common.GrayImages = option("keep", "--gray", help="Keep or skip gray images.", panel="Input/Output")
     evaluation_images: int = 2000
     evaluations: int = 10
     seed: int = _learning(0, "--seed", help="Random seed of the whole training.")
@@ -91,15 +82,15 @@ class Training:
                 f" from {RESOLUTIONS[0]} to {RESOLUTIONS[-1]}",
             )
         for name in ("latent_dim", "cap", "images", "ema_images", "evaluations"):
-            at_least(name.replace("_", " "), getattr(self, name), 1)
-        at_least("base", self.base, self.resolution)
-        at_least("phase images", self.phase_images, 0)
-        at_least("batch", self.batch, 2)
-        at_least("evaluation images", self.evaluation_images, 2)
-        require_seed(self.seed)
-        positive("lr", self.lr)
-        positive("r1", self.r1)
-        not_negative("features", self.features)
+            common.at_least(name.replace("_", " "), getattr(self, name), 1)
+        common.at_least("base", self.base, self.resolution)
+        common.at_least("phase images", self.phase_images, 0)
+        common.at_least("batch", self.batch, 2)
+        common.at_least("evaluation images", self.evaluation_images, 2)
+        common.require_seed(self.seed)
+        common.positive("lr", self.lr)
+        common.positive("r1", self.r1)
+        common.not_negative("features", self.features)
         if (self.loss, self.augmentation) == ("wgan-gp", "adaptive"):
             raise UsageError(
                 "adaptive augmentation cannot follow wgan-gp, whose scores have no sign that means overfitting",
@@ -148,19 +139,19 @@ class EncoderTraining:
     seed: int = _learning(0, "--seed", help="Random seed of the whole training.")
 
     def __post_init__(self) -> None:
-        at_least("layer", self.layer, 0)
+        common.at_least("layer", self.layer, 0)
         for name in ("base", "cap", "images", "evaluation_images", "evaluations"):
-            at_least(name.replace("_", " "), getattr(self, name), 1)
-        at_least("batch", self.batch, 4)
-        require_seed(self.seed)
-        positive("lr", self.lr)
+            common.at_least(name.replace("_", " "), getattr(self, name), 1)
+        common.at_least("batch", self.batch, 4)
+        common.require_seed(self.seed)
+        common.positive("lr", self.lr)
         for name in ("code", "features", "pixel", "perceptual", "noise"):
-            not_negative(name, getattr(self, name))
+            common.not_negative(name, getattr(self, name))
         if not any((self.code, self.features, self.pixel, self.perceptual)):
             raise UsageError("all weights are 0", hint="give one of code, features, pixel and perceptual a weight")
 
     def rate(self, images_seen: int) -> float:
         """Learning rate after that many samples."""
-        return scheduled_rate(
+        return common.scheduled_rate(
             images_seen // self.batch, -(-self.images // self.batch), lr=self.lr, schedule="cosine", warmup=0.05
         )

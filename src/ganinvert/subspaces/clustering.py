@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganinvert.errors import UsageError
-from ganinvert.settings import Affinity
+from ganinvert.settings.common import Affinity
 from ganinvert.subspaces.partition import SubspacePartition, require_subspaces
 
 RESEEDS = 5
@@ -45,14 +45,8 @@ def affinity_matrix(matrix: Tensor, subspaces: int, kind: Affinity) -> NDArray[n
 def cluster_channels(matrix: Tensor, subspaces: int, *, kind: Affinity, seed: int = 0) -> SubspacePartition:
     """Cluster the channels into R subspaces, numbered by falling size (spectral clustering, Ng, Jordan and Weiss 2002).
 
-    Args:
-        matrix: Self-expression matrix S, (c, c).
-        subspaces: Number of subspaces, R, in 1 … c.
-        kind: Affinity, see `affinity_matrix`.
-        seed: First of `RESEEDS` random seeds; the result is the clustering that agrees most with the others.
-
-    Raises:
-        UsageError: R is below 1 or above the number of channels, or a subspace would stay empty.
+    There are `RESEEDS` clusterings with random seeds from `seed` on; the result is the one that agrees most with the
+    others. Raises UsageError if R is below 1 or above the number of channels, or a subspace would stay empty.
     """
     channels = len(matrix)
     require_subspaces(subspaces, channels)

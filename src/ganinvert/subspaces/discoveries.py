@@ -12,7 +12,8 @@ from pathlib import Path
 from ganinvert import paths
 from ganinvert.errors import OutputError, WeightsError
 from ganinvert.generators import Generator
-from ganinvert.settings import Affinity, Discovery
+from ganinvert.settings import Discovery
+from ganinvert.settings.common import Affinity
 from ganinvert.subspaces.clustering import cluster_channels
 from ganinvert.subspaces.partition import SubspacePartition, require_subspaces
 from ganinvert.subspaces.self_expression import SelfExpression

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ganinvert.errors import UsageError, WeightsError
 from ganinvert.generators import Generator
-from ganinvert.settings import Discovery, scheduled_rate
+from ganinvert.settings import Discovery
+from ganinvert.settings.common import scheduled_rate
 from ganinvert.weights import TensorFile
 
 FEATURE_STEPS = 2000

@@ -8,20 +8,9 @@ from typing import TYPE_CHECKING, Unpack
 
 from ganinvert import images
 from ganinvert.optimize import Step
-from ganinvert.settings import (
-    Box,
-    ColorizeTask,
-    InpaintTask,
-    InversionSettings,
-    InvertTask,
-    Kernel,
-    Luma,
-    MethodName,
-    MethodSettings,
-    TaskOptions,
-    UpscaleTask,
-    preset_of,
-)
+from ganinvert.settings import InversionSettings, MethodSettings, preset_of
+from ganinvert.settings.common import Box, Kernel, Luma, MethodName
+from ganinvert.settings.tasks import ColorizeTask, InpaintTask, InvertTask, TaskOptions, UpscaleTask
 from ganinvert.tasks.inpaint import holed
 from ganinvert.tasks.results import Inversion
 from ganinvert.tasks.session import Inverter, SessionOptions
@@ -133,9 +122,7 @@ def _run(
     **options: Unpack[SessionOptions],
 ) -> Inversion:
     settings = settings or preset_of("pmsfc", task.name)
-    if isinstance(method, str):
-        settings = preset_of(method, task.name)
-    elif method is not None:
-        settings = settings.of(method)
+    if method is not None:
+        settings = preset_of(method, task.name) if isinstance(method, str) else settings.of(method)
     session = Inverter.load(settings=settings, task=task, **options)
     return session.run([session.prepare(picture)], callback=callback)[0]

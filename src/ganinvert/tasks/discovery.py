@@ -8,18 +8,11 @@ from pathlib import Path
 
 from ganinvert.devices import resolve_device
 from ganinvert.generators import load_generator
-from ganinvert.settings import DEFAULT_GENERATOR, Affinity, Discovery
-from ganinvert.subspaces import (
-    SelfExpression,
-    SelfExpressionStep,
-    SubspacePartition,
-    discovered,
-    learn_self_expression,
-    partition_of,
-    prefer,
-    require_subspaces,
-    store,
-)
+from ganinvert.settings import Discovery
+from ganinvert.settings.common import DEFAULT_GENERATOR, Affinity
+from ganinvert.subspaces import SelfExpression, SelfExpressionStep, SubspacePartition, learn_self_expression
+from ganinvert.subspaces.discoveries import discovered, partition_of, prefer, store
+from ganinvert.subspaces.partition import require_subspaces
 
 
 @dataclass(frozen=True)

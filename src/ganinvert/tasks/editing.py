@@ -16,7 +16,7 @@ from ganinvert.errors import BundleError, UsageError
 from ganinvert.generators import Activations, Generator, blended
 from ganinvert.methods import ActivationCode
 from ganinvert.metrics import lpips, to_unit
-from ganinvert.settings import InterpolationPath
+from ganinvert.settings.common import InterpolationPath
 from ganinvert.tasks.resolution import software
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from ganinvert import images
 from ganinvert.degradations import Measurement
 from ganinvert.errors import ImageError, UsageError
 from ganinvert.metrics import psnr
-from ganinvert.settings import Box, Hole, InpaintTask
+from ganinvert.settings import InpaintTask
+from ganinvert.settings.common import Box, Hole
 from ganinvert.tasks.base import Task, levels_of, picture_of
 
 if TYPE_CHECKING:

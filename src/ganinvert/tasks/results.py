@@ -52,17 +52,7 @@ class Inversion:
 
     @classmethod
     def of(cls, bundle: LatentBundle, generator: Generator, prepared: PreparedImage, task: Task[Any]) -> Inversion:
-        """Render a bundle, and measure the image if the bundle has no metrics yet.
-
-        Args:
-            bundle: Result of an optimisation, or of an earlier run.
-            generator: The generator that made it, on the CPU for a new one.
-            prepared: The photo made ready.
-            task: The task.
-
-        Raises:
-            BundleError: The bundle was made with another generator.
-        """
+        """Render a bundle of the generator, on the CPU for a new one, and measure the image unless that is done."""
         measured = prepared.measurement
         degradation = measured.degradation(generator.resolution)
         x = bundle.decode(generator, bundle.features(generator))

@@ -18,15 +18,8 @@ from ganinvert.errors import InsufficientMemoryError
 from ganinvert.faces import Alignment, Note
 from ganinvert.methods import FineTuning, method_of
 from ganinvert.optimize import Snapshot, Solution, Step, solve
-from ganinvert.settings import (
-    DEFAULT_GENERATOR,
-    InversionSettings,
-    InvertTask,
-    Request,
-    RequestOptions,
-    TaskOptions,
-    preset_of,
-)
+from ganinvert.settings import InversionSettings, InvertTask, Request, RequestOptions, TaskOptions, preset_of
+from ganinvert.settings.common import DEFAULT_GENERATOR
 from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks.base import PreparedImage
 from ganinvert.tasks.resolution import ResolvedRequest
@@ -142,10 +135,7 @@ class Inverter(ResolvedRequest):
                 callback(step)
 
         y, degradation = stack([each.measurement for each in prepared], self.generator.resolution)
-        fine_tuning = None
-        if (tuning := self.settings.tuning) is not None:
-            reals = None if self.reals is None else self.reals.training
-            fine_tuning = FineTuning(tuning, reals=reals)
+        tuning, reals = self.settings.tuning, None if self.reals is None else self.reals.training
         try:
             return solve(
                 self.generator,
@@ -154,7 +144,7 @@ class Inverter(ResolvedRequest):
                 method=method_of(self.settings.method, self.partition),
                 objective=self.settings.objective,
                 optimization=self.settings.optimization,
-                fine_tuning=fine_tuning,
+                fine_tuning=None if tuning is None else FineTuning(tuning, reals=reals),
                 dtype=self.dtype,
                 seed=self.request.seed,
                 resume=Snapshot.stacked(snapshots) if snapshots else None,

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganinvert.settings import Augmentation
+from ganinvert.settings.common import Augmentation
 
 TARGET = 0.6
 """Target of E[sign D(x)] over training images: above it the discriminator overfits."""

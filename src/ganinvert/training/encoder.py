@@ -9,7 +9,8 @@ from ganinvert.devices import resolve_device, resolve_precision
 from ganinvert.errors import UsageError
 from ganinvert.generators import load_generator
 from ganinvert.images.folder import ImageFolder
-from ganinvert.settings import DEFAULT_GENERATOR, EncoderTraining, Precision, StoredPrecision
+from ganinvert.settings import EncoderTraining
+from ganinvert.settings.common import DEFAULT_GENERATOR, Precision, StoredPrecision
 from ganinvert.training.encoder_trainer import EncoderTrainer
 from ganinvert.training.evaluation import EncoderEvaluation
 from ganinvert.training.job import TrainedNetwork, TrainingJob, begin, run_folder

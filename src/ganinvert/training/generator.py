@@ -14,7 +14,8 @@ from ganinvert.generators import PGGANDiscriminator, PGGANGenerator, load_discri
 from ganinvert.generators.checks import check_render
 from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.images.folder import ImageFolder
-from ganinvert.settings import Precision, StoredPrecision, Training
+from ganinvert.settings import Training
+from ganinvert.settings.common import Precision, StoredPrecision
 from ganinvert.training.evaluation import GeneratorEvaluation, memorisation
 from ganinvert.training.generator_trainer import GeneratorTrainer
 from ganinvert.training.job import TrainedNetwork, TrainingJob, begin, run_folder

@@ -16,7 +16,7 @@ import torch
 
 from ganinvert.errors import OutputError, UsageError
 from ganinvert.images.folder import ImageFolder
-from ganinvert.settings import StoredPrecision
+from ganinvert.settings.common import StoredPrecision
 from ganinvert.training.checkpoint import FILE_NAME, Checkpoint, Settings
 from ganinvert.training.loop import E, T, TrainingLoop
 

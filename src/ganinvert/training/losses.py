@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganinvert.settings import GanLoss
+from ganinvert.settings.common import GanLoss
 
 GRADIENT_PENALTY = 10.0
 DRIFT = 1e-3

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -61,7 +61,6 @@ class Entry:
         network: "PGGAN", "VGG16" or "AlexNet".
         sources: Files that hold it, in the order to try.
         licence: Licence of the weights, in words.
-        noncommercial: True if commercial use is forbidden.
         origin: Person or group that trained it.
         fingerprints: Key of its known (z, image) pairs, empty when there are none.
     """
@@ -72,13 +71,17 @@ class Entry:
     network: str
     sources: tuple[Source, ...]
     licence: str
-    noncommercial: bool
     origin: str
     fingerprints: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name):
             raise ValueError(f"{self.name!r} is not a name for a network")
+
+    @property
+    def noncommercial(self) -> bool:
+        """True if commercial use is forbidden."""
+        return "BY-NC" in self.licence
 
     @property
     def size(self) -> int | None:
@@ -89,7 +92,7 @@ class Entry:
 def _gan_zoo(name: str, domain: str, resolution: int, file: str) -> Entry:
     source = Source(file, (_GAN_ZOO + file,), "gan-zoo", _digits(file))
     licence = "not stated for the weights (the repository is BSD-3-Clause)"
-    return Entry(name, domain, resolution, "PGGAN", (source,), licence, False, "GAN Zoo, Facebook Research")
+    return Entry(name, domain, resolution, "PGGAN", (source,), licence, "GAN Zoo, Facebook Research")
 
 
 def _gandissect(file: str) -> Source:
@@ -103,19 +106,19 @@ def _lsun(name: str, category: str, digits: str) -> Entry:
     sources = (_gandissect(f"proggan_{category}-{digits}.pth"), pickle)
     origin = "NVIDIA, Karras et al. 2018; converted by GANDissect"
     fingerprints = name if name == "bedroom-256" else ""
-    return Entry(name, f"LSUN {category}", 256, "PGGAN", sources, _NC, True, origin, fingerprints)
+    return Entry(name, f"LSUN {category}", 256, "PGGAN", sources, _NC, origin, fingerprints)
 
 
 def _mmgen(name: str, domain: str, resolution: int, file: str) -> Entry:
     file = f"pggan_{file}"
     source = Source(file, (_MMGEN + file,), "mmgen", _digits(file))
-    return Entry(name, domain, resolution, "PGGAN", (source,), "Apache-2.0", False, "MMGeneration, own training")
+    return Entry(name, domain, resolution, "PGGAN", (source,), "Apache-2.0", "MMGeneration, own training")
 
 
 def _torchvision(network: str, stem: str, sha256: str, megabytes: int) -> Entry:
     file = f"{stem}-{sha256[:8]}.pth"
     source = Source(file, (_TORCHVISION + file,), "torchvision", sha256, megabytes * 1_000_000)
-    return Entry(network.lower(), "ImageNet features", 224, network, (source,), "BSD-3-Clause", False, "torchvision")
+    return Entry(network.lower(), "ImageNet features", 224, network, (source,), "BSD-3-Clause", "torchvision")
 
 
 def _digits(file: str) -> str:
@@ -142,7 +145,6 @@ CATALOG: Mapping[str, Entry] = {
                 _gandissect("proggan_celebhq-620d161c.pth"),
             ),
             _NC,
-            True,
             "NVIDIA, Karras et al. 2018",
             "celebahq-1024",
         ),
@@ -190,14 +192,14 @@ CONVOLUTIONS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
 
 
 def find(name: str) -> Entry:
-    """Find a network by its name.
-
-    Raises:
-        UsageError: There is no such network; the hint names similar ones.
-    """
+    """Find a network by its name; the hint of the UsageError names similar ones."""
     if name not in CATALOG:
-        near = difflib.get_close_matches(name, CATALOG, n=3, cutoff=0.5)
-        meant = f"did you mean {' or '.join(near)}? " if near else ""
-        hint = f"{meant}`ganinvert fetch-weights --list` shows all names"
+        hint = f"{similar(name, CATALOG, cutoff=0.5)}`ganinvert fetch-weights --list` shows all names"
         raise UsageError(f"{name}: no network of that name", hint=hint)
     return CATALOG[name]
+
+
+def similar(name: str, names: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Ask for similar names that were meant, as the beginning of a hint; empty if there are none."""
+    near = difflib.get_close_matches(name, names, n=3, cutoff=cutoff)
+    return f"did you mean {' or '.join(near)}? " if near else ""

@@ -43,15 +43,8 @@ def download(
 ) -> tuple[str, str]:
     """Download a file from the first mirror that gives it, resuming an earlier attempt.
 
-    Args:
-        urls: Addresses of the same file, in the order to try.
-        part: File to write; bytes that are there already are not requested again.
-        expected: SHA-256 of the file, or its first digits; empty if unknown.
-        watch: Callback for progress and for mirrors that fail.
-        retry: Number of attempts and waiting times.
-
-    Returns:
-        Address that gave the file, and the file's SHA-256.
+    Bytes of `part` that are there already are not requested again. `expected` is the SHA-256 of the file, or its first
+    digits; empty if unknown. Returns the address that gave the file, and the file's SHA-256.
 
     Raises:
         WeightsError: No mirror gave the right file. A wrong file is deleted, a partial one is kept for resuming.

@@ -17,10 +17,9 @@ def drive_problem(page: str) -> str | None:
 
 
 def next_step(page: str, address: str) -> tuple[str, Mapping[str, str] | None] | None:
-    """Parse the request that Google Drive's page on files too large for its virus scan leads to.
+    """Parse the address and parameters to which Google Drive's page on files too large for its virus scan leads.
 
-    Returns:
-        Address and parameters of the next request; None if the page is another one, or leads to another host.
+    Returns None if the page is another one, or leads to another host.
     """
     form = _Form()
     form.feed(page)

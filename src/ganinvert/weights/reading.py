@@ -38,11 +38,7 @@ class WeightsFile:
 
     @classmethod
     def open(cls, path: Path) -> WeightsFile:
-        """Look at the first bytes of a file.
-
-        Raises:
-            WeightsError: There is no such file, or it is of no known kind.
-        """
+        """Look at the first bytes of a file, and refuse one that is missing or of no known kind."""
         require_file(path)
         with path.open("rb") as file:
             head = file.read(9)
@@ -67,11 +63,7 @@ class WeightsFile:
 
 
 def read_perceptual(path: Path, *, convolutions: Mapping[str, tuple[int, ...]]) -> TensorFile:
-    """Read the convolutions of a torchvision classification network, given the shapes of their weights by name.
-
-    Raises:
-        WeightsError: The file is missing, damaged, hostile, or lacks one of them.
-    """
+    """Read the convolutions of a torchvision classification network, given the shapes of their weights by name."""
     with naming(path):
         require_file(path)
         content = read_torch(path) if is_torch_file(path) else {}
@@ -89,11 +81,7 @@ def read_perceptual(path: Path, *, convolutions: Mapping[str, tuple[int, ...]]) 
 
 
 def require_keys(state: Mapping[str, object], expected: set[str], *, what: str = "network") -> None:
-    """Refuse a state dict whose keys are not exactly `expected`; `what` is the name of the network.
-
-    Raises:
-        WeightsError: Names the missing and the extra keys.
-    """
+    """Refuse a state dict whose keys are not exactly `expected`; `what` is the name of the network."""
     missing, extra = sorted(expected - state.keys()), sorted(state.keys() - expected)
     if missing or extra:
         parts = [f"{word} {_some(keys)}" for word, keys in (("missing", missing), ("extra", extra)) if keys]

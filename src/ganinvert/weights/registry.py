@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,18 +9,14 @@ from pathlib import Path
 from ganinvert import paths
 from ganinvert.errors import UsageError, WeightsError
 from ganinvert.files import write_together
-from ganinvert.settings import DEFAULT_GENERATOR
-from ganinvert.weights.catalog import CATALOG
+from ganinvert.settings.common import DEFAULT_GENERATOR
+from ganinvert.weights.catalog import CATALOG, similar
 
 _NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
 def require_name(name: str, *, encoder: bool = False) -> None:
-    """Refuse a name under which a new generator, or the encoder of a generator, cannot be stored.
-
-    Raises:
-        UsageError: The name has other characters than letters, digits, hyphens and underscores, or is taken.
-    """
+    """Refuse a name under which a new generator, or the encoder of a generator, cannot be stored."""
     if not re.fullmatch(_NAME, name):
         change = "rename its file, with" if encoder else "choose --name from"
         hint = f"{change} letters, digits, hyphens and underscores"
@@ -39,19 +34,14 @@ def find(name: str | Path) -> Path | None:
 
 
 def require_known(name: str | Path) -> None:
-    """Refuse what is neither the name of a generator nor a file.
-
-    Raises:
-        WeightsError: There is no such generator.
-    """
+    """Refuse what is neither the name of a generator nor a file."""
     known = [DEFAULT_GENERATOR, *names(), *CATALOG]
     if str(name) in known or Path(name).exists():
         return
-    near = difflib.get_close_matches(str(name), known, n=3)
     hint = f"known: {', '.join([DEFAULT_GENERATOR, *names()])} and those of `ganinvert fetch-weights --list`"
     raise WeightsError(
         f"{name}: neither a known generator nor a file",
-        hint=(f"did you mean {' or '.join(near)}? " if near else "") + f"{hint}; or name a weights file",
+        hint=f"{similar(str(name), known)}{hint}; or name a weights file",
     )
 
 
@@ -63,12 +53,7 @@ def names() -> list[str]:
 def register(name: str, files: Mapping[str, Path]) -> None:
     """Store copies of networks under a name, replacing older ones.
 
-    Args:
-        name: Name of the generator.
-        files: Files by their kind: "" for the generator, ".discriminator" and ".encoder".
-
-    Raises:
-        OutputError: The user's data directory cannot be written.
+    Files are given by their kind: "" for the generator, ".discriminator" and ".encoder".
     """
     folder = paths.generators_dir()
     write_together({folder / f"{name}{kind}.safetensors": file.read_bytes() for kind, file in files.items()})

@@ -41,13 +41,9 @@ class Store:
 
     root: Path = field(default_factory=paths.weights_dir)
 
-    def path(self, entry: Entry) -> Path:
-        """Path of the canonical copy, whether it exists or not."""
-        return self.root / f"{entry.name}.safetensors"
-
-    def companion(self, entry: Entry, kind: str) -> Path:
-        """Path of a network that came with a generator, of kind "discriminator" or "encoder"."""
-        return self.root / f"{entry.name}.{kind}.safetensors"
+    def path(self, entry: Entry, kind: str = "") -> Path:
+        """Path of the canonical copy, or of its ".discriminator" or ".encoder", whether it exists or not."""
+        return self.root / f"{entry.name}{kind}.safetensors"
 
     def has(self, entry: Entry) -> bool:
         """True if the network is in the cache."""
@@ -76,7 +72,7 @@ class Store:
     def remove(self, entry: Entry) -> bool:
         """Delete the canonical copy and partial downloads, and tell if there were any; the pins stay."""
         parts = (self.part(source) for source in entry.sources)
-        files = [self.path(entry), self.companion(entry, "discriminator"), *parts]
+        files = [self.path(entry), self.path(entry, ".discriminator"), *parts]
         existing = [path for path in files if path.exists()]
         for path in (*existing, *(etag_path(path) for path in existing)):
             path.unlink(missing_ok=True)

@@ -70,11 +70,7 @@ class TensorFile:
         return cls(tensors, about, stated or "")
 
     def structured(self, key: str) -> object:
-        """Decode a JSON value of the header; None when it is absent.
-
-        Raises:
-            WeightsError: It is not JSON.
-        """
+        """Decode a JSON value of the header; None when it is absent."""
         try:
             return json.loads(self.about[key]) if key in self.about else None
         except (ValueError, RecursionError) as error:

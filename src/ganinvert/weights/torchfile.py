@@ -33,11 +33,7 @@ def is_torch_file(path: Path) -> bool:
 
 
 def read_torch(path: Path) -> Mapping[str, Any]:
-    """Read a torch file that holds a dictionary; a GAN Zoo `config` in it becomes a dictionary of its own.
-
-    Raises:
-        WeightsError: The file is damaged, hostile, or holds something else.
-    """
+    """Read a torch file that holds a dictionary; a GAN Zoo `config` in it becomes a dictionary of its own."""
     if zipfile.is_zipfile(path):
         _check_zip(path)
     try:

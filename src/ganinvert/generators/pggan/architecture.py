@@ -102,8 +102,7 @@ class EncoderArchitecture:
     ) -> EncoderArchitecture:
         """The channel rule of the generators with a floor: min(max(base / r, 16), cap) at side r.
 
-        Raises:
-            UsageError: The features of the layer are finer than an encoder's own.
+        Raises UsageError if the features of the layer are finer than an encoder's own.
         """
         sides = [2**power for power in range(2, int(log2(min(resolution, LARGEST_SEEN))))]
         if layer > 2 * len(sides):

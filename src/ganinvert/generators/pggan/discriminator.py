@@ -74,12 +74,8 @@ class PGGANDiscriminator(Discriminator):
 def minibatch_stddev(x: Tensor, *, group: int = 4) -> Tensor:
     """Mean over channels and positions of the standard deviation within groups of images (Karras 2018, §3).
 
-    Args:
-        x: (n, c, h, w).
-        group: Images per group; the largest divisor of n up to it is used, so that groups are equal.
-
-    Returns:
-        (n, 1, h, w), one constant map per image.
+    Images (n, c, h, w) give one constant map each, (n, 1, h, w). Groups are equal: the size is the largest divisor of n
+    up to `group`.
     """
     n, _, h, w = x.shape
     size = next(size for size in range(min(group, n), 0, -1) if n % size == 0)

@@ -40,11 +40,7 @@ def recognises(file: WeightsFile) -> bool:
 
 
 def read_generator(file: WeightsFile, name: str) -> PGGANGenerator:
-    """Read the generator of a file of any known layout.
-
-    Raises:
-        WeightsError: The file is of an unknown layout, or has missing or extra keys, or NaNs.
-    """
+    """Read the generator of a file of any known layout."""
     tensors = _tensors(file)
     require_plain(tensors)
     if (layout := _layout(tensors)) is None:
@@ -64,12 +60,7 @@ def read_generator(file: WeightsFile, name: str) -> PGGANGenerator:
 
 
 def read_discriminator(file: WeightsFile) -> PGGANDiscriminator:
-    """Read a discriminator of ours, that of a GAN Zoo checkpoint, or D of NVIDIA's pickle.
-
-    Raises:
-        MissingNetworkError: The file holds none.
-        WeightsError: It has missing or extra keys, or NaNs.
-    """
+    """Read a discriminator of ours, that of a GAN Zoo checkpoint, or D of NVIDIA's pickle."""
     tensors: object
     if file.container == "torch":
         tensors, convert = file.content.get("netD"), layouts.discriminator_from_gan_zoo
@@ -95,12 +86,7 @@ def read_discriminator(file: WeightsFile) -> PGGANDiscriminator:
 
 
 def read_encoder(file: WeightsFile) -> PGGANEncoder:
-    """Read an encoder of ours.
-
-    Raises:
-        MissingNetworkError: The file holds none.
-        WeightsError: It has missing or extra keys, or NaNs.
-    """
+    """Read an encoder of ours."""
     if file.own.about.get("kind") != PGGANEncoder.kind:
         raise MissingNetworkError("holds no encoder", hint="those of `ganinvert train-encoder` do")
     architecture = _encoder_architecture(file.own.structured("architecture"))
