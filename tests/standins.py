@@ -19,6 +19,7 @@ class FunctionSession(Session[Any]):
     hashes: Callable[[Any], tuple[str, str]] = lambda prepared: ("s", str(prepared))
     read: Callable[[Job], Any] = lambda job: job.label
     size: int = 1
+    reads_ahead: bool = True
 
     def prepare(self, job: Job) -> Any:
         return self.read(job)

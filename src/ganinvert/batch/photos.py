@@ -29,6 +29,7 @@ class PhotoSession(Session[PreparedImage]):
         self.request = request
         self.inverter = inverter or Inverter.open(request.request)
         partition, device = self.inverter.partition, self.inverter.device
+        self.reads_ahead = device.type != "cpu"
         sizes = ", ".join(map(str, partition.sizes))
         self.about = f"subspaces of {sizes} channels ({partition.source}); {device}, {self.inverter.dtype}"
         self.fitting = FIRST_BATCH

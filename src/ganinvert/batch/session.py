@@ -41,13 +41,16 @@ class Session(ABC, Generic[P]):
 
     Attributes:
         about: Sentence about what was loaded, for -v.
+        reads_ahead: True to prepare the next job in a thread while the present one is in work. That pays while an
+            accelerator computes; on the CPU a second thread that computes slows the first one (1.5 times, measured).
     """
 
     about: str = ""
+    reads_ahead: bool = False
 
     @abstractmethod
     def prepare(self, job: Job) -> P:
-        """Read the inputs of a job. Called in a thread of its own while the job before is in work.
+        """Read the inputs of a job; in another thread if the session reads ahead.
 
         Raises:
             GanInvertError: An input cannot be used.

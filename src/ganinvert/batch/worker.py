@@ -7,9 +7,10 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic
 
@@ -69,17 +70,19 @@ class Worker(Generic[P]):
     def run(self, source: JobSource) -> Iterator[JobResult]:
         """Do all jobs of a source, in batches; those that another process is doing come last.
 
-        The next job is read while the present ones are in work. It is not claimed before it is its turn, so another
-        process may do it meanwhile.
+        If the session allows it, the next job is read while the present ones are in work. It is not claimed before it
+        is its turn, so another process may do it meanwhile.
         """
         if self.session.about and self.number == 0:
             self.emit(Message(self.session.about, level=1))
         with ThreadPoolExecutor(1, thread_name_prefix="ganinvert-reader") as reader:
-            ahead: deque[tuple[Job, Future[_Ready[P]]]] = deque()
+            ahead: deque[tuple[Job, Callable[[], _Ready[P]]]] = deque()
 
             def fetch(*, wait: bool) -> bool:
                 if not ahead and (job := source(wait)) is not None:
-                    ahead.append((job, reader.submit(self._read, job)))
+                    in_thread = self.session.reads_ahead
+                    read = reader.submit(self._read, job).result if in_thread else partial(self._read, job)
+                    ahead.append((job, read))
                 return bool(ahead)
 
             while not self._stopped and fetch(wait=not self._locked_elsewhere):
@@ -90,11 +93,10 @@ class Worker(Generic[P]):
                         len(batch) < size and not self._stopped and fetch(wait=not batch and not self._locked_elsewhere)
                     ):
                         yield from self._claim(*ahead.popleft(), claims, batch)
-                    if batch and not self._stopped:
+                    if batch and not self._stopped and self.session.reads_ahead:
                         fetch(wait=False)
                     yield from self._finish(batch)
-            for _, future in ahead:
-                future.cancel()
+            reader.shutdown(cancel_futures=True)
         while self._locked_elsewhere and not self._stopped:
             with ExitStack() as claims:  # one at a time: nobody waits while holding what others wait for
                 batch = []
@@ -110,11 +112,11 @@ class Worker(Generic[P]):
         return _Ready(job, prepared, self.session.identity(prepared))
 
     def _claim(
-        self, job: Job, future: Future[_Ready[P]], claims: ExitStack, batch: list[_Ready[P]]
+        self, job: Job, read: Callable[[], _Ready[P]], claims: ExitStack, batch: list[_Ready[P]]
     ) -> Iterator[JobResult]:
-        """Add a job that was read to the batch, unless there is nothing to do for it now."""
+        """Add a job to the batch once it is read, unless there is nothing to do for it now."""
         try:
-            ready = future.result()
+            ready = read()
         except Exception as error:  # whatever it is, it is no reason to stop the others
             yield self._failure(job, error)
         else:
