@@ -19,7 +19,8 @@ from ganinvert import paths
 from ganinvert.generators import load_generator, read_generator
 from ganinvert.settings import DISCOVERY, PmSFC
 from ganinvert.settings.common import DEFAULT_GENERATOR
-from ganinvert.subspaces import SubspacePartition, learn_self_expression
+from ganinvert.subspaces import learn_self_expression
+from ganinvert.subspaces.clustering import cluster_channels
 from ganinvert.weights import TensorFile
 
 VGG_CONVOLUTIONS = (0, 2, 5, 7, 10, 12, 14)
@@ -67,7 +68,7 @@ def main(shared: Path) -> None:
     stem = f"{DEFAULT_GENERATOR}.layer{expression.layer}.self-expression"
     expression.save(paths.embedded(f"{stem}.safetensors"))
     defaults = PmSFC()
-    partition = SubspacePartition.cut(expression, defaults.subspaces, affinity=defaults.affinity)
+    partition = cluster_channels(expression.matrix, defaults.subspaces, kind=defaults.affinity)
     partition.save(paths.embedded(f"{stem}.R{defaults.subspaces}.{defaults.affinity}.masks.safetensors"))
 
 

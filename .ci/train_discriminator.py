@@ -17,7 +17,7 @@ import torch
 
 from ganinvert import paths
 from ganinvert.devices import resolve_device, resolve_precision
-from ganinvert.generators import PGGANDiscriminator, load_generator
+from ganinvert.generators import PGGANDiscriminator, PGGANGenerator, load_generator
 from ganinvert.images.folder import ImageFolder
 from ganinvert.settings import Training
 from ganinvert.settings.common import DEFAULT_GENERATOR
@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     arguments = parser.parse_args()
     generator = load_generator()
+    assert isinstance(generator, PGGANGenerator)
     # Heads on pretrained features would not become part of the discriminator.
     settings = Training(resolution=generator.resolution, phase_images=0, features=0.0)
     images = ImageFolder.load(arguments.folder, generator.resolution)
