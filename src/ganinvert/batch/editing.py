@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
@@ -98,9 +99,9 @@ class PairSession(Session[Sources], Generic[R]):
         """Invert the photos, and edit."""
         return [self.edit(job, sources, *self._bundles(sources, watch)) for job, sources in batch]
 
+    @abstractmethod
     def edit(self, job: Job, sources: Sources, a: LatentBundle, b: LatentBundle) -> Product:
         """Edit two bundles."""
-        raise NotImplementedError
 
     def _bundles(self, sources: Sources, watch: Watch) -> tuple[LatentBundle, LatentBundle]:
         photos = [source for source in sources.sources if isinstance(source, PreparedImage)]

@@ -71,8 +71,8 @@ class PairRequest(BatchRequest):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Settings of the edit, as plain values."""
-        raise NotImplementedError
+        """Settings of the edit, the fields of the subclass, as plain values."""
+        return {name: getattr(self, name) for name in type(self).__annotations__}
 
     def for_worker(self, number: int) -> PairRequest:
         """The same on a device of the worker's own."""
@@ -94,11 +94,6 @@ class SwapRequest(PairRequest):
     subspaces: tuple[int, ...] = ()
     strength: float = 1.0
 
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Settings of the edit, as plain values."""
-        return {"subspaces": self.subspaces, "strength": self.strength}
-
 
 @dataclass(frozen=True)
 class InterpolationRequest(PairRequest):
@@ -114,11 +109,6 @@ class InterpolationRequest(PairRequest):
     session = "ganinvert.batch.editing:InterpolationSession"
     frames: int = 60
     path: InterpolationPath = "features"
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Settings of the edit, as plain values."""
-        return {"frames": self.frames, "path": self.path}
 
 
 @dataclass(frozen=True)
