@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import field, fields, is_dataclass
 from typing import Any, Literal, get_args
 
 from ganinvert.errors import UsageError
@@ -20,8 +21,8 @@ GrayImages = Literal["keep", "skip"]
 Kernel = Literal["bicubic", "area", "bilinear", "lanczos"]
 Luma = Literal["rec601", "rec709", "lab"]
 Hole = Literal["box", "pixels"]
-Init = Literal["nearest", "random", "encoder"]
-"""Initial codes: the nearest of some random ones, random ones, or an encoder's code of the photo."""
+Init = Literal["nearest", "random", "encoder", "mean"]
+"""Initial codes: the nearest of some random ones, random ones, an encoder's code of the photo, or the space's mean."""
 InterpolationPath = Literal["features", "codes"]
 """Space in which an interpolation is linear."""
 MethodName = str
@@ -31,12 +32,29 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Preset = Literal["default", "paper", "official"]
 DiscoveryPreset = Literal["default", "paper"]
 Refinement = Literal["near-perfect", "pti"]
+Space = Literal["", "z", "w", "w+", "f"]
+"""Latent space of codes: Z, W, W+ (a style for each layer), or F/W+ (features at a layer, styles of later layers)."""
 Schedule = Literal["constant", "cosine", "halving"]
 StoredPrecision = Literal["float32", "float16"]
 Weighting = Literal["tanh", "linear"]
 _FORMATS = "avif bmp dib gif jfif jpe jpeg jpg mpo pbm pgm png pnm ppm tif tiff webp"
 PICTURE_SUFFIXES = frozenset(f".{name}" for name in _FORMATS.split(" "))
 """Suffixes of the image files that are taken from folders."""
+
+
+def added(default: Any) -> Any:
+    """A keyword field that settings got later: `plain` leaves it out at its default."""
+    return field(default=default, kw_only=True, metadata={"added": True})
+
+
+def plain(settings: Any) -> dict[str, Any]:
+    """Settings as nested dictionaries, without later fields at their defaults, so that older results keep their hash."""
+    values = {each: getattr(settings, each.name) for each in fields(settings)}
+    return {
+        each.name: plain(value) if is_dataclass(value) else value
+        for each, value in values.items()
+        if not (each.metadata.get("added") and value == each.default)
+    }
 
 
 def at_least(name: str, value: int, least: int) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from ganinvert.images.folder import ImageFolder
 from ganinvert.methods import discriminator_of, encoder_of
 from ganinvert.optimize import Outcome
 from ganinvert.settings import InversionSettings, MethodSettings, Request, divergences
+from ganinvert.settings.common import plain
 from ganinvert.subspaces import SubspacePartition, find_partition
 from ganinvert.tasks.base import PreparedImage, Task
 from ganinvert.weights import digest
@@ -98,7 +99,7 @@ class ResolvedRequest:
         """SHA-256 over every setting, weight and partition that determines a result, except the input image."""
         content = {
             **self._origin,
-            "settings": asdict(self.settings),
+            "settings": plain(self.settings),
             "masks": self.partition.labels.tolist(),
             "generator": self.generator.digest,
             "helpers": dict(self.networks),

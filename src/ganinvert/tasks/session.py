@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -19,7 +19,7 @@ from ganinvert.faces import Alignment, Note
 from ganinvert.methods import FineTuning, method_of
 from ganinvert.optimize import Snapshot, Solution, Step, solve
 from ganinvert.settings import InversionSettings, InvertTask, Request, RequestOptions, TaskOptions, preset_of
-from ganinvert.settings.common import DEFAULT_GENERATOR
+from ganinvert.settings.common import DEFAULT_GENERATOR, plain
 from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks.base import PreparedImage
 from ganinvert.tasks.resolution import ResolvedRequest
@@ -177,7 +177,7 @@ class Inverter(ResolvedRequest):
             method=self.settings.label,
             generator=self.generator.name,
             digest=self.generator.digest,
-            composition=asdict(self.settings.method),
+            composition=plain(self.settings.method),
             layer=self.layer,
             code={"kind": code.kind, "space": code.space},
             tensors=code.tensors(n),
@@ -185,7 +185,7 @@ class Inverter(ResolvedRequest):
             partition=self.partition,
             losses=solution.losses[:, n].clone(),
             metrics={},
-            settings=asdict(self.settings),
+            settings=plain(self.settings),
             provenance=self.provenance(prepared, solution.outcomes[n]),
             measurement=None if measured.kind == "identity" else measured,
         )
