@@ -49,12 +49,12 @@ def added(default: Any) -> Any:
 
 def plain(settings: Any) -> dict[str, Any]:
     """Settings as nested dictionaries, without later fields at their defaults, so that older results keep their hash."""
-    values = {each: getattr(settings, each.name) for each in fields(settings)}
-    return {
-        each.name: plain(value) if is_dataclass(value) else value
-        for each, value in values.items()
-        if not (each.metadata.get("added") and value == each.default)
-    }
+    values: dict[str, Any] = {}
+    for each in fields(settings):
+        value = getattr(settings, each.name)
+        if not (each.metadata.get("added") and value == each.default):
+            values[each.name] = plain(value) if is_dataclass(value) else value
+    return values
 
 
 def at_least(name: str, value: int, least: int) -> None:
