@@ -48,7 +48,7 @@ def added(default: Any) -> Any:
 
 
 def plain(settings: Any) -> dict[str, Any]:
-    """Settings as nested dictionaries, without later fields at their defaults, so that older results keep their hash."""
+    """Settings as nested dictionaries, without later fields at their defaults: older results keep their hash."""
     values: dict[str, Any] = {}
     for each in fields(settings):
         value = getattr(settings, each.name)
