@@ -48,7 +48,7 @@ class Window:
 
 @dataclass(frozen=True)
 class View:
-    """What is rendered of an image: a part of it, averaged over cells.
+    """A part of an image, averaged over cells.
 
     Attributes:
         window: Part of the image, in pixels, whose borders are borders of cells.
@@ -61,11 +61,11 @@ class View:
 
 @dataclass(frozen=True)
 class Growth:
-    """What a layer makes of the maps before it.
+    """The change of maps by a layer.
 
     Attributes:
         factor: Number of its cells along the side of one cell before.
-        reach: Distance in its own cells from which a value depends on what is before; None: on everything.
+        reach: Distance in its own cells from which a value depends on the maps before; None: on all of them.
     """
 
     factor: int
