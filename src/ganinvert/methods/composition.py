@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
+from ganinvert.directions import Shift
 from ganinvert.errors import UsageError
 from ganinvert.generators import Activations, Generator
 from ganinvert.methods.base import Code, CodeRecord, Method, require, to_bundle
@@ -65,6 +66,7 @@ class ComposedCode(Code):
         super().__init__()
         self.z, self.w = nn.Parameter(z), nn.Parameter(w)
         self.settings, self.layer, self.space = settings, settings.layer, space
+        self.partition = partition
         self.groups = [group.to(z.device) for group in partition.groups]
 
     def compose(self, generator: Generator) -> Activations:
@@ -97,6 +99,12 @@ class ComposedCode(Code):
     def tensors(self, image: int) -> dict[str, Tensor]:
         """Codes z (R, K, *shape) and weights w (K, c) of one image."""
         return {"z": to_bundle(self.z[image]), "w": to_bundle(self.w[image])}
+
+    def shifted(self, generator: Generator, shift: Shift) -> ComposedCode:
+        """The code with the shift added to every z, and the same weights."""
+        z, space = shift.apply(generator, self.z.flatten(0, 2), self.space)
+        z = z.unflatten(0, self.z.shape[:3])
+        return ComposedCode(z, self.w.detach(), self.partition, self.settings, space=space)
 
     @classmethod
     def restore(cls, record: CodeRecord) -> ComposedCode:

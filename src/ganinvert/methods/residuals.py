@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
+from ganinvert.directions import Shift
 from ganinvert.generators import Activations, Generator
 from ganinvert.methods.base import Code, CodeRecord, Method, require, to_bundle
 from ganinvert.methods.initialization import initial_codes
@@ -56,6 +57,11 @@ class ResidualCode(Code):
         """The code z and residuals d1, d2, … (c, h, w) of one image."""
         residuals = {f"d{layer}": residual for layer, residual in enumerate(self.residuals, 1)}
         return {name: to_bundle(value[image]) for name, value in {"z": self.z, **residuals}.items()}
+
+    def shifted(self, generator: Generator, shift: Shift) -> ResidualCode:
+        """The code with the shift added to z, and the same residuals."""
+        z, space = shift.apply(generator, self.z, self.space)
+        return ResidualCode(z, [each.detach() for each in self.residuals], self.settings, space=space)
 
     @classmethod
     def restore(cls, record: CodeRecord) -> ResidualCode:
