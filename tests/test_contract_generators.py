@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -13,7 +14,16 @@ import ganinvert
 from ganinvert.bundle import LatentBundle
 from ganinvert.degradations import Identity
 from ganinvert.errors import UsageError
-from ganinvert.generators import FAMILIES, Activations, Generator, PGGANGenerator, apply_deltas, load_generator
+from ganinvert.generators import (
+    FAMILIES,
+    Activations,
+    Generator,
+    PGGANGenerator,
+    View,
+    Window,
+    apply_deltas,
+    load_generator,
+)
 from ganinvert.generators.checks import check_render
 from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.methods import (
@@ -95,6 +105,50 @@ def test_spaces_sample_project_and_weigh(case: tuple[Generator, str, Tensor]) ->
     assert torch.allclose(space.lerp(codes, once, 1.0), once, atol=1e-5)
 
 
+@pytest.mark.parametrize("cell", [1, 2, 4])
+@pytest.mark.parametrize("parts", [1, 2, 4])
+@pytest.mark.parametrize("name", GENERATORS)
+def test_views_are_exact_parts_of_the_image(name: str, parts: int, cell: int) -> None:
+    """And so are their gradients."""
+    generator = GENERATORS[name]
+    codes = generator.space().sample(2, torch.Generator().manual_seed(1))
+    for layer in range(generator.num_layers + 1):
+        state = generator.features(codes, layer).map(lambda x: x.detach().requires_grad_())
+        whole, inputs = F.avg_pool2d(generator.synthesize(state, layer), cell), list(state.tensors().values())
+        for n in range(parts**2):
+            view = View(Window.tile(generator.resolution, parts, n), cell)
+            images = generator.synthesize(state, layer, view), view.window.of(whole, ratio=cell)
+            gradients = [
+                torch.autograd.grad(x.square().sum(), inputs, retain_graph=True, allow_unused=True) for x in images
+            ]
+            assert torch.allclose(*images, atol=1e-5)
+            for part, expected in zip(*gradients, strict=True):
+                assert (part is None) == (expected is None)
+                assert part is None or torch.allclose(part, expected, atol=1e-5)
+
+
+def test_views_of_odd_places_are_exact() -> None:
+    generator = GENERATORS["pggan"]
+    state = generator.features(generator.space().sample(1, torch.Generator().manual_seed(1)), 3)
+    window = Window((3, 8), (5, 16))
+    expected = window.of(generator.synthesize(state, 3))
+    assert torch.allclose(generator.synthesize(state, 3, View(window)), expected, atol=1e-5)
+
+
+def test_views_compute_little_more_than_they_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator, sizes = PGGANGenerator.random(PGGANArchitecture(4, (4,) * 12)), []
+    carry = PGGANGenerator.carry_part
+
+    def counted(self: PGGANGenerator, activations: Activations, start: int, window: Window) -> Activations:
+        sizes.append(activations.features.shape[-1])
+        return carry(self, activations, start, window)
+
+    monkeypatch.setattr(PGGANGenerator, "carry_part", counted)
+    state = generator.features(torch.ones(1, 4), 0)
+    generator.synthesize(state, 0, View(Window.tile(128, 2, 3)))
+    assert sizes == [1, 4, 4, 8, 8, 14, 12, 22, 20, 36, 34, 66]
+
+
 @pytest.mark.parametrize("name", GENERATORS)
 def test_weights_after_a_layer_are_those_that_synthesis_uses(name: str) -> None:
     generator = GENERATORS[name]
@@ -106,6 +160,30 @@ def test_weights_after_a_layer_are_those_that_synthesis_uses(name: str) -> None:
         )
         image.sum().backward()
         assert {key for key, value in weights.items() if value.grad is not None} == set(generator.weights_after(layer))
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_styles_enter_where_the_family_says(name: str) -> None:
+    generator = GENERATORS[name]
+    inputs = generator.style_inputs()
+    code = generator.space().sample(1, torch.Generator().manual_seed(2))
+    styles = generator.styles(code)
+    assert len(inputs) in (0, styles.shape[1])
+    if "w+" in generator.spaces:
+        assert styles.shape[1:] == generator.space("w+").shape
+        assert torch.equal(generator.styles(styles, "w+"), styles)
+        assert len(inputs) == styles.shape[1]
+    for number, each in enumerate(inputs):
+        assert each.matrix.ndim == 2
+        assert each.matrix.shape[1] == styles.shape[2]
+        moved = styles.clone()
+        moved[:, number] += torch.randn(styles.shape[2], generator=torch.Generator().manual_seed(3))
+        for layer in range(generator.num_layers + 1):
+            before, after = (generator.carry(generator.begin(x), 0, layer).map(torch.detach) for x in (styles, moved))
+            differs = any(
+                not torch.equal(x, after.tensors()[key]) for key, x in before.tensors().items() if key != "styles"
+            )
+            assert differs == (layer >= each.layer)
 
 
 class _Synthesis(torch.nn.Module):

@@ -99,8 +99,9 @@ class LatentBundle:
 
     def composed(self, generator: Generator, layer: int) -> Activations:
         """Compose the activations at a layer, not before that of the code; see `features`."""
-        code, own = self.restored(generator), self.own(generator)
+        own = self.own(generator)
         try:
+            code = self.restored(generator)
             with torch.no_grad():
                 state = own.carry(code.compose(own), code.layer, layer)
         except (*_ODD, UsageError) as error:

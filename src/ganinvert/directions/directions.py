@@ -50,7 +50,9 @@ class Shift:
     def styled(self, styles: Tensor) -> Tensor:
         """Shift styles (n, S, d)."""
         chosen = torch.arange(styles.shape[1]) if self.styles is None else torch.tensor(sorted(set(self.styles)))
-        return styles.index_add(1, chosen.to(styles.device), self.vector.to(styles).expand(len(styles), len(chosen), -1))
+        return styles.index_add(
+            1, chosen.to(styles.device), self.vector.to(styles).expand(len(styles), len(chosen), -1)
+        )
 
 
 @dataclass(frozen=True)

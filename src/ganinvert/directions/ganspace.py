@@ -9,7 +9,7 @@ from ganinvert.directions.directions import Directions, edit_space, sampled_code
 from ganinvert.generators import Generator
 
 LAYER = 1
-"""Layer whose features are analysed where there is no space w: the nearest to the code, and so the most linear in it."""
+"""Layer whose features are analysed where there is no space w: the nearest to the code, so the most linear in it."""
 MOST = 64
 """Most principal components of features."""
 BATCH = 500

@@ -20,9 +20,7 @@ VERSION = "1"
 """Version of the arithmetic, by which directions of older ones are found anew."""
 
 
-def find_directions(
-    generator: Generator, kind: DirectionKind, styles: Sequence[int] | None = None
-) -> Directions:
+def find_directions(generator: Generator, kind: DirectionKind, styles: Sequence[int] | None = None) -> Directions:
     """Find the directions of a generator, or read them from the cache.
 
     Args:

@@ -17,9 +17,6 @@ from ganinvert.settings import MethodSettings
 from ganinvert.subspaces import SubspacePartition
 
 
-_MOVABLE = "invert the photo with another --method"
-
-
 @dataclass(frozen=True)
 class CodeRecord:
     """A code of one image as a bundle keeps it, with the method's settings, and the editing layer and its subspaces."""
@@ -89,7 +86,10 @@ class Code(nn.Module, ABC):
         Raises:
             UsageError: The code has nothing that can be shifted, or the generator has no space in which it could be.
         """
-        raise UsageError(f"codes of the kind {self.kind} cannot be moved along a direction", hint=_MOVABLE)
+        raise UsageError(
+            f"codes of the kind {self.kind} cannot be moved along a direction",
+            hint="invert the photo with another --method",
+        )
 
     @classmethod
     def restore(cls, record: CodeRecord) -> Self:
