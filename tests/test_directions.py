@@ -15,11 +15,12 @@ from ganinvert.bundle import LatentBundle
 from ganinvert.directions import Directions, find_directions, ganspace, sefa
 from ganinvert.directions.directions import SAMPLES
 from ganinvert.errors import BundleError, UsageError
-from ganinvert.generators import Generator, PGGANGenerator
+from ganinvert.generators import FAMILIES, Generator, PGGANGenerator, load_generator
 from ganinvert.methods import ActivationCode, Code, ComposedCode, LatentCode, ResidualCode
 from ganinvert.settings import LayerResiduals, PmSFC, SingleCode
 
-from .families import LAYERS, STYLE, toy
+from .commandline import names, run
+from .families import LAYERS, STYLE, StyleToy, toy, toy_family, write
 from .test_contract_generators import HALVES, bundle_of
 
 LAYER = 3
@@ -275,3 +276,37 @@ def test_directions_give_unit_vectors_of_a_definite_sign() -> None:
     assert torch.allclose(found.vectors, opposite.vectors)
     assert torch.allclose(found.vectors[0], torch.tensor([-1.0, 3.0]) / 10**0.5)
     assert found.deviations[0] == pytest.approx(2**0.5 * 3 / 10**0.5)
+
+
+def test_the_commands_edit_and_mix_style_based_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FAMILIES, "style", toy_family("style", StyleToy))
+    generator = load_generator(write("style", tmp_path / "toy.safetensors"))
+    for n, name in enumerate("ab"):
+        bundle_of(LatentCode(sampled(generator, "w", n), SingleCode(), space="w"), generator).save(
+            tmp_path / f"{name}.pt"
+        )
+    ends = [tmp_path / "a.pt", tmp_path / "b.pt"]
+    known = ["-g", tmp_path / "toy.safetensors", "-o", tmp_path / "out", "--device", "cpu"]
+    for command in (
+        ["swap", *ends, "--styles", "0-1"],
+        ["edit", *ends, "--direction", "sefa-1", "--styles", "2,3", "--strength", "-1"],
+        ["interpolate", *ends, "--frames", "3", "--path", "codes", "--save", "strip"],
+    ):
+        result = run(*command, *known)
+        assert result.exit_code == 0, result.output
+        assert "up to date" in run(*command, *known).stderr
+    assert names(tmp_path / "out") == [
+        "a-b.interpolate.png",
+        *[f"a-b.swap.{side}.{kind}" for side in "ab" for kind in ("png", "pt")],
+        *[f"{side}.edit.{kind}" for side in "ab" for kind in ("png", "pt")],
+    ]
+    a, b = (LatentBundle.load(end) for end in ends)
+    swapped, edited = (LatentBundle.load(tmp_path / "out" / name) for name in ("a-b.swap.a.pt", "a.edit.pt"))
+    expected = ganinvert.swap(a, b, generator, styles=[0, 1])[0].bundle
+    assert torch.equal(swapped.render(generator), expected.render(generator))
+    assert swapped.settings == {"styles": "0,1", "strength": 1.0}
+    assert (edited.code["space"], edited.settings["styles"]) == ("w+", "2,3")
+    assert torch.equal(edited.tensors["z"][:2], generator.styles(a.tensors["z"][None], "w")[0, :2])
+    wrong = run("swap", *ends, "--styles", "2-4", *known, "--name", "wrong")
+    assert wrong.exit_code == 2
+    assert "hint: its styles are 0 … 3" in wrong.stderr
