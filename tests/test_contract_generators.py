@@ -147,9 +147,9 @@ def test_what_no_generator_has_is_refused(name: str) -> None:
 
 
 CODES = {
-    "latent": lambda space: Latent(SingleCode(init="random"), space=space),
-    "residuals": lambda space: Residuals(LayerResiduals(layer=2, init="random"), space=space),
-    "composition": lambda space: Composition(PmSFC(2, 2, candidates=4), HALVES, space),
+    "latent": lambda space: Latent(SingleCode(init="random", space=space)),
+    "residuals": lambda space: Residuals(LayerResiduals(layer=2, init="random", space=space)),
+    "composition": lambda space: Composition(PmSFC(2, 2, candidates=4, space=space), HALVES),
     "activations": lambda space: _FreeActivations(space),
 }
 
