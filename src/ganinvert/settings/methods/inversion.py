@@ -97,7 +97,7 @@ class MethodEntry:
         presets: Presets by task, and under `RESTORE` those of all other tasks that restore degraded photos.
         fixed: Fields of the method's settings that cannot be chosen, and their values.
         derive: Makes the default settings from those of PmSFC as a user changed them; None: they are its own.
-        styled: Presets for style-based generators, as `presets`, of which those of `presets` that have no namesake here hold, too.
+        styled: Presets for style-based generators, instead of those of the same name in `presets`.
     """
 
     name: str
