@@ -26,6 +26,7 @@ from ganinvert.generators import (
     load_generator,
 )
 from ganinvert.generators.checks import check_render
+from ganinvert.generators.mobilestylegan import MobileStyleGANArchitecture, MobileStyleGANGenerator
 from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.methods import (
     ActivationCode,
@@ -45,6 +46,7 @@ from .families import TOYS, toy, toy_family, write
 
 GENERATORS = {
     "pggan": PGGANGenerator.random(PGGANArchitecture(12, (8, 8, 8, 7, 6, 5))),
+    "mobilestylegan": MobileStyleGANGenerator.random(MobileStyleGANArchitecture((6, 6, 6), 4, (8,) * 6)),
     **{name: toy(name) for name in TOYS},
 }
 SPACES = [(name, space) for name, generator in GENERATORS.items() for space in generator.spaces]
