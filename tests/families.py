@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganinvert.errors import MissingNetworkError
-from ganinvert.generators import Activations, Family, Generator, LatentSpace, LayerInfo, NormalSpace
+from ganinvert.generators import Activations, Family, Generator, LatentSpace, LayerInfo, NormalSpace, Window
 from ganinvert.weights import TensorFile, digest
 from ganinvert.weights.reading import WeightsFile
 
@@ -46,6 +46,8 @@ class StyleToy(Generator):
         self.convolutions = nn.ModuleList(nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1) for _ in range(LAYERS))
         self.scales = nn.ModuleList(nn.Linear(STYLE, CHANNELS) for _ in range(LAYERS))
         self.rgb = nn.ModuleList(nn.Conv2d(CHANNELS, 3, 1) for _ in range(LAYERS))
+        for n in range(LAYERS):
+            self.register_buffer(f"noise{n}", torch.randn(8 if n < 2 else 16, 8 if n < 2 else 16))
         self.resolution, self.num_layers = 16, LAYERS
         self.spaces = {
             "z": NormalSpace("z", STYLE),
@@ -70,16 +72,26 @@ class StyleToy(Generator):
 
     def carry(self, activations: Activations, start: int, stop: int) -> Activations:
         self.check_layer(stop)
+        for n in range(start, stop):
+            activations = self.convolve(activations, n, self.get_buffer(f"noise{n}"))
+        return activations
+
+    def carry_part(self, activations: Activations, start: int, window: Window) -> Activations:
+        noise = self.get_buffer(f"noise{start}")
+        return self.convolve(activations, start, window.enlarged(2 if start == 2 else 1).of(noise))
+
+    def convolve(self, activations: Activations, n: int, noise: Tensor) -> Activations:
         h, styles, image = activations.features, activations.styles, activations.image
         assert styles is not None
         assert image is not None
-        for n in range(start, stop):
-            h = h * (1 + self.scales[n](styles[:, n]))[:, :, None, None]
-            if n == 2:
-                h, image = (F.interpolate(x, scale_factor=2.0) for x in (h, image))
-            h = F.leaky_relu(self.convolutions[n](h), 0.2)
-            image = image + self.rgb[n](h)
-        return Activations(h, styles, image)
+        h = h * (1 + self.scales[n](styles[:, n]))[:, :, None, None]
+        if n == 2:
+            h, image = (F.interpolate(x, scale_factor=2.0) for x in (h, image))
+        h = F.leaky_relu(self.convolutions[n](h) + noise, 0.2)
+        return Activations(h, styles, image + self.rgb[n](h))
+
+    def reach(self, layer: int) -> int:
+        return 1
 
     def to_image(self, activations: Activations) -> Tensor:
         assert activations.image is not None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -13,8 +14,18 @@ import ganinvert
 from ganinvert.bundle import LatentBundle
 from ganinvert.degradations import Identity
 from ganinvert.errors import UsageError
-from ganinvert.generators import FAMILIES, Activations, Generator, PGGANGenerator, apply_deltas, load_generator
+from ganinvert.generators import (
+    FAMILIES,
+    Activations,
+    Generator,
+    PGGANGenerator,
+    View,
+    Window,
+    apply_deltas,
+    load_generator,
+)
 from ganinvert.generators.checks import check_render
+from ganinvert.generators.mobilestylegan import MobileStyleGANArchitecture, MobileStyleGANGenerator
 from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.methods import (
     ActivationCode,
@@ -32,6 +43,7 @@ from .families import TOYS, toy, toy_family, write
 
 GENERATORS = {
     "pggan": PGGANGenerator.random(PGGANArchitecture(12, (8, 8, 8, 7, 6, 5))),
+    "mobilestylegan": MobileStyleGANGenerator.random(MobileStyleGANArchitecture((6, 6, 6), 4, (8,) * 6)),
     **{name: toy(name) for name in TOYS},
 }
 SPACES = [(name, space) for name, generator in GENERATORS.items() for space in generator.spaces]
@@ -93,6 +105,50 @@ def test_spaces_sample_project_and_weigh(case: tuple[Generator, str, Tensor]) ->
     assert torch.allclose(once, twice, atol=1e-5)
     assert torch.allclose(space.lerp(codes, once, 0.0), codes, atol=1e-5)
     assert torch.allclose(space.lerp(codes, once, 1.0), once, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", [1, 2, 4])
+@pytest.mark.parametrize("parts", [1, 2, 4])
+@pytest.mark.parametrize("name", GENERATORS)
+def test_views_are_exact_parts_of_the_image(name: str, parts: int, cell: int) -> None:
+    """And so are their gradients."""
+    generator = GENERATORS[name]
+    codes = generator.space().sample(2, torch.Generator().manual_seed(1))
+    for layer in range(generator.num_layers + 1):
+        state = generator.features(codes, layer).map(lambda x: x.detach().requires_grad_())
+        whole, inputs = F.avg_pool2d(generator.synthesize(state, layer), cell), list(state.tensors().values())
+        for n in range(parts**2):
+            view = View(Window.tile(generator.resolution, parts, n), cell)
+            images = generator.synthesize(state, layer, view), view.window.of(whole, ratio=cell)
+            gradients = [
+                torch.autograd.grad(x.square().sum(), inputs, retain_graph=True, allow_unused=True) for x in images
+            ]
+            assert torch.allclose(*images, atol=1e-5)
+            for part, expected in zip(*gradients, strict=True):
+                assert (part is None) == (expected is None)
+                assert part is None or torch.allclose(part, expected, atol=1e-5)
+
+
+def test_views_of_odd_places_are_exact() -> None:
+    generator = GENERATORS["pggan"]
+    state = generator.features(generator.space().sample(1, torch.Generator().manual_seed(1)), 3)
+    window = Window((3, 8), (5, 16))
+    expected = window.of(generator.synthesize(state, 3))
+    assert torch.allclose(generator.synthesize(state, 3, View(window)), expected, atol=1e-5)
+
+
+def test_views_compute_little_more_than_they_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator, sizes = PGGANGenerator.random(PGGANArchitecture(4, (4,) * 12)), []
+    carry = PGGANGenerator.carry_part
+
+    def counted(self: PGGANGenerator, activations: Activations, start: int, window: Window) -> Activations:
+        sizes.append(activations.features.shape[-1])
+        return carry(self, activations, start, window)
+
+    monkeypatch.setattr(PGGANGenerator, "carry_part", counted)
+    state = generator.features(torch.ones(1, 4), 0)
+    generator.synthesize(state, 0, View(Window.tile(128, 2, 3)))
+    assert sizes == [1, 4, 4, 8, 8, 14, 12, 22, 20, 36, 34, 66]
 
 
 @pytest.mark.parametrize("name", GENERATORS)

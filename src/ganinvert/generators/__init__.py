@@ -28,6 +28,8 @@ from ganinvert.generators.pggan import PGGANEncoder as PGGANEncoder
 from ganinvert.generators.pggan import PGGANGenerator as PGGANGenerator
 from ganinvert.generators.tuned import apply_deltas as apply_deltas
 from ganinvert.generators.tuned import blended as blended
+from ganinvert.generators.views import View as View
+from ganinvert.generators.views import Window as Window
 from ganinvert.settings.common import DEFAULT_GENERATOR
 from ganinvert.weights import registry
 from ganinvert.weights.catalog import ALIGNED_FACES, CATALOG, CONVOLUTIONS

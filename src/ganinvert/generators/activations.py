@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ganinvert.generators.views import Window
+
 
 @dataclass(frozen=True, eq=False)
 class Activations:
@@ -36,6 +38,13 @@ class Activations:
     def replace(self, features: Tensor) -> Activations:
         """The same state with other features."""
         return replace(self, features=features)
+
+    def cut(self, window: Window) -> Activations:
+        """Cut features and image, whose side may be smaller than the features'."""
+        if self.image is None:
+            return self.replace(window.of(self.features))
+        ratio = self.features.shape[-1] // self.image.shape[-1]
+        return replace(self, features=window.of(self.features), image=window.of(self.image, ratio=ratio))
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Activations:
         """Apply a function to every tensor."""

@@ -12,11 +12,13 @@ from types import MappingProxyType
 from typing import ClassVar, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganinvert.errors import UsageError
 from ganinvert.generators.activations import Activations
 from ganinvert.generators.latents import LatentSpace
+from ganinvert.generators.views import Growth, View, Window, windows_before
 from ganinvert.settings.common import StoredPrecision
 from ganinvert.weights import TensorFile
 from ganinvert.weights.catalog import ALIGNED_FACES
@@ -135,13 +137,45 @@ class Generator(Network, ABC):
         """Codes (n, *shape) of a space to activations at `layer`."""
         return self.carry(self.begin(self.styles(code, space)), 0, layer)
 
-    def synthesize(self, activations: Activations, layer: int) -> Tensor:
-        """Activations at `layer` to images (n, 3, r, r), about [-1, 1], not clamped.
+    def reach(self, layer: int) -> int | None:  # noqa: ARG002  (for convolutional families)
+        """Distance in cells of `layer` from which its values depend on the layer before; None if on all of it.
+
+        The layer num_layers + 1 is the image, and its cells are pixels.
+        """
+        return None
+
+    def carry_part(self, activations: Activations, start: int, window: Window) -> Activations:  # noqa: ARG002
+        """Carry a window of the activations at layer `start` to the next layer, padded like whole ones.
+
+        A family whose layers add constants in place, such as noise, takes the window of them.
+        """
+        return self.carry(activations, start, start + 1)
+
+    def to_averaged_image(self, activations: Activations, cell: int) -> Tensor:
+        """Activations at the last layer to images averaged over cell×cell pixels."""
+        image = self.to_image(activations)
+        return F.avg_pool2d(image, cell) if cell > 1 else image
+
+    def synthesize(self, activations: Activations, layer: int, view: View | None = None) -> Tensor:
+        """Activations at `layer` to images (n, 3, r, r), about [-1, 1], not clamped; of a view, that part of them.
 
         Features of another size than the layer's give a crop or a larger canvas if the family is convolutional.
         """
         features = activations.features.contiguous(memory_format=torch.channels_last)
-        return self.to_image(self.carry(activations.replace(features), layer, self.num_layers))
+        state = activations.replace(features)
+        if view is None:
+            return self.to_image(self.carry(state, layer, self.num_layers))
+        sizes = [self.layer_info(n).size for n in range(layer, self.num_layers + 1)] + [self.resolution]
+        growths = [Growth(sizes[n + 1] // sizes[n], self.reach(layer + 1 + n)) for n in range(len(sizes) - 1)]
+        align = max(2, view.cell // growths[-1].factor)
+        shape = features.shape[-2], features.shape[-1]
+        windows, given = windows_before(view.window, shape, growths, align=align), Window((0, shape[0]), (0, shape[1]))
+        for n, growth in enumerate(growths[:-1]):
+            state = self.carry_part(state.cut(windows[n].within(given)), layer + n, windows[n])
+            given = windows[n].enlarged(growth.factor)
+        image = self.to_averaged_image(state.cut(windows[-2].within(given)), view.cell)
+        given = windows[-2].enlarged(growths[-1].factor)
+        return view.window.within(given).of(image, ratio=view.cell)
 
     def forward(self, code: Tensor, space: str = "") -> Tensor:
         """Codes (n, *shape) of a space to images (n, 3, r, r)."""

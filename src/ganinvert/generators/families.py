@@ -7,26 +7,36 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
-from ganinvert.errors import WeightsError
+from ganinvert.errors import MissingNetworkError, WeightsError
 from ganinvert.generators.base import Discriminator, Encoder, Generator
 from ganinvert.weights.reading import WeightsFile, naming
 
 N = TypeVar("N")
 
 
+def _refuse(_: WeightsFile) -> NoReturn:
+    raise MissingNetworkError("holds another network", hint="its family of generators has no other kinds of networks")
+
+
 @dataclass(frozen=True)
 class Family:
-    """A family of generators, which recognises files of its networks, and builds frozen networks from them."""
+    """A family of generators, which recognises files of its networks, and builds frozen networks from them.
+
+    By default it has neither discriminators nor encoders.
+    """
 
     recognises: Callable[[WeightsFile], bool]
     read_generator: Callable[[WeightsFile, str], Generator]
-    read_discriminator: Callable[[WeightsFile], Discriminator]
-    read_encoder: Callable[[WeightsFile], Encoder]
+    read_discriminator: Callable[[WeightsFile], Discriminator] = _refuse
+    read_encoder: Callable[[WeightsFile], Encoder] = _refuse
 
 
-FAMILIES: dict[str, str | Family] = {"pggan": "ganinvert.generators.pggan:PGGAN"}
+FAMILIES: dict[str, str | Family] = {
+    "pggan": "ganinvert.generators.pggan:PGGAN",
+    "mobilestylegan": "ganinvert.generators.mobilestylegan:MOBILESTYLEGAN",
+}
 """Families by name, or where they are; the first one explains why a file of no family is refused."""
 
 

@@ -148,6 +148,10 @@ class PGGANGenerator(Generator):
         image: Tensor = self.to_rgb(pixel_norm(activations.features))
         return image
 
+    def reach(self, layer: int) -> int | None:
+        """Reach of the 3×3 convolutions; the first layer is not one, and the image depends on single cells."""
+        return None if layer == 1 else int(layer <= self.num_layers)
+
     def shrink(self, activations: Activations) -> Activations:
         """The middle of features of 16×16, 4×4."""
         h = activations.features
