@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ganinvert.errors import UsageError
-from ganinvert.settings.common import Optimizer, Schedule, added, at_least, positive, scheduled_rate
+from ganinvert.settings.common import ADDED, Optimizer, Schedule, at_least, positive, scheduled_rate
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Optimization:
     warmup: float = 0.05
     optimizer: Optimizer = "adam"
     runs: int = 1
-    parts: int = added(0)
+    parts: int = field(default=0, kw_only=True, metadata=ADDED)
 
     def __post_init__(self) -> None:
         at_least("steps", self.steps, 0)
@@ -78,7 +78,7 @@ class Objective:
     alexnet: float = 0.0
     lpips: float = 0.0
     perceptual_every: int = 4
-    side: int = added(0)
+    side: int = field(default=0, kw_only=True, metadata=ADDED)
 
     def __post_init__(self) -> None:
         at_least("side", self.side, 0)
