@@ -17,7 +17,7 @@ from ganinvert.directions.directions import SAMPLES
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.generators import FAMILIES, Generator, PGGANGenerator, load_generator
 from ganinvert.methods import ActivationCode, Code, ComposedCode, LatentCode, ResidualCode
-from ganinvert.settings import LayerResiduals, PmSFC, SingleCode
+from ganinvert.settings import PmSFC, SingleCode
 
 from .commandline import names, run
 from .families import LAYERS, STYLE, StyleToy, toy, toy_family, write
@@ -43,9 +43,9 @@ def composed(generator: Generator, space: str) -> ComposedCode:
 
 
 def residual(generator: Generator, space: str) -> ResidualCode:
-    shapes = [generator.layer_info(layer) for layer in (1, 2)]
-    residuals = [torch.full((1, info.channels, info.size, info.size), 0.1) for info in shapes]
-    return ResidualCode(sampled(generator, space), residuals, LayerResiduals(layer=2), space=space)
+    shapes = {layer: generator.layer_info(layer) for layer in (1, 2)}
+    residuals = {layer: torch.full((1, each.channels, each.size, each.size), 0.1) for layer, each in shapes.items()}
+    return ResidualCode(sampled(generator, space), residuals, scale=torch.full((8,), 2.0), space=space)
 
 
 CODES = {
@@ -158,6 +158,17 @@ def _moved(style: Generator) -> ComposedCode:
     code = composed(style, "w")
     code.z.data += ganspace(style).shift(1, 1.5).vector
     return code
+
+
+def test_free_styles_beside_a_composition_move_with_its_codes(style: Generator) -> None:
+    shift = ganspace(style).shift(0, 1)
+    code = composed(style, "w")
+    code.styles = torch.nn.Parameter(style.styles(sampled(style, "w"), "w"))
+    moved = code.shifted(style, shift)
+    assert moved.styles is not None
+    assert torch.allclose(moved.styles, code.styles + shift.vector)
+    assert torch.allclose(moved.z, code.z + shift.vector)
+    assert not torch.equal(moved.render(style), code.render(style))
 
 
 def test_codes_of_z_move_in_z_where_there_is_no_w(small: PGGANGenerator) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ganinvert.batch.session import BatchRequest
 from ganinvert.settings import Request
-from ganinvert.settings.common import InterpolationPath, added, plain
+from ganinvert.settings.common import ADDED, InterpolationPath, plain
 
 
 def on_own_device(request: Request, worker: int) -> Request:
@@ -94,7 +94,7 @@ class SwapRequest(EditRequest):
     session = "ganinvert.batch.editing:SwapSession"
     subspaces: tuple[int, ...] = ()
     strength: float = 1.0
-    styles: tuple[int, ...] = added(())
+    styles: tuple[int, ...] = field(default=(), kw_only=True, metadata=ADDED)
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,10 @@ from ganinvert.cli._console import say
 from ganinvert.cli._methods import adjusted
 from ganinvert.cli._options import METHOD, opt
 from ganinvert.cli._reporter import run_command
-from ganinvert.cli._transfers import ready_generator
+from ganinvert.cli._transfers import Needs, choose_generator, is_styled, ready_generator
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.settings import METHODS, InversionSettings, PmSFC, Request, preset_of
+from ganinvert.settings.common import MethodName
 
 if TYPE_CHECKING:
     from ganinvert.bundle import LatentBundle
@@ -82,34 +83,41 @@ class EditOptions:
         """Run the command."""
         run_command(request, jobs, RunOptions(overwrite=self.overwrite, dry_run=self.dry_run), as_json=self.as_json)
 
-    def inversion(self) -> tuple[Request, Path | None]:
-        """The inversion of photos, and the bundle among the inputs, if there is one.
+    def inversion(self, method: MethodName = "pmsfc") -> tuple[Request, Path | None]:
+        """The inversion of photos by a method, and the bundle among the inputs, if there is one.
 
         The generator is that of `-g`, or of the bundle, or the best in the cache. Photos beside a bundle are composed
         as the bundle was, so that the two belong together.
         """
-        chosen = adjusted(
-            preset_of("pmsfc", "edit", self.preset),
-            steps=self.steps,
-            lr=self.lr,
-            subspaces=self.count,
-            codes=self.codes,
-            layer=self.layer,
-        )
-        path, name, layer = None, self.generator, chosen.method.discovery_layer
-        if (read := self._bundle()) is not None:
-            layer, (path, bundle) = None, read
+
+        def preset(styled: bool) -> InversionSettings:
+            return adjusted(
+                preset_of(method, "edit", self.preset, styled=styled),
+                steps=self.steps,
+                lr=self.lr,
+                subspaces=self.count,
+                codes=self.codes,
+                layer=self.layer,
+            )
+
+        path, name, remark = None, self.generator, ""
+        if (read := self._bundle()) is None:
+            name, remark = choose_generator(name, lambda styled: Needs(preset(styled).method.discovery_layer))
+            chosen = preset(is_styled(name))
+        else:
+            path, bundle = read
             given = {"count": self.count, "codes": self.codes, "layer": self.layer}
             if any(value is not None and key not in self.from_config for key, value in given.items()):
                 raise UsageError("-R, -K and --layer are those of the bundle", hint="leave them out beside a bundle")
-            chosen = as_made(chosen, bundle)
             if name is None:
                 from ganinvert.batch.editing import generator_name
 
                 name = generator_name(bundle)
+            chosen = preset(is_styled(name))
+            chosen = as_made(chosen, bundle) if chosen.name == "pmsfc" else chosen
         request = Request(
             settings=chosen,
-            generator=ready_generator(name, offline=self.offline or self.dry_run, layer=layer),
+            generator=ready_generator(name, remark, offline=self.offline or self.dry_run),
             fit=self.fit,
             align=self.align,
             device=self.device,

@@ -12,6 +12,7 @@ from ganinvert.cli._signature import with_options
 from ganinvert.errors import UsageError
 from ganinvert.settings import preset_of
 from ganinvert.settings.directions import parse_direction
+from ganinvert.settings.presets import AUTOMATIC
 
 _DIRECTION = "Direction to move along: ganspace-N or sefa-N, N from 0; see what each changes with --sheet."
 _STRENGTH = "Strengths, with commas between, in standard deviations of random codes along the direction."
@@ -50,7 +51,7 @@ def edit(
         **{bundle: suffix + ".pt" for _, bundle, suffix in names},
     }
     jobs = inputs.jobs("edit", suffixes)
-    request, bundle = inputs.inversion()
+    request, bundle = inputs.inversion(AUTOMATIC)
     inputs.run(DirectionRequest(request, bundle, not inputs.no_metadata, direction, strengths, chosen), jobs)
 
 

@@ -10,32 +10,26 @@ Files are told apart by their content, never by their name, and no pickle is exe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import TypeVar
-
-import torch
-from torch import Tensor, nn
 
 from ganinvert.errors import MissingNetworkError, WeightsError
+from ganinvert.generators.loading import fitting, loaded, plain
 from ganinvert.generators.pggan import layouts
 from ganinvert.generators.pggan.architecture import EncoderArchitecture, PGGANArchitecture
 from ganinvert.generators.pggan.discriminator import POOLS_FIRST, PGGANDiscriminator
 from ganinvert.generators.pggan.encoder import PGGANEncoder
 from ganinvert.generators.pggan.network import PGGANGenerator
 from ganinvert.weights import digest
-from ganinvert.weights.nvidia import read_nvidia
-from ganinvert.weights.reading import KNOWN, State, WeightsFile, require_finite, require_keys
+from ganinvert.weights.nvidia import tensorflow_variables
+from ganinvert.weights.reading import KNOWN, State, WeightsFile
 from ganinvert.weights.torchfile import is_state, require_plain
-
-N = TypeVar("N", bound=nn.Module)
 
 
 def recognises(file: WeightsFile) -> bool:
-    """True if the file holds a network of this family, by its header or its keys."""
-    if file.own.about.get("kind") in (PGGANGenerator.kind, PGGANDiscriminator.kind, PGGANEncoder.kind):
-        return True
+    """True if the file holds a network of this family, by its header, or its keys where that states nothing."""
+    if (kind := file.own.about.get("kind")) is not None:
+        return kind in (PGGANGenerator.kind, PGGANDiscriminator.kind, PGGANEncoder.kind)
     return _layout(_tensors(file)) is not None
 
 
@@ -45,13 +39,13 @@ def read_generator(file: WeightsFile, name: str) -> PGGANGenerator:
     require_plain(tensors)
     if (layout := _layout(tensors)) is None:
         raise WeightsError(f"unknown keys, such as {', '.join(sorted(tensors)[:3]) or 'none at all'}", hint=KNOWN)
-    with _fitting():
-        state = _plain(_LAYOUTS[layout][1](tensors))
+    with fitting("PGGAN"):
+        state = plain(_LAYOUTS[layout][1](tensors))
         architecture = PGGANArchitecture.of(state)
         stated = file.own.structured("architecture")
         if stated not in (None, {"latent_dim": architecture.latent_dim, "channels": list(architecture.channels)}):
             raise WeightsError("its header describes another network", hint="the file is damaged: fetch it again")
-        generator = _loaded(lambda: PGGANGenerator(architecture), state)
+        generator = loaded(lambda: PGGANGenerator(architecture), state)
     # A file of ours that was just checked need not be hashed a second time.
     unchanged = all(state.get(key) is tensor for key, tensor in tensors.items())
     generator.name, generator.digest = name, (file.own.digest if unchanged else "") or digest(state)
@@ -65,7 +59,8 @@ def read_discriminator(file: WeightsFile) -> PGGANDiscriminator:
     if file.container == "torch":
         tensors, convert = file.content.get("netD"), layouts.discriminator_from_gan_zoo
     elif file.container == "nvidia":
-        tensors, convert = read_nvidia(file.path, discriminator=True), layouts.discriminator_from_nvidia
+        tensors = tensorflow_variables(file.networks, file.size, discriminator=True)
+        convert = layouts.discriminator_from_nvidia
     else:
         tensors = file.own.tensors if file.own.about.get("kind") == PGGANDiscriminator.kind else None
         convert = layouts.discriminator_from_ganinvert
@@ -75,12 +70,12 @@ def read_discriminator(file: WeightsFile) -> PGGANDiscriminator:
         )
     require_plain(tensors)
     pools_first = POOLS_FIRST in file.own.about or any(key.endswith("/Conv1_down/weight") for key in tensors)
-    with _fitting():
-        state = _plain(convert(tensors))
+    with fitting("PGGAN"):
+        state = plain(convert(tensors))
         inner = [f"layers.{n}" for n in reversed(range(layouts.count(state, r"layers\.(\d+)\.weight")))]
         channels = tuple(state[f"{name}.weight"].shape[0] for name in ("final", *inner, "from_rgb"))
         architecture = PGGANArchitecture(512, channels)  # it does not know the length of z
-        discriminator = _loaded(lambda: PGGANDiscriminator(architecture, pools_first=pools_first), state)
+        discriminator = loaded(lambda: PGGANDiscriminator(architecture, pools_first=pools_first), state)
     discriminator.about, discriminator.digest = file.own.about, file.own.about.get("generator", "")
     return discriminator
 
@@ -91,8 +86,8 @@ def read_encoder(file: WeightsFile) -> PGGANEncoder:
         raise MissingNetworkError("holds no encoder", hint="those of `ganinvert train-encoder` do")
     architecture = _encoder_architecture(file.own.structured("architecture"))
     require_plain(file.own.tensors)
-    with _fitting():
-        encoder = _loaded(lambda: PGGANEncoder(architecture), _plain(file.own.tensors))
+    with fitting("PGGAN"):
+        encoder = loaded(lambda: PGGANEncoder(architecture), plain(file.own.tensors))
     encoder.about, encoder.digest = file.own.about, file.own.about.get("generator", "")
     return encoder
 
@@ -136,37 +131,6 @@ def _require_usual(config: object) -> None:
 
 def _layout(state: State) -> str | None:
     return next((name for name, (key, _) in _LAYOUTS.items() if any(re.fullmatch(key, each) for each in state)), None)
-
-
-def _plain(state: State) -> dict[str, Tensor]:
-    return {key: tensor.float().contiguous() for key, tensor in state.items()}
-
-
-@contextmanager
-def _fitting() -> Iterator[None]:
-    try:
-        yield
-    except (RuntimeError, IndexError, ZeroDivisionError) as error:  # of permute, unflatten, … on unfit shapes
-        raise WeightsError(
-            "its tensors do not have the shapes of a PGGAN", hint="the file is damaged or of another network"
-        ) from error
-
-
-def _loaded(build: Callable[[], N], state: dict[str, Tensor]) -> N:
-    """Build a frozen network around a state; no memory is reserved for a network that the tensors do not make."""
-    with torch.device("meta"):
-        network = build()
-    expected = network.state_dict()
-    require_keys(state, set(expected), what="network")
-    for key, tensor in expected.items():
-        if state[key].shape != tensor.shape:
-            raise WeightsError(
-                f"{key} has shape {tuple(state[key].shape)}, not {tuple(tensor.shape)}",
-                hint="the tensors do not fit together: the file is damaged or of another network",
-            )
-    require_finite(state)
-    network.to_empty(device="cpu").load_state_dict(state)
-    return network.requires_grad_(False).eval()
 
 
 _LAYOUTS: Mapping[str, tuple[str, Callable[[State], State]]] = {
