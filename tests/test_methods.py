@@ -21,6 +21,7 @@ from ganinvert.losses import pixel_loss
 from ganinvert.methods import CODES, CodeRecord, Latent, LatentCode, ResidualCode, Residuals, method_of
 from ganinvert.optimize import Snapshot, Step, solve
 from ganinvert.optimize.objective import ObjectiveFunction
+from ganinvert.optimize.targets import Target
 from ganinvert.settings import (
     METHODS,
     Encoded,
@@ -154,7 +155,7 @@ def test_the_objective_of_a_line_search_has_the_slope_that_its_gradient_says() -
     portraits = load_generator()
     y = portraits(torch.randn(1, 128, generator=torch.Generator().manual_seed(2))).clamp(-1, 1)
     code = Latent(SingleCode(init="random", sphere=False)).start(portraits, y, Identity(), seed=1)
-    evaluate = ObjectiveFunction(portraits, y, Identity(), Objective(perceptual=0.0, alexnet=0.1))
+    evaluate = ObjectiveFunction(portraits, Target.whole(y, Identity()), Objective(perceptual=0.0, alexnet=0.1))
     way = torch.randn(1, 128, generator=torch.Generator().manual_seed(3))
     surrogate, loss, _ = evaluate(code, refresh=True)
     assert torch.allclose(surrogate, loss)
@@ -255,7 +256,7 @@ def test_codes_are_rebuilt_from_their_tensors(small: PGGANGenerator, y: Tensor) 
         again = CODES[code.kind].restore(CodeRecord(code.kind, "", code.tensors(1), vars(settings), MASKS, 3))
         assert again.layer == code.layer
         assert torch.allclose(again.render(small), code.render(small)[1:], atol=1e-5)
-    tensors = {"z": torch.zeros(12), "d2": torch.zeros(10, 4, 4)}
+    tensors = {"z": torch.zeros(12), "d9": torch.zeros(10, 4, 4)}
     with pytest.raises(ValueError, match="do not fit"):
         ResidualCode.restore(CodeRecord("residuals", "", tensors, {}, MASKS, 3))
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from ganinvert.errors import WeightsError
 from ganinvert.generators import read_generator
-from ganinvert.weights.nvidia import _STUBS
+from ganinvert.weights.pickles import STUBS
 
 from . import checkpoints
 
@@ -140,14 +140,14 @@ def test_malformed_pickles_are_refused_without_large_allocations(content: bytes,
 
 
 def test_the_stubs_cannot_be_changed_by_a_pickle(tmp_path: Path) -> None:
-    before = {name: dict(vars(stub)) for name, stub in _STUBS.items()}
-    for name in _STUBS:
+    before = {name: dict(vars(stub)) for name, stub in STUBS.items()}
+    for name in STUBS:
         module, _, attribute = name.rpartition(".")
         slots = b"N}X\x0c\x00\x00\x00__setstate__cnumpy\ndtype\ns\x86b."
         (tmp_path / "a.pkl").write_bytes(b"\x80\x02c" + f"{module}\n{attribute}\n".encode() + slots)
         with pytest.raises(WeightsError):
             read_generator(tmp_path / "a.pkl")
-    assert {name: dict(vars(stub)) for name, stub in _STUBS.items()} == before
+    assert {name: dict(vars(stub)) for name, stub in STUBS.items()} == before
 
 
 def test_the_same_bytes_under_many_names_are_not_multiplied(tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ from ganinvert.generators.base import Discriminator as Discriminator
 from ganinvert.generators.base import Encoder as Encoder
 from ganinvert.generators.base import Generator as Generator
 from ganinvert.generators.base import LayerInfo as LayerInfo
+from ganinvert.generators.base import StyleInput as StyleInput
 from ganinvert.generators.checks import check_render
 from ganinvert.generators.families import FAMILIES as FAMILIES
 from ganinvert.generators.families import Family as Family
+from ganinvert.generators.families import family_of as family_of
 from ganinvert.generators.families import read_discriminator as read_discriminator
 from ganinvert.generators.families import read_encoder as read_encoder
 from ganinvert.generators.families import read_generator as read_generator

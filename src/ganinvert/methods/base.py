@@ -10,7 +10,9 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
-from ganinvert.generators import Activations, Generator
+from ganinvert.directions import Shift
+from ganinvert.errors import UsageError
+from ganinvert.generators import Activations, Generator, View
 from ganinvert.settings import MethodSettings
 from ganinvert.subspaces import SubspacePartition
 
@@ -37,20 +39,22 @@ class Code(nn.Module, ABC):
         space: Name of the latent space of the codes; empty for the native one, or none.
         layer: Layer at which the code composes activations.
         single_image_only: True if the code can only be that of one image, because images would share something.
+        whole_image_only: True if its penalty needs the whole image.
     """
 
     kind: str = ""
     space: str = ""
     layer: int
     single_image_only: bool = False
+    whole_image_only: bool = False
 
     @abstractmethod
     def compose(self, generator: Generator) -> Activations:
         """Compose the activations of b images at `layer`, differentiable in the parameters."""
 
-    def render(self, generator: Generator) -> Tensor:
-        """Render images (b, 3, r, r), about [-1, 1], differentiable in the parameters."""
-        return generator.synthesize(self.compose(generator), self.layer)
+    def render(self, generator: Generator, view: View | None = None) -> Tensor:
+        """Render images (b, 3, r, r), or a view of them, about [-1, 1], differentiable in the parameters."""
+        return generator.synthesize(self.compose(generator), self.layer, view)
 
     def penalty(self, generator: Generator, x: Tensor) -> Tensor | None:  # noqa: ARG002  (for those that have one)
         """Terms that the method adds to the objective, (b,); x is the last result of `render`."""
@@ -78,6 +82,17 @@ class Code(nn.Module, ABC):
         """Changes of the weights of one image's generator by name, float16 on the CPU."""
         return {}
 
+    def shifted(self, generator: Generator, shift: Shift) -> Code:  # noqa: ARG002
+        """The code after a change along a direction; by default it is refused.
+
+        Raises:
+            UsageError: The code has nothing that can be shifted, or the generator has no space in which it could be.
+        """
+        raise UsageError(
+            f"codes of the kind {self.kind} cannot be moved along a direction",
+            hint="invert the photo with another --method",
+        )
+
     @classmethod
     def restore(cls, record: CodeRecord) -> Self:
         """Make the code of one image from a bundle again; raises ValueError, for instance, if its parts do not fit."""
@@ -102,12 +117,10 @@ class Method(ABC):
     Attributes:
         settings: Hyper-parameters.
         partition: Subspaces of the editing layer; only compositions need them.
-        space: Latent space of the codes; the native one by default.
     """
 
     settings: MethodSettings
     partition: SubspacePartition | None = None
-    space: str = ""
 
     @abstractmethod
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> Code:

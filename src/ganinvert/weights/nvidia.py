@@ -1,145 +1,50 @@
-"""NVIDIA's pickles of TensorFlow networks, read without TensorFlow and without executing anything.
-
-The file is a pickled tuple (G, D, Gs) of `tfutil.Network` objects, whose state is a dictionary with the variables
-as NumPy arrays. Every class and function that the pickle may name is replaced by a stub of this module that only
-collects numbers; naming anything else ends the reading.
-"""
+"""The tensors of NVIDIA's pickled networks, by their names."""
 
 from __future__ import annotations
 
+import io
 import math
-import mmap
-import pickle
 import pickletools
-import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import IO, Any, cast
+from collections.abc import Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganinvert.errors import MissingNetworkError, WeightsError
+from ganinvert.weights.pickles import PickledArray, PickledModule, PickledNetwork, PickledStorage, PickledTensor
 
-_MOST_OPCODES = 2_000_000  # the official files have a few thousand
 _TUPLE = "NVIDIA's files hold the tuple (G, D, Gs)"
-_FORBIDDEN = {"INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEXT_BUFFER", "READONLY_BUFFER"}
-
-
-class _Sealed(type):
-    """A pickle may set attributes of what it names: not of these classes, which serve the next file too."""
-
-    def __setattr__(cls, name: str, value: object) -> None:
-        raise pickle.UnpicklingError(f"sets {name} of a class")
-
-
-class _Network(metaclass=_Sealed):
-    """A `tfutil.Network`: its state, uninterpreted. The source code in there stays text."""
-
-    state: Mapping[str, Any]
-
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.state = state
-
-
-class _Dict(dict[Any, Any], metaclass=_Sealed):
-    """An `OrderedDict` or `EasyDict`."""
-
-    def __setstate__(self, state: object) -> None:
-        pass
-
-
-class _Dtype(metaclass=_Sealed):
-    """A `numpy.dtype` of floats."""
-
-    def __init__(self, code: str = "", *_flags: object) -> None:
-        if not isinstance(code, str) or not re.fullmatch(r"f[248]", code):
-            raise pickle.UnpicklingError("an array holds something else than floats")
-        self.code, self.order = code, "<"
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.order = ">" if state[1] == ">" else "<"
-
-
-class _Array(metaclass=_Sealed):
-    """A `numpy.ndarray`: what it is made of. Nothing is copied before the sizes are known to be right."""
-
-    parts: tuple[object, object, object, bool]
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        _version, shape, dtype, fortran, data = state
-        self.parts = shape, dtype, data, bool(fortran)
-
-
-class _Scalar(_Array):
-    """`numpy.core.multiarray.scalar`."""
-
-    def __init__(self, dtype: object, data: object) -> None:
-        self.parts = (), dtype, data, False
-
-
-class _Reconstruct(metaclass=_Sealed):
-    """`numpy.core.multiarray._reconstruct`, which makes the empty array that is filled later."""
-
-    def __new__(cls, *_arguments: object) -> _Array:  # type: ignore[misc]  # a function in class's clothes
-        return _Array()
-
-
-class _Encoded(metaclass=_Sealed):
-    """`_codecs.encode`, by which pickles of protocol 2 carry bytes."""
-
-    def __init__(self, text: str, *_encoding: object) -> None:
-        self.text = text
-
-
-_STUBS: Mapping[str, type] = {
-    **dict.fromkeys(("tfutil.Network", "network.Network", "dnnlib.tflib.network.Network"), _Network),
-    **dict.fromkeys(("collections.OrderedDict", "config.EasyDict", "dnnlib.util.EasyDict"), _Dict),
-    "numpy.ndarray": _Array,
-    "numpy.dtype": _Dtype,
-    "_codecs.encode": _Encoded,
-    **{f"numpy.{core}.multiarray._reconstruct": _Reconstruct for core in ("core", "_core")},
-    **{f"numpy.{core}.multiarray.scalar": _Scalar for core in ("core", "_core")},
+_DAMAGED = "the file is damaged or hostile"
+_MOST_MODULES = 2_000  # a network of 1024 px has about a hundred
+_TYPES = {
+    f"torch {kind}Storage": dtype
+    for kind, dtype in (("Float", "<f4"), ("Half", "<f2"), ("Double", "<f8"), ("Int", "<i4"), ("Long", "<i8"))
 }
 
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        stub = _STUBS.get(f"{module}.{name}")
-        if stub is None:
-            raise pickle.UnpicklingError(f"it wants {module}.{name}")
-        return stub
+E = TypeVar("E", PickledModule, PickledTensor)
 
 
-def read_nvidia(path: Path, *, discriminator: bool = False) -> dict[str, Tensor]:
+def tensorflow_variables(networks: object, budget: int, *, discriminator: bool = False) -> dict[str, Tensor]:
     """Read the variables of Gs, the averaged generator, or of D, from a pickle of (G, D, Gs) or of a generator alone.
+
+    Together they may have no more than `budget` stored bytes: none is counted twice.
 
     Raises:
         MissingNetworkError: There is no D.
-        WeightsError: The file is damaged, hostile, or something else.
+        WeightsError: The pickle holds no networks of TensorFlow, or is damaged.
     """
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            _check_opcodes(content)
-            content.seek(0)
-            networks = _Unpickler(content, encoding="latin1").load()
-    except Exception as error:  # a damaged or hostile file can raise anything
-        raise WeightsError(
-            f"cannot be read as NVIDIA's pickle of networks: {str(error)[:120] or type(error).__name__}",
-            hint="nothing was executed; the file is damaged, hostile or something else: fetch it from its origin",
-        ) from error
     several = list(networks) if isinstance(networks, tuple | list) and networks else [networks]
     if discriminator and len(several) != 3:
         raise MissingNetworkError("holds no discriminator", hint=_TUPLE)
     network = several[1 if discriminator else -1]
-    if not isinstance(network, _Network):
+    if not isinstance(network, PickledNetwork):
         raise WeightsError("holds no TensorFlow network", hint=_TUPLE)
-    return dict(_variables(network, path.stat().st_size))
+    return dict(_variables(network, budget))
 
 
-def _variables(network: _Network, budget: int) -> Iterator[tuple[str, Tensor]]:
-    """Name and tensor of each variable, together of no more than `budget` stored bytes: none is counted twice."""
+def _variables(network: PickledNetwork, budget: int) -> Iterator[tuple[str, Tensor]]:
     state = getattr(network, "state", None)
     variables = state.get("variables") if isinstance(state, dict) else None
     if not isinstance(variables, list):
@@ -147,43 +52,85 @@ def _variables(network: _Network, budget: int) -> Iterator[tuple[str, Tensor]]:
     for variable in variables:
         if not isinstance(variable, tuple) or len(variable) != 2 or not isinstance(variable[0], str):
             raise WeightsError("its variables are not pairs of name and array", hint="the file is damaged")
-        if not isinstance(variable[1], _Array):
+        if not isinstance(variable[1], PickledArray):
             raise WeightsError(f"{variable[0]} is not an array", hint="the file is damaged")
-        array = _numbers(*getattr(variable[1], "parts", (None, None, None, False)))
+        array = variable[1].numbers()
         budget -= array.nbytes
         if budget < 0:
-            raise WeightsError("claims more values than the file holds", hint="the file is damaged or hostile")
+            raise _too_many()
         # NumPy's view of the file's bytes is read-only; torch wants memory of its own.
         yield variable[0], torch.from_numpy(array.astype(np.float32))
 
 
-def _numbers(shape: object, dtype: object, data: object, fortran: bool) -> np.ndarray[Any, Any]:
-    if isinstance(data, _Encoded):
-        data = data.text
-    raw = data.encode("latin1") if isinstance(data, str) else data
-    if (
-        not isinstance(dtype, _Dtype)
-        or not isinstance(raw, bytes)
-        or not isinstance(shape, tuple)
-        or not all(isinstance(side, int) and side >= 0 for side in shape)
-        or len(raw) != math.prod(shape) * int(dtype.code[1:])
-    ):
-        raise WeightsError("an array's data does not have the size of its shape", hint="the file is damaged or hostile")
-    flat = np.frombuffer(raw, dtype.order + dtype.code)
-    return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
+def named_modules(module: PickledModule) -> Iterator[tuple[str, PickledModule]]:
+    """A module and all modules in it, by their dotted names; "" for itself."""
+    pending = [("", module)]
+    for _ in range(_MOST_MODULES):
+        if not pending:
+            return
+        name, module = pending.pop()
+        yield name, module
+        pending += [(_joined(name, key), part) for key, part in _entries(module, "_modules", PickledModule)]
+    raise WeightsError("nests more modules than a network has", hint=_DAMAGED)
 
 
-def _check_opcodes(content: mmap.mmap) -> None:
-    """Walk through the pickle without building anything.
+def module_tensors(module: PickledModule, budget: int) -> dict[str, Tensor]:
+    """Read parameters and buffers of a module as float32, by their dotted names, as its state dict has them.
 
-    Python's unpickler reserves memory for any length or memo number that the file claims; after this walk no
-    length exceeds the file and no memo number the count of its opcodes.
+    Together they may have no more than `budget` stored bytes: none is counted twice. Raises WeightsError if a tensor
+    reaches beyond its storage, or a storage is not what `torch.save` writes.
     """
-    highest = 0
-    for count, (opcode, argument, _position) in enumerate(pickletools.genops(cast(IO[bytes], content))):
-        if opcode.name in _FORBIDDEN:
-            raise pickle.UnpicklingError(f"uses the opcode {opcode.name}")
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT"):
-            highest = max(highest, cast(int, argument))
-        if count > _MOST_OPCODES or highest > count + 1:
-            raise pickle.UnpicklingError("claims far more objects than a network has")
+    tensors: dict[str, Tensor] = {}
+    for name, part in named_modules(module):
+        for key, pickled in (*_entries(part, "_parameters", PickledTensor), *_entries(part, "_buffers", PickledTensor)):
+            stored = _stored(pickled.storage)[pickled.offset :]
+            sizes, steps = pickled.shape, pickled.strides
+            budget -= math.prod(sizes) * stored.itemsize
+            if budget < 0:
+                raise _too_many()
+            reach = sum((size - 1) * step for size, step in zip(sizes, steps, strict=True))
+            if 0 in sizes or reach >= len(stored):
+                raise WeightsError(f"{_joined(name, key)} has more values than its storage", hint=_DAMAGED)
+            view = np.lib.stride_tricks.as_strided(stored, sizes, [step * stored.itemsize for step in steps])
+            tensors[_joined(name, key)] = torch.from_numpy(view.astype(np.float32, order="C"))
+    return tensors
+
+
+def _entries(module: PickledModule, group: str, kind: type[E]) -> list[tuple[str, E]]:
+    """The entries of a group of a module that are something, by name."""
+    entries = module.state.get(group)
+    if not isinstance(entries, dict):
+        raise WeightsError(f"a {module.kind} has no {group}", hint="the file is damaged or of a newer program")
+    found = [(key, entry) for key, entry in entries.items() if entry is not None]
+    if not all(isinstance(key, str) and isinstance(entry, kind) for key, entry in found):
+        raise WeightsError(f"the {group} of a {module.kind} are something else", hint=_DAMAGED)
+    return found
+
+
+def _joined(name: str, key: str) -> str:
+    return f"{name}.{key}" if name else key
+
+
+def _stored(storage: PickledStorage) -> np.ndarray[Any, Any]:
+    """The numbers of a storage, a view of its bytes.
+
+    They are five pickles (magic number, version, machine, the storage's description, its key), which are looked
+    through here and not opened, the count of the numbers in 8 bytes, and the numbers.
+    """
+    file = io.BytesIO(storage.content)
+    try:
+        description = [list(pickletools.genops(file)) for _ in range(5)][3]
+    except Exception as error:  # a damaged or hostile file can raise anything
+        raise WeightsError("a storage cannot be read", hint=_DAMAGED) from error
+    kind = next((str(argument) for opcode, argument, _ in description if opcode.name == "GLOBAL"), "")
+    dtype, start = _TYPES.get(kind), file.tell() + 8
+    count = int.from_bytes(storage.content[start - 8 : start], "little")
+    if dtype is None:
+        raise WeightsError(f"a storage holds {kind or 'something else'}, not numbers", hint=_DAMAGED)
+    if len(storage.content) != start + count * np.dtype(dtype).itemsize:
+        raise WeightsError("a storage does not have the size of its numbers", hint=_DAMAGED)
+    return np.frombuffer(storage.content, dtype, count, start)
+
+
+def _too_many() -> WeightsError:
+    return WeightsError("claims more values than the file holds", hint=_DAMAGED)

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from ganinvert.errors import WeightsError
 from ganinvert.weights.catalog import RANDOM_FACE
-from ganinvert.weights.nvidia import read_nvidia
+from ganinvert.weights.nvidia import tensorflow_variables
 from ganinvert.weights.openvino import Graph
+from ganinvert.weights.pickles import unpickled
 from ganinvert.weights.tensorfile import TensorFile
 from ganinvert.weights.torchfile import is_state, is_torch_file, read_torch, require_plain
 from ganinvert.weights.wheel import is_wheel, read_files
@@ -65,11 +66,21 @@ class WeightsFile:
         return TensorFile.load(self.path) if self.container == "safetensors" else TensorFile({})
 
     @cached_property
+    def networks(self) -> object:
+        """Content of a pickle of NVIDIA, whose networks are still closed; None for other files."""
+        return unpickled(self.path) if self.container == "nvidia" else None
+
+    @cached_property
+    def size(self) -> int:
+        """Size of the file in bytes, which bounds the numbers in it."""
+        return self.path.stat().st_size
+
+    @cached_property
     def content(self) -> Mapping[str, object]:
-        """Content of a torch file, the variables of NVIDIA's averaged generator, or graphs by their names."""
+        """Content of a torch file, variables of NVIDIA's averaged generator of TensorFlow, or graphs by their names."""
         if self.container == "openvino":
             return read_graphs(self.path)
-        return read_torch(self.path) if self.container == "torch" else read_nvidia(self.path)
+        return read_torch(self.path) if self.container == "torch" else tensorflow_variables(self.networks, self.size)
 
 
 def read_graphs(path: Path) -> dict[str, Graph]:

@@ -9,7 +9,7 @@ already folded into the weights, as the equalised-lr scales are.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import torch
@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 from ganinvert.errors import UsageError
 from ganinvert.generators.activations import Activations
-from ganinvert.generators.base import Generator, LayerInfo
+from ganinvert.generators.base import Generator, LayerInfo, StyleInput
 from ganinvert.generators.latents import NormalSpace
 from ganinvert.generators.mobilestylegan.architecture import MobileStyleGANArchitecture
 from ganinvert.generators.styles import SLOPE, MappingNetwork, StyleSpace
+from ganinvert.generators.views import Window
 from ganinvert.weights import digest
 
 _CROPPED, _CROP = 16, 4
@@ -71,7 +72,7 @@ class _Layer(nn.Module):
         self.bias = nn.Parameter(torch.empty(outputs))
         self.register_buffer("noise", torch.empty(size, size))
 
-    def forward(self, h: Tensor, styles: Tensor) -> Tensor:
+    def forward(self, h: Tensor, styles: Tensor, window: Window | None = None) -> Tensor:
         style = self.style(styles[:, self.number + (self.up is not None)])
         if self.up is not None:
             h = inverse_haar(h * self.up(styles[:, self.number])[:, :, None, None])
@@ -79,7 +80,8 @@ class _Layer(nn.Module):
             h = F.conv2d(h * style[:, :, None, None], self.weight, padding=1)
         else:  # the style of a channel passes through its own kernel
             h = modulated_matmul(F.conv2d(h, self.depthwise, padding=1, groups=h.shape[1]), self.weight, style)
-        return F.leaky_relu(h + self.noise_for(h) + self.bias[:, None, None], SLOPE)
+        noise = self.noise_for(h) if window is None else window.of(self.noise)
+        return F.leaky_relu(h + noise + self.bias[:, None, None], SLOPE)
 
     def noise_for(self, h: Tensor) -> Tensor:
         """The noise for a map of any size, in whose middle the layer's own map lies, or which is the middle of it."""
@@ -98,8 +100,9 @@ class _Head(nn.Module):
         self.weight = nn.Parameter(torch.empty(12, inputs))
         self.bias = nn.Parameter(torch.empty(12))
 
-    def forward(self, h: Tensor, styles: Tensor) -> Tensor:
-        return modulated_matmul(h, self.weight, self.style(styles[:, -1])) + self.bias[:, None, None]
+    def forward(self, h: Tensor, styles: Tensor, channels: slice = slice(None)) -> Tensor:
+        style = self.style(styles[:, -1])
+        return modulated_matmul(h, self.weight[channels], style) + self.bias[channels, None, None]
 
 
 class MobileStyleGANGenerator(Generator):
@@ -185,6 +188,16 @@ class MobileStyleGANGenerator(Generator):
             h = layer(h, styles)
         return activations.replace(h)
 
+    def reach(self, layer: int) -> int:
+        """Reach of the 3×3 convolutions; the transform to the image has none."""
+        return int(layer <= self.num_layers)
+
+    def carry_part(self, activations: Activations, start: int, window: Window) -> Activations:
+        """Carry a window to the next layer, with its part of the noise."""
+        layer = self.layers[start]
+        window = window.enlarged(1 if layer.up is None else 2)
+        return activations.replace(layer(activations.features, _given(activations), window))
+
     def to_haar(self, activations: Activations) -> Tensor:
         """Activations at the last layer to the Haar transform of the images, (n, 12, r/2, r/2).
 
@@ -196,6 +209,22 @@ class MobileStyleGANGenerator(Generator):
     def to_image(self, activations: Activations) -> Tensor:
         """Activations at the last layer to images, by the inverse of `to_haar`'s transform."""
         return inverse_haar(self.to_haar(activations))
+
+    def to_averaged_image(self, activations: Activations, cell: int) -> Tensor:
+        """Images averaged over cells, of the low band of their transform alone."""
+        if cell == 1:
+            return self.to_image(activations)
+        low: Tensor = self.to_rgb(activations.features, _given(activations), slice(3)) / 2
+        return F.avg_pool2d(low, cell // 2)
+
+    def style_inputs(self) -> Sequence[StyleInput]:
+        """The styles of every layer's transform, if it has one, and convolution, and that of the image."""
+        parts = [(layer.up, layer.style) for layer in self.layers if isinstance(layer, _Layer)] + [
+            (None, self.to_rgb.style)
+        ]
+        return [
+            StyleInput(number, part.weight) for number, pair in enumerate(parts, 1) for part in pair if part is not None
+        ]
 
     def shrink(self, activations: Activations) -> Activations:
         """The middle of features of 16×16, 4×4."""

@@ -21,7 +21,7 @@ from ganinvert.generators.pggan.discriminator import POOLS_FIRST, PGGANDiscrimin
 from ganinvert.generators.pggan.encoder import PGGANEncoder
 from ganinvert.generators.pggan.network import PGGANGenerator
 from ganinvert.weights import digest
-from ganinvert.weights.nvidia import read_nvidia
+from ganinvert.weights.nvidia import tensorflow_variables
 from ganinvert.weights.reading import KNOWN, State, WeightsFile
 from ganinvert.weights.torchfile import is_state, require_plain
 
@@ -59,7 +59,8 @@ def read_discriminator(file: WeightsFile) -> PGGANDiscriminator:
     if file.container == "torch":
         tensors, convert = file.content.get("netD"), layouts.discriminator_from_gan_zoo
     elif file.container == "nvidia":
-        tensors, convert = read_nvidia(file.path, discriminator=True), layouts.discriminator_from_nvidia
+        tensors = tensorflow_variables(file.networks, file.size, discriminator=True)
+        convert = layouts.discriminator_from_nvidia
     else:
         tensors = file.own.tensors if file.own.about.get("kind") == PGGANDiscriminator.kind else None
         convert = layouts.discriminator_from_ganinvert
