@@ -115,6 +115,7 @@ class MobileStyleGANGenerator(Generator):
     """
 
     kind = "mobilestylegan-generator"
+    allows_bfloat16 = False
 
     def __init__(self, architecture: MobileStyleGANArchitecture) -> None:
         super().__init__()
