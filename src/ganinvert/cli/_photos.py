@@ -113,7 +113,10 @@ class Photos:
 
     def _chosen(self, task: str, *, styled: bool) -> InversionSettings:
         """The settings; choices of the configuration that do not fit the method are passed over."""
-        name = method_name(self.method, styled=styled)
+        composed = any(
+            getattr(self, name) is not None and name not in self.from_config for name in ("subspaces", "codes")
+        )
+        name = method_name(self.method, styled=styled and not composed)
         unfit = "preset" in self.from_config and self.preset not in method_entry(name).presets_for(task, styled=styled)
         chosen = adjusted(
             preset_of(name, task, "default" if unfit else self.preset, styled=styled),
