@@ -39,10 +39,12 @@ class MappingNetwork(nn.Module):
         self.register_buffer("deviation", torch.ones(sizes[-1]))
 
     def forward(self, z: Tensor) -> Tensor:
-        """Vectors z (n, z) to w (n, d)."""
-        x = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-8)
-        for layer in self.layers:
-            x = 2**0.5 * F.leaky_relu(layer(x), SLOPE)
+        """Vectors z (n, z) to w (n, d), in float32: whatever w is becomes a variable."""
+        with torch.autocast(z.device.type, enabled=False):
+            x = z.float()
+            x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
+            for layer in self.layers:
+                x = 2**0.5 * F.leaky_relu(layer(x), SLOPE)
         return x
 
     @torch.no_grad()
