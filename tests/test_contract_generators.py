@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,11 @@ from ganinvert.methods import (
     Composition,
     Latent,
     Residuals,
+    method_of,
 )
 from ganinvert.optimize import solve
 from ganinvert.settings import LayerResiduals, Objective, Optimization, PmSFC, SingleCode
+from ganinvert.settings.common import plain
 from ganinvert.subspaces import SubspacePartition
 
 from .conftest import EXAMPLE
@@ -203,9 +206,9 @@ def test_what_no_generator_has_is_refused(name: str) -> None:
 
 
 CODES = {
-    "latent": lambda space: Latent(SingleCode(init="random"), space=space),
-    "residuals": lambda space: Residuals(LayerResiduals(layer=2, init="random"), space=space),
-    "composition": lambda space: Composition(PmSFC(2, 2, candidates=4), HALVES, space),
+    "latent": lambda space: Latent(SingleCode(init="random", space=space)),
+    "residuals": lambda space: Residuals(LayerResiduals(layer=2, init="random", space=space)),
+    "composition": lambda space: Composition(PmSFC(2, 2, candidates=4, space=space), HALVES),
     "activations": lambda space: _FreeActivations(space),
 }
 
@@ -261,6 +264,36 @@ def test_codes_of_every_kind_are_optimised_saved_restored_and_rendered_to_the_bi
     first, second = ganinvert.swap(again, edited, generator, subspaces=[1])
     assert torch.allclose(first.bundle.render(generator), edited.render(generator), atol=1e-5)
     assert torch.allclose(second.bundle.render(generator), again.render(generator), atol=1e-5)
+
+
+FREE = {
+    "single": SingleCode("mean", sphere=False, space="f", layer=2, anchor=0.1, prior=0.1),
+    "pmsfc": PmSFC(2, 2, layer=2, candidates=4, space="f"),
+    "one style with noise": SingleCode("mean", sphere=False, space="w", jitter=0.05),
+}
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_styles_of_later_layers_are_free_behind_free_or_composed_features(name: str) -> None:
+    generator, space = GENERATORS["style"], "w+"
+    target = generator(generator.space(space).sample(2, torch.Generator().manual_seed(5)), space).detach()
+    method = method_of(FREE[name], HALVES)
+    code = solve(generator, target, method=method, objective=PIXELS, optimization=FEW).code
+    alone = solve(generator, target[1:], method=method, objective=PIXELS, optimization=FEW).code
+    assert torch.allclose(code.render(generator)[1], alone.render(generator)[0], atol=1e-4)
+    bundle = replace(bundle_of(code, generator), composition=plain(FREE[name]), layer=max(code.layer, 2))
+    assert torch.allclose(bundle.render(generator)[0], code.render(generator)[0], atol=1e-5)
+
+
+def test_spaces_that_there_are_not_are_refused() -> None:
+    with pytest.raises(UsageError, match="cannot work in the space f"):
+        LayerResiduals(space="f")
+    with pytest.raises(UsageError, match="start equal"):
+        PmSFC(init="mean")
+    y = torch.zeros(1, 3, 24, 24)
+    for settings, match in ((SingleCode(space="w"), "no latent space w"), (SingleCode("mean"), "no code of an image")):
+        with pytest.raises(UsageError, match=match):
+            method_of(settings, HALVES).start(GENERATORS["pggan"], y, Identity(), seed=0)
 
 
 @pytest.mark.parametrize("name", TOYS)

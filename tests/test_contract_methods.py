@@ -29,6 +29,8 @@ from .commandline import photo
 from .conftest import EXAMPLE
 from .test_cli_methods import known  # noqa: F401  (a fixture)
 
+PLAIN = [name for name, entry in METHODS.items() if entry.presets_for("invert")]
+"""Methods for generators that are not style-based, too."""
 PAIRS = [
     *((method, task) for method, entry in METHODS.items() for task in TASKS if entry.presets_for(task)),
     ("patient", "invert"),
@@ -93,7 +95,7 @@ def test_results_are_rendered_again_and_do_not_depend_on_company(
     assert repr(alone).startswith(f"<Inversion: {task} by {method}, 16×16, ")
 
 
-@pytest.mark.parametrize("method", [*METHODS, "patient"])
+@pytest.mark.parametrize("method", [*PLAIN, "patient"])
 def test_a_stopped_method_goes_on_to_the_same_bits(method: str, known: list[str], tmp_path: Path) -> None:
     session = _session(method, "invert", known[1])
     prepared = session.prepare(_photos(tmp_path, "invert")[0])
@@ -112,7 +114,7 @@ def test_a_stopped_method_goes_on_to_the_same_bits(method: str, known: list[str]
     assert all(torch.equal(tensor, again.bundle.tensors[name]) for name, tensor in whole.bundle.tensors.items())
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if preset_of(name, "invert").method.networks])
+@pytest.mark.parametrize("method", [name for name in PLAIN if preset_of(name, "invert").method.networks])
 def test_a_missing_network_is_named(method: str, small_file: Path) -> None:
     needed = preset_of(method, "invert").method.networks
     with pytest.raises(MissingNetworkError, match="|".join(needed)):
@@ -171,8 +173,10 @@ def test_the_documented_table_of_methods_is_that_of_the_entries() -> None:
     for name, entry in METHODS.items():
         if name == "patient":
             continue
-        tasks = [task for task in TASKS if task != "deblur" and entry.presets_for(task)]
-        cells = [", ".join(entry.presets_for("invert")), ", ".join(entry.presets_for("invert")["default"].networks)]
+        styled = name not in PLAIN
+        tasks = [task for task in TASKS if task != "deblur" and entry.presets_for(task, styled=styled)]
+        presets = entry.presets_for("invert", styled=styled)
+        cells = [", ".join(presets), ", ".join(presets["default"].networks)]
         rows.append(f"| [`{name}`]({name}.md) | {entry.about} | {', '.join(tasks)} | {cells[0]} | {cells[1] or '–'} |")
     page = (Path(__file__).parents[1] / "docs/methods/index.md").read_text()
     assert page.partition("<!-- methods -->\n")[2].partition("\n<!-- end -->")[0] == "\n".join(rows)
@@ -197,7 +201,7 @@ def test_an_accelerator_takes_photos_of_one_size_together(small_file: Path, monk
 def test_a_request_is_plain_data_with_the_presets_of_its_task() -> None:
     request = Request(InpaintTask(box=(1, 2, 3, 4)), reals=Path("photos"), seed=5)
     assert pickle.loads(pickle.dumps(request)) == request
-    assert request.settings == preset_of("pmsfc", "inpaint")
+    assert request.settings_for(styled=False) == preset_of("pmsfc", "inpaint")
     assert request.task.identity == {"task": "inpaint"}
     with pytest.raises(UsageError, match="larger than its place"):
         Request(TASKS["upscale"](), paste_back=True)

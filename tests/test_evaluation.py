@@ -194,7 +194,7 @@ def test_degradations_that_do_not_fit_the_generator(truth: GroundTruth) -> None:
 
 
 def test_methods_differ_in_what_their_names_say() -> None:
-    made = {name: each.settings("invert") for name, each in variants().items()}
+    made = {name: each.settings("invert", styled=not METHODS[each.method].presets) for name, each in variants().items()}
     default = made["pmsfc"]
     assert default == made["pmsfc-random"] == preset_of("pmsfc", "invert")
     assert made["pmsfc-paper"] == preset_of("pmsfc", "invert", "paper")

@@ -255,7 +255,7 @@ def test_codes_are_rebuilt_from_their_tensors(small: PGGANGenerator, y: Tensor) 
         again = CODES[code.kind].restore(CodeRecord(code.kind, "", code.tensors(1), vars(settings), MASKS, 3))
         assert again.layer == code.layer
         assert torch.allclose(again.render(small), code.render(small)[1:], atol=1e-5)
-    tensors = {"z": torch.zeros(12), "d2": torch.zeros(10, 4, 4)}
+    tensors = {"z": torch.zeros(12), "d9": torch.zeros(10, 4, 4)}
     with pytest.raises(ValueError, match="do not fit"):
         ResidualCode.restore(CodeRecord("residuals", "", tensors, {}, MASKS, 3))
 

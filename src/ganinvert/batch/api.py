@@ -14,9 +14,9 @@ from ganinvert.batch.outputs import DEFAULT_NAME, chosen_suffixes, plan_outputs
 from ganinvert.batch.requests import PhotoRequest
 from ganinvert.batch.runner import run_batch
 from ganinvert.batch.session import RunOptions
-from ganinvert.settings import InversionSettings, MethodSettings, Request, preset_of
+from ganinvert.settings import InversionSettings, MethodSettings, Request
 from ganinvert.settings.common import DEFAULT_GENERATOR, MethodName
-from ganinvert.settings.request import RequestOptions
+from ganinvert.settings.request import RequestOptions, chosen_settings
 from ganinvert.settings.tasks import ColorizeTask, InpaintTask, InvertTask, TaskOptions, UpscaleTask
 
 
@@ -114,16 +114,14 @@ def _run_many(
     fail_fast: bool = False,
     **request: Unpack[RequestOptions],
 ) -> list[JobResult]:
-    settings = settings or preset_of("pmsfc", task.name)
-    if method is not None:
-        settings = preset_of(method, task.name) if isinstance(method, str) else settings.of(method)
+    chosen = chosen_settings(task, settings, method)
     named = [paths] if isinstance(paths, str | Path) else paths
     inputs = expand([Path(path) for path in named], recursive=recursive)
     task.check_inputs([each.path for each in inputs])
     suffixes = chosen_suffixes(save)
     jobs = plan_outputs([[each] for each in inputs], Path(out), task=task.name, suffixes=suffixes, name=name)
     results, _ = run_batch(
-        PhotoRequest(Request(task, settings, generator, **request), batch_size, checkpoint_every),
+        PhotoRequest(Request(task, chosen, generator, **request), batch_size, checkpoint_every),
         jobs,
         executor=executor,
         options=RunOptions(overwrite=overwrite, fail_fast=fail_fast),

@@ -76,7 +76,10 @@ def load_candidates(
         variant = variants()[name]
         request = CandidateRequest(
             request=replace(
-                base.request, settings=variant.settings(base.task.name, partial(_at_point, adjust, name, point))
+                base.request,
+                settings=variant.settings(
+                    base.task.name, partial(_at_point, adjust, name, point), styled=base.generator.is_styled
+                ),
             ),
             batch_size=batch_size,
             protocol=protocol,
@@ -96,4 +99,4 @@ def _at_point(
         settings = replace(settings, optimization=replace(settings.optimization, steps=steps))
     if lacking := [key for key in point if key != "steps" and SWEPT[key] not in vars(settings.method)]:
         raise UsageError(f"{name} has no {lacking[0]} that could be swept", hint="leave the method or the sweep out")
-    return replace(settings, method=replace(settings.method, **changes))
+    return replace(settings, method=replace(settings.method, **changes))  # type: ignore[arg-type]  # numbers

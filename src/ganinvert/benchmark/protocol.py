@@ -27,11 +27,13 @@ class MethodVariant:
     shuffled: bool = False
     refinement: Refinement | None = None
 
-    def settings(self, task: str, adjust: Adjustment = lambda settings: settings) -> InversionSettings:
+    def settings(
+        self, task: str, adjust: Adjustment = lambda settings: settings, *, styled: bool = False
+    ) -> InversionSettings:
         """Return the settings for a task, adjusted by the user; raise UsageError if the method cannot do it."""
         if self.preset == "default" and (derive := METHODS[self.method].derive) is not None:
-            return derive(adjust(preset_of("pmsfc", task)))
-        settings = adjust(preset_of(self.method, task, self.preset))
+            return derive(adjust(preset_of("pmsfc", task, styled=styled)))
+        settings = adjust(preset_of(self.method, task, self.preset, styled=styled))
         if self.refinement is None:
             return settings
         if task != "invert":

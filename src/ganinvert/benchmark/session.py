@@ -38,7 +38,7 @@ class CandidateRequest(PhotoRequest):
     def open_inverter(self, generator: Generator | None = None) -> Inverter:
         """Load the candidate, on a generator that is loaded already if one is given; see `Inverter.open` for errors."""
         generator = load_generator(self.request.generator) if generator is None else generator
-        settings, partition = self.request.settings, None
+        settings, partition = self.request.settings_for(styled=generator.is_styled), None
         if self.equal_subspaces and settings.method.discovery_layer is not None:
             channels = generator.layer_info(settings.method.discovery_layer).channels
             partition = SubspacePartition.random(channels, settings.method.partition[0])

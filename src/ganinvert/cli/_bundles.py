@@ -20,7 +20,7 @@ from ganinvert.cli._console import say
 from ganinvert.cli._methods import adjusted
 from ganinvert.cli._options import METHOD, opt
 from ganinvert.cli._reporter import run_command
-from ganinvert.cli._transfers import ready_generator
+from ganinvert.cli._transfers import Needs, choose_generator, is_styled, ready_generator
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.settings import METHODS, InversionSettings, PmSFC, Request, preset_of
 
@@ -81,28 +81,23 @@ class Pair:
         The generator is that of `-g`, or of the bundle, or the best in the cache. Photos beside a bundle are composed
         as the bundle was, so that the two belong together.
         """
-        chosen = adjusted(
-            preset_of("pmsfc", "edit", self.preset),
-            steps=self.steps,
-            lr=self.lr,
-            subspaces=self.count,
-            codes=self.codes,
-            layer=self.layer,
-        )
-        path, name, layer = None, self.generator, chosen.method.discovery_layer
-        if (read := self._bundle()) is not None:
-            layer, (path, bundle) = None, read
+        path, name, remark = None, self.generator, ""
+        if (read := self._bundle()) is None:
+            name, remark = choose_generator(name, lambda styled: Needs(self._chosen(styled).method.discovery_layer))
+            chosen = self._chosen(is_styled(name))
+        else:
+            path, bundle = read
             given = {"count": self.count, "codes": self.codes, "layer": self.layer}
             if any(value is not None and key not in self.from_config for key, value in given.items()):
                 raise UsageError("-R, -K and --layer are those of the bundle", hint="leave them out beside a bundle")
-            chosen = as_made(chosen, bundle)
             if name is None:
                 from ganinvert.batch.editing import generator_name
 
                 name = generator_name(bundle)
+            chosen = as_made(self._chosen(is_styled(name)), bundle)
         request = Request(
             settings=chosen,
-            generator=ready_generator(name, offline=self.offline or self.dry_run, layer=layer),
+            generator=ready_generator(name, remark, offline=self.offline or self.dry_run),
             fit=self.fit,
             align=self.align,
             device=self.device,
@@ -110,6 +105,16 @@ class Pair:
             seed=self.seed,
         )
         return request, path
+
+    def _chosen(self, styled: bool) -> InversionSettings:
+        return adjusted(
+            preset_of("pmsfc", "edit", self.preset, styled=styled),
+            steps=self.steps,
+            lr=self.lr,
+            subspaces=self.count,
+            codes=self.codes,
+            layer=self.layer,
+        )
 
     def _bundle(self) -> tuple[Path, LatentBundle] | None:
         """The first input that is a bundle and can be read; reading the inputs again says why one cannot."""

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from ganinvert.errors import UsageError
-from ganinvert.settings import InversionSettings, method_entry
+from ganinvert.settings import InversionSettings, MethodSettings, method_entry
 from ganinvert.settings.common import at_least
 
 
@@ -32,13 +32,18 @@ def adjusted(
         if set(rates) - set(optional):
             raise UsageError(f"the method {base.name} makes no steps", hint="leave --steps and --lr out")
         rates = {}
-    fixed = method_entry(base.name).fixed
-    fields = {name: value for name, value in method.items() if value is not None}
+    fixed, fields = method_entry(base.name).fixed, {name: value for name, value in method.items() if value is not None}
+    if "space" in optional and "space" in fields and not base.method.allows_space(str(fields["space"])):
+        del fields["space"]
+    in_space: MethodSettings = replace(base.method, **{name: fields[name] for name in fields if name == "space"})  # type: ignore[arg-type]
     for name, value in list(fields.items()):
-        if name in optional and (name in fixed or name not in vars(base.method)):
+        if name in optional and (name in fixed or in_space.ignores(name)):
             del fields[name]
-        elif name not in vars(base.method):
-            raise UsageError(f"the method {base.name} has no {name}", hint="leave it out, or choose another --method")
+        elif in_space.ignores(name):
+            where = f" in the space {in_space.space}" if name in vars(in_space) and in_space.space else ""
+            raise UsageError(
+                f"the method {base.name}{where} has no {name}", hint="leave it out, or choose another --method"
+            )
         elif value != fixed.get(name, value):
             raise UsageError(
                 f"{base.name} always has {name} = {fixed[name]}",
@@ -46,6 +51,6 @@ def adjusted(
             )
     return replace(
         base,
-        method=replace(base.method, **fields),
+        method=replace(base.method, **fields),  # type: ignore[arg-type]  # typer checked them
         optimization=replace(base.optimization, **rates),  # type: ignore[arg-type]
     )

@@ -15,6 +15,7 @@ from ganinvert.cli._config import configure
 from ganinvert.cli._console import output
 from ganinvert.errors import UsageError
 from ganinvert.settings import METHODS, PmSFC, common
+from ganinvert.settings.presets import DEFAULT_METHODS
 from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS
 
 IO = "Input/Output"
@@ -43,7 +44,8 @@ HELP: Mapping[str, str] = {
     "--credit": "Credit for the images, written into the file's header.",
     "--generator": "Name of a generator in `fetch-weights --list`, downloaded at its first use, or a weights file.",
     "--method": f"Inversion method: {', '.join(METHODS)}.",
-    "--init": "Initial codes: the nearest of some random ones, random ones, or those of an encoder.",
+    "--space": "Latent space of the codes: Z, W, W+, or F/W+ (features at --layer are free, too).",
+    "--init": "Initial codes: the nearest of some random ones, random ones, those of an encoder, or the mean.",
     "--subspaces": "Number of subspaces (groups of feature channels); 1 composes all channels together.",
     "--codes": "Number of latent codes per subspace.",
     "--layer": "Number of convolutions after which features are composed.",
@@ -137,9 +139,12 @@ Credit = Annotated[str, opt(IO, "--credit", metavar="TEXT")]
 
 _NAMES = {"metavar": "NAME|FILE", "autocompletion": completing(common.DEFAULT_GENERATOR, *_GENERATORS)}
 Generator = Annotated[str | None, opt(METHOD, "--generator", "-g", show_default=_CACHED, env=True, **_NAMES)]
+_DEFAULTS = f"{DEFAULT_METHODS[False]}; for style-based generators {DEFAULT_METHODS[True]}"
 Method = Annotated[
-    common.MethodName, opt(METHOD, "--method", metavar="NAME", autocompletion=completing(*METHODS), env=True)
+    common.MethodName,
+    opt(METHOD, "--method", metavar="NAME", autocompletion=completing(*METHODS), show_default=_DEFAULTS, env=True),
 ]
+SpaceName = Annotated[common.Space | None, opt(METHOD, "--space", show_default="by method and generator", env=True)]
 InitKind = Annotated[common.Init | None, opt(METHOD, "--init", show_default="by method", env=True)]
 Subspaces = Annotated[
     int | None, opt(METHOD, "--subspaces", "-R", metavar="R", show_default=str(PmSFC().subspaces), env=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,10 +20,11 @@ from ganinvert.cli._methods import adjusted
 from ganinvert.cli._options import METHOD, opt
 from ganinvert.cli._reporter import executor_for, run_command
 from ganinvert.cli._signature import assembled, field_options, from_options
-from ganinvert.cli._transfers import ready_generator
+from ganinvert.cli._transfers import Needs, choose_generator, is_styled, ready_generator
 from ganinvert.errors import UsageError
 from ganinvert.settings import REFINEMENTS, InversionSettings, Request, TaskOptions, method_entry, preset_of
 from ganinvert.settings.common import Refinement
+from ganinvert.settings.presets import AUTOMATIC, method_name
 
 _REFINE = "Fine-tune a copy of the generator for each photo afterwards; only its changes are stored."
 _REALS = "near-perfect: folder of photos like those that the generator was trained on."
@@ -54,7 +56,8 @@ class Photos:
     refine: Refine = None
     reals: Reals = None
     generator: options.Generator = None
-    method: options.Method = "pmsfc"
+    method: options.Method = AUTOMATIC
+    space: options.SpaceName = None
     init: options.InitKind = None
     subspaces: options.Subspaces = None
     codes: options.Codes = None
@@ -74,7 +77,8 @@ class Photos:
 
     def treat(self, task: TaskOptions) -> None:
         """Do a task for all photos."""
-        chosen = self._chosen(task.name)
+        name, remark = choose_generator(self.generator, partial(self._needs, task.name))
+        chosen = self._chosen(task.name, styled=is_styled(name))
         reals = self._reals(chosen)
         if self.checkpoint_every and chosen.single_image_only:
             say(f"{chosen.label} cannot go on from the middle everywhere: fine-tuning and L-BFGS start anew")
@@ -88,12 +92,7 @@ class Photos:
         request = Request(
             task,
             chosen,
-            ready_generator(
-                self.generator,
-                offline=self.offline or self.dry_run,
-                layer=chosen.method.discovery_layer,
-                networks=chosen.method.networks if reals is None else chosen.networks,
-            ),
+            ready_generator(name, remark, offline=self.offline or self.dry_run),
             fit=self.fit,
             align=self.align,
             face=self.face,
@@ -107,11 +106,17 @@ class Photos:
         run = RunOptions(self.overwrite, self.fail_fast, self.dry_run, report)
         run_command(batch, jobs, run, as_json=self.as_json, executor=executor)
 
-    def _chosen(self, task: str) -> InversionSettings:
+    def _needs(self, task: str, styled: bool) -> Needs:
+        chosen = self._chosen(task, styled=styled)
+        of_method = self._reals(chosen) is None
+        return Needs(chosen.method.discovery_layer, chosen.method.networks if of_method else chosen.networks)
+
+    def _chosen(self, task: str, *, styled: bool) -> InversionSettings:
         """The settings; choices of the configuration that do not fit the method are passed over."""
-        unfit = "preset" in self.from_config and self.preset not in method_entry(self.method).presets_for(task)
+        name = method_name(self.method, styled=styled)
+        unfit = "preset" in self.from_config and self.preset not in method_entry(name).presets_for(task, styled=styled)
         chosen = adjusted(
-            preset_of(self.method, task, "default" if unfit else self.preset),
+            preset_of(name, task, "default" if unfit else self.preset, styled=styled),
             optional=self.from_config,
             steps=self.steps,
             lr=self.lr,
@@ -120,6 +125,7 @@ class Photos:
             layer=self.layer,
             affinity=self.affinity,
             init=self.init,
+            space=self.space,
         )
         if self.refine is None or (chosen.tunes and "refine" in self.from_config):
             return chosen

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
 
 from ganinvert.cli._console import Show, output
 from ganinvert.errors import UsageError
@@ -33,20 +35,75 @@ def transfers() -> Iterator[ProgressCallback]:
         yield show
 
 
-def ready_generator(name: str | None, *, offline: bool, layer: int | None = None, networks: Sequence[str] = ()) -> str:
-    """Choose the generator to load, and fetch it if it is in the catalogue but not in the cache.
+class Needs(NamedTuple):
+    """Things that a command needs beside a generator.
 
-    None chooses the best face generator in the cache whose subspaces were discovered at the `layer`, unless that is
-    None, and that has the `networks`, of "encoder" and "discriminator"; else the embedded one.
+    Attributes:
+        layer: Layer whose subspaces must have been discovered; None if none need be.
+        networks: Networks of "encoder" and "discriminator".
+    """
+
+    layer: int | None = None
+    networks: Sequence[str] = ()
+
+
+def choose_generator(name: str | None, needs: Callable[[bool], Needs] = lambda _: Needs()) -> tuple[str, str]:
+    """Choose the generator of a command; return its name or path, and a remark for the user.
+
+    Without a name it is the best face generator in the cache for which there is all that the command `needs`, of a
+    style-based generator (True) or another one; else the embedded one. `needs` may raise UsageError.
+    """
+    if name is not None:
+        needs(is_styled(name))
+        return name, ""
+    store, undiscovered, layer = Store(), "", None
+    for each in FACES:
+        with suppress(UsageError):  # what one family cannot do another may; the last one's error is the user's
+            if not store.has(CATALOG[each]) or not _has_networks(store, each, needs(CATALOG[each].is_styled).networks):
+                continue
+            at = needs(CATALOG[each].is_styled).layer
+            if at is None or _is_discovered(store, each, at):
+                return each, f"generator: {each} (from the cache, {CATALOG[each].resolution} px); choose with -g"
+            undiscovered, layer = undiscovered or each, layer if undiscovered else at
+    wanted = needs(False)
+    layer = layer if undiscovered else wanted.layer
+    larger = undiscovered or FACES[0]
+    discover = f"`ganinvert discover -g {larger}{'' if layer in (None, Discovery().layer) else f' --layer {layer}'}`"
+    if wanted.networks:
+        reason = f": its {' and '.join(wanted.networks)} is there"
+    elif undiscovered:
+        reason = f"; {larger} is in the cache and larger: {discover} once makes it usable here"
+    else:
+        reason = f"; larger: `ganinvert fetch-weights {larger}`, then {discover} once"
+    return DEFAULT_GENERATOR, f"generator: {DEFAULT_GENERATOR} (embedded){reason}"
+
+
+def is_styled(name: str) -> bool:
+    """True if a generator, which need not be in the cache, is style-based; False for unknown ones."""
+    if name == DEFAULT_GENERATOR:
+        return False
+    if (entry := CATALOG.get(name)) is not None:
+        return entry.is_styled
+    path = registry.find(name) or Path(name)
+    if not path.is_file():
+        return False
+    from ganinvert.generators import family_of
+
+    return family_of(path).styled
+
+
+def ready_generator(name: str, remark: str = "", *, offline: bool) -> str:
+    """Fetch a generator that was chosen if it is in the catalogue but not in the cache, and say the remark.
 
     Raises:
         WeightsError: There is no such generator, or it cannot be fetched.
         UsageError: The name belongs to a network of the catalogue that is not a generator.
     """
-    store = Store()
-    if name is None:
-        return _best(store, layer, networks)
-    entry = CATALOG.get(name)
+    if remark:
+        output.say(remark)
+    if name == DEFAULT_GENERATOR:
+        return name
+    store, entry = Store(), CATALOG.get(name)
     if entry is None:
         registry.require_known(name)
     elif entry.network in CONVOLUTIONS:
@@ -59,27 +116,8 @@ def ready_generator(name: str | None, *, offline: bool, layer: int | None = None
     return name
 
 
-def _best(store: Store, layer: int | None, networks: Sequence[str]) -> str:
-    cached = [
-        name
-        for name in FACES
-        if store.has(CATALOG[name])
-        and all(registry.find(f"{name}.{kind}") or store.path(CATALOG[name], f".{kind}").is_file() for kind in networks)
-    ]
-    for name in cached:
-        if layer is None or _is_discovered(store, name, layer):
-            output.say(f"generator: {name} (from the cache, {CATALOG[name].resolution} px); choose with -g")
-            return name
-    larger = cached[0] if cached else FACES[0]
-    discover = f"`ganinvert discover -g {larger}{'' if layer in (None, Discovery().layer) else f' --layer {layer}'}`"
-    if networks:
-        reason = f": its {' and '.join(networks)} is there"
-    elif cached:
-        reason = f"; {larger} is in the cache and larger: {discover} once makes it usable here"
-    else:
-        reason = f"; larger: `ganinvert fetch-weights {larger}`, then {discover} once"
-    output.say(f"generator: {DEFAULT_GENERATOR} (embedded){reason}")
-    return DEFAULT_GENERATOR
+def _has_networks(store: Store, name: str, kinds: Sequence[str]) -> bool:
+    return all(registry.find(f"{name}.{kind}") or store.path(CATALOG[name], f".{kind}").is_file() for kind in kinds)
 
 
 def _is_discovered(store: Store, name: str, layer: int) -> bool:

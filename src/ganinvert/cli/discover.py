@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
 from ganinvert.cli._options import IO, OPTIMISATION, opt
-from ganinvert.cli._transfers import ready_generator
+from ganinvert.cli._transfers import choose_generator, ready_generator
 from ganinvert.errors import UsageError
 from ganinvert.settings import DISCOVERY, PmSFC
 
@@ -60,7 +60,7 @@ def discover(
         raise UsageError(f"{folder} is not a folder", hint="give a folder with -o; it is created if it does not exist")
     changes = {"subspaces": subspaces, "affinity": affinity}
     method = PmSFC(**{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
-    name = ready_generator(generator, offline=offline)
+    name = ready_generator(*choose_generator(generator), offline=offline)
     from ganinvert import tasks
 
     with output.progress("learning S") as show:

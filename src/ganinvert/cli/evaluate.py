@@ -18,7 +18,7 @@ from ganinvert.cli._methods import adjusted
 from ganinvert.cli._options import IO, METHOD, opt
 from ganinvert.cli._reporter import executor_for
 from ganinvert.cli._signature import from_options, with_fields
-from ganinvert.cli._transfers import ready_generator
+from ganinvert.cli._transfers import Needs, choose_generator, is_styled, ready_generator
 from ganinvert.errors import UsageError
 from ganinvert.settings import TASKS, Request, preset_of
 
@@ -30,7 +30,6 @@ _SWEEP_HELP = (
 )
 _INTERPOLATION_HELP = "invert: also measure interpolations from each photo to the next, of so many frames."
 _FOLDER = Path("evaluation")
-_CHANGES = ("steps", "lr", "subspaces", "codes", "layer")
 """Settings that the user changes in all methods that have them."""
 
 
@@ -56,6 +55,7 @@ def evaluate(
     align: options.AlignFaces = "auto",
     overwrite: options.Overwrite = False,
     generator: options.Generator = None,
+    space: options.SpaceName = None,
     subspaces: options.Subspaces = None,
     codes: options.Codes = None,
     layer: options.Layer = None,
@@ -89,24 +89,25 @@ def evaluate(
         )
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is not a folder", hint="give a folder with -o; it is created if it does not exist")
-    adjust = partial(adjusted, optional=_CHANGES, steps=steps, lr=lr, subspaces=subspaces, codes=codes, layer=layer)
+    changes = {"steps": steps, "lr": lr, "subspaces": subspaces, "codes": codes, "layer": layer, "space": space}
+    adjust = partial(adjusted, optional=changes, **changes)  # type: ignore[arg-type]  # typer checked them
     together = options.number_of("--batch-size", batch_size)
     inputs = _sample(expand(images or [], from_file=from_file, recursive=recursive, say=say), limit, seed=sample_seed)
     executor = executor_for(workers, device, len(inputs))
-    settings = [variants()[name].settings(task, adjust) for name in names]
-    layers = [each.method.discovery_layer for each in settings if each.method.discovery_layer is not None]
-    file = ready_generator(
-        generator,
-        offline=offline,
-        layer=min(layers) if layers and "layer" not in points else None,
-        networks=sorted({network for each in settings for network in each.method.networks}),
-    )
+
+    def needs(styled: bool) -> Needs:
+        settings = [variants()[name].settings(task, adjust, styled=styled) for name in names]
+        layers = [each.method.discovery_layer for each in settings if each.method.discovery_layer is not None]
+        networks = sorted({network for each in settings for network in each.method.networks})
+        return Needs(min(layers) if layers and "layer" not in points else None, networks)
+
+    file = ready_generator(*choose_generator(generator, needs), offline=offline)
     from ganinvert.benchmark.candidates import load_candidates
     from ganinvert.benchmark.report import Report
     from ganinvert.cli._benchmark import run_candidates, show_report
     from ganinvert.tasks import Inverter
 
-    plain = preset_of("single", task)
+    plain = preset_of("single", task, styled=is_styled(file))
     base = Inverter.open(Request(protocol.task, plain, file, fit, align, device=device, dtype=dtype, seed=seed))
     candidates = load_candidates(base, protocol, names, adjust=adjust, sweep=points, batch_size=together)
     truths, results = run_candidates(candidates, inputs, target, overwrite=overwrite, executor=executor)

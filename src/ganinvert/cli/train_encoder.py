@@ -10,7 +10,7 @@ from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
 from ganinvert.cli._options import IO, opt
 from ganinvert.cli._training import print_folder_notes, print_paths, run_training, settings_for, with_settings
-from ganinvert.cli._transfers import ready_generator
+from ganinvert.cli._transfers import choose_generator, ready_generator
 from ganinvert.settings import EncoderTraining
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def train_encoder(
 
     Example: ganinvert train-encoder -g mugs --reals photos/
     """
-    name = ready_generator(generator, offline=offline)
+    name = ready_generator(*choose_generator(generator), offline=offline)
     from ganinvert.training import EncoderJob, encoder_path
 
     target = encoder_path(name) if target is None else target

@@ -17,6 +17,7 @@ from ganinvert.generators.base import LayerInfo as LayerInfo
 from ganinvert.generators.checks import check_render
 from ganinvert.generators.families import FAMILIES as FAMILIES
 from ganinvert.generators.families import Family as Family
+from ganinvert.generators.families import family_of as family_of
 from ganinvert.generators.families import read_discriminator as read_discriminator
 from ganinvert.generators.families import read_encoder as read_encoder
 from ganinvert.generators.families import read_generator as read_generator

@@ -94,6 +94,11 @@ class Generator(Network, ABC):
         return (self.domain or self.about.get("domain", "")) == ALIGNED_FACES
 
     @property
+    def is_styled(self) -> bool:
+        """True if the generator is style-based: codes become styles of W, one for each layer in W+."""
+        return "w+" in self.spaces
+
+    @property
     def edit_layer(self) -> int:
         """Layer at which results are edited if nothing else says so."""
         return min(3, self.num_layers)

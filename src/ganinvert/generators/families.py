@@ -24,13 +24,14 @@ def _refuse(_: WeightsFile) -> NoReturn:
 class Family:
     """A family of generators, which recognises files of its networks, and builds frozen networks from them.
 
-    By default it has neither discriminators nor encoders.
+    By default it has neither discriminators nor encoders. `styled` families have the spaces W and W+.
     """
 
     recognises: Callable[[WeightsFile], bool]
     read_generator: Callable[[WeightsFile, str], Generator]
     read_discriminator: Callable[[WeightsFile], Discriminator] = _refuse
     read_encoder: Callable[[WeightsFile], Encoder] = _refuse
+    styled: bool = False
 
 
 FAMILIES: dict[str, str | Family] = {
@@ -38,6 +39,12 @@ FAMILIES: dict[str, str | Family] = {
     "mobilestylegan": "ganinvert.generators.mobilestylegan:MOBILESTYLEGAN",
 }
 """Families by name, or where they are; the first one explains why a file of no family is refused."""
+
+
+def family_of(path: Path) -> Family:
+    """The family of a file; the first one for files of no family. Raises WeightsError if the file cannot be opened."""
+    with naming(path):
+        return _family_of(WeightsFile.open(path))
 
 
 def read_generator(path: Path, *, name: str | None = None) -> Generator:
@@ -62,11 +69,13 @@ def read_encoder(path: Path) -> Encoder:
 def _read(path: Path, read: Callable[[Family, WeightsFile], N]) -> N:
     with naming(path):
         file = WeightsFile.open(path)
-        families = [resolve_name(entry) if isinstance(entry, str) else entry for entry in FAMILIES.values()]
-        for family in families if len(families) > 1 else ():
-            with suppress(WeightsError):  # of reading the content, which the first family explains
-                if family.recognises(file):
-                    break
-        else:
-            family = families[0]
-        return read(family, file)
+        return read(_family_of(file), file)
+
+
+def _family_of(file: WeightsFile) -> Family:
+    families = [resolve_name(entry) if isinstance(entry, str) else entry for entry in FAMILIES.values()]
+    for family in families if len(families) > 1 else ():
+        with suppress(WeightsError):  # of reading the content, which the first family explains
+            if family.recognises(file):
+                return family
+    return families[0]

@@ -102,12 +102,10 @@ class Method(ABC):
     Attributes:
         settings: Hyper-parameters.
         partition: Subspaces of the editing layer; only compositions need them.
-        space: Latent space of the codes; the native one by default.
     """
 
     settings: MethodSettings
     partition: SubspacePartition | None = None
-    space: str = ""
 
     @abstractmethod
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> Code:

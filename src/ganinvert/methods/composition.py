@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import get_args
 
 import torch
@@ -40,30 +41,38 @@ class Composition(Method):
                 hint="use masks that were discovered for this generator and layer",
             )
         count = partition.subspaces * settings.codes
-        z = initial_codes(generator, y, degradation, settings, count=count, seed=seed, space=self.space)
+        z = initial_codes(generator, y, degradation, settings, count=count, seed=seed)
         if settings.init == "random":
             # The paper does not state its start. With its learning rate, σ decides everything: PixelNorm makes G
             # blind to the length of z, so a step turns z by lr / ‖z‖. Equal codes would get equal gradients for ever.
-            z = settings.sigma * z
+            mean = generator.space(settings.code_space).mean().to(z)
+            z = mean + settings.sigma * (z - mean)
         z = z.unflatten(1, (settings.codes, partition.subspaces)).transpose(1, 2).contiguous()
         value = WEIGHT_START if settings.weighting == "tanh" else 1 / settings.codes
         w = torch.full((len(y), settings.codes, channels), value, device=y.device)
-        code = ComposedCode(z, w, partition, settings, space=self.space)
+        code = ComposedCode(z, w, partition, settings, space=settings.code_space)
         code.project_(generator)
+        if settings.space == "f":
+            styles = code.compose(generator).styles
+            assert styles is not None
+            code.styles = nn.Parameter(styles.float().contiguous())
         return code
 
 
 class ComposedCode(Code):
     """Codes z (b, R, K, *shape) and composition weights w (b, K, c), before the activation, of b images.
 
-    Because the masks are a partition, channel c needs the K weights of its own subspace only.
+    Because the masks are a partition, channel c needs the K weights of its own subspace only. The layers behind get the
+    composed styles, or with `space` "f" of the settings `styles` (b, S, d) of their own.
     """
 
     kind = "composition"
+    styles: nn.Parameter | None
 
     def __init__(self, z: Tensor, w: Tensor, partition: SubspacePartition, settings: PmSFC, *, space: str = "") -> None:
         super().__init__()
         self.z, self.w = nn.Parameter(z), nn.Parameter(w)
+        self.register_parameter("styles", None)
         self.settings, self.layer, self.space = settings, settings.layer, space
         self.groups = [group.to(z.device) for group in partition.groups]
 
@@ -73,7 +82,8 @@ class ComposedCode(Code):
         z = self.z.transpose(0, 1).reshape(subspaces, b * codes, *shape)
         state, shares = generator.grouped_features(z, self.layer, self.groups, self.space), self.shares()
         features = torch.einsum("bkchw,bkc->bchw", state.features.unflatten(0, (b, codes)), shares)
-        return state.pool(features, shares.mean(dim=2), 1)
+        state = state.pool(features, shares.mean(dim=2), 1)
+        return state if self.styles is None else replace(state, styles=self.styles)
 
     def shares(self) -> Tensor:
         """Compute the share of each code in each channel, (b, K, c): σ(w) / Σ σ(w) of eq. 6, or w if linear."""
@@ -86,7 +96,7 @@ class ComposedCode(Code):
 
     def rates(self) -> Mapping[str, float]:
         """The weights move at their own rate."""
-        return {"z": 1.0, "w": self.settings.weight_rate}
+        return {name: self.settings.weight_rate if name == "w" else 1.0 for name, _ in self.named_parameters()}
 
     @torch.no_grad()
     def project_(self, generator: Generator) -> None:
@@ -95,20 +105,24 @@ class ComposedCode(Code):
             generator.space(self.space).project_(self.z)
 
     def tensors(self, image: int) -> dict[str, Tensor]:
-        """Codes z (R, K, *shape) and weights w (K, c) of one image."""
-        return {"z": to_bundle(self.z[image]), "w": to_bundle(self.w[image])}
+        """Codes z (R, K, *shape), weights w (K, c), and styles (S, d) if they are free, of one image."""
+        return {name: to_bundle(value[image]) for name, value in self.named_parameters()}
 
     @classmethod
     def restore(cls, record: CodeRecord) -> ComposedCode:
         """Make the code again."""
         settings, tensors, labels = PmSFC(**record.settings), record.tensors, record.partition.labels
-        require(tensors.keys() == {"z", "w"})
+        require(tensors.keys() == {"z", "w", *(("styles",) if settings.space == "f" else ())})
         require(settings.weighting in get_args(Weighting) and settings.layer == record.layer)
         require(tensors["z"].ndim >= 3 and tensors["z"].shape[:2] == (settings.subspaces, settings.codes))
         require(tensors["w"].shape == (settings.codes, len(labels)))
         require(settings.subspaces in (1, record.partition.subspaces))
         partition = partition_for(settings, record.partition)
-        return cls(tensors["z"][None], tensors["w"][None], partition, settings, space=record.space)
+        code = cls(tensors["z"][None], tensors["w"][None], partition, settings, space=record.space)
+        if "styles" in tensors:
+            require(tensors["styles"].ndim == 2)
+            code.styles = nn.Parameter(tensors["styles"][None])
+        return code
 
 
 def partition_for(settings: MethodSettings, partition: SubspacePartition) -> SubspacePartition:

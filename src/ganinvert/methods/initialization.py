@@ -28,13 +28,13 @@ def initial_codes(
     *,
     count: int,
     seed: int,
-    space: str = "",
 ) -> Tensor:
     """Draw or predict initial codes, (b, count, *shape), for b measurements; arguments as in `Method.start`.
 
     By `settings.init`, "random" codes are the same for all images; "nearest" are the best of `candidates` random ones;
-    "encoder" is the encoder's code, and for more than one the nearest follow it.
+    "encoder" is the encoder's code, and for more than one the nearest follow it; "mean" is the mean of the space.
     """
+    space = settings.code_space
     rng = torch.Generator().manual_seed(seed)
     nearest = partial(nearest_codes, generator, y, degradation, candidates=settings.candidates, rng=rng, space=space)
     if settings.init == "random":
@@ -42,6 +42,12 @@ def initial_codes(
         return z.expand(len(y), *z.shape).clone()
     if settings.init == "nearest":
         return nearest(count=count)
+    if settings.init == "mean":
+        mean = generator.space(space).mean().to(y.device)
+        if not mean.any():
+            hint = "choose another start (--init), or a space of styles (--space w+)"
+            raise UsageError(f"the mean of {generator.space(space).name} is no code of an image", hint=hint)
+        return mean.expand(len(y), count, *mean.shape).clone()
     encoder = encoder_of(generator)
     if encoder.space != generator.space(space).name:
         raise UsageError(f"the encoder predicts codes of {encoder.space}, not {space}", hint="choose another start")

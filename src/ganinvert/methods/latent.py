@@ -6,39 +6,51 @@ import torch
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
-from ganinvert.generators import Activations, Generator
+from ganinvert.generators import Activations, Generator, LatentSpace
 from ganinvert.methods.base import Code, CodeRecord, Method, require, to_bundle
 from ganinvert.methods.initialization import initial_codes
+from ganinvert.methods.residuals import free_features
 from ganinvert.settings import SingleCode
+
+NOISY_SHARE = 0.75
+"""Share of the steps in which the noise on a code fades away (Karras et al. 2020, appendix D)."""
 
 
 class Latent(Method):
-    """A single latent code z."""
+    """A single latent code z, in F/W+ with features beside it."""
 
     settings: SingleCode
 
     @torch.no_grad()
-    def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> LatentCode:
+    def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> Code:
         """One code per image."""
         settings = self.settings
+        if settings.space == "f":
+            return free_features(generator, y, degradation, settings, seed=seed)
         if settings.init == "random" and settings.distribution == "uniform":
-            z = _uniform(generator.space(self.space).shape, seed).to(y.device)
+            z = _uniform(generator.space(settings.space).shape, seed).to(y.device)
             z = z.expand(len(y), *z.shape).clone()
         else:
-            z = initial_codes(generator, y, degradation, settings, count=1, seed=seed, space=self.space)[:, 0]
-        code = LatentCode(z.contiguous(), settings, seed=seed, space=self.space)
+            z = initial_codes(generator, y, degradation, settings, count=1, seed=seed)[:, 0]
+        code = LatentCode(z.contiguous(), settings, seed=seed, space=settings.space)
+        code.spread = _spread(generator.space(settings.space)) if settings.jitter else 0.0
         code.draw(generator, -1)
         code.project_(generator)
         return code
 
 
 class LatentCode(Code):
-    """One code z per image, (b, *shape) of a latent space; `seed` is that of clipping."""
+    """One code z per image, (b, *shape) of a latent space; `seed` is that of clipping and noise.
+
+    Noise is added to the code while it is optimised if `spread`, the size of the space, is given.
+    """
 
     kind = "latent"
     layer = 0
     drawn: Tensor
     kept: Tensor
+    noise: Tensor
+    spread: float = 0.0
 
     def __init__(self, z: Tensor, settings: SingleCode, *, seed: int = 0, space: str = "") -> None:
         super().__init__()
@@ -47,10 +59,12 @@ class LatentCode(Code):
         # New values of clipped entries, and the end of the first descent of a restart.
         self.register_buffer("drawn", torch.zeros_like(z))
         self.register_buffer("kept", z.detach().clone())
+        if settings.jitter:
+            self.register_buffer("noise", torch.zeros_like(z))
 
     def compose(self, generator: Generator) -> Activations:
         """Activations of layer 0."""
-        return generator.begin(generator.styles(self.z, self.space))
+        return generator.begin(generator.styles(self.z + self.noise if self.spread else self.z, self.space))
 
     def penalty(self, generator: Generator, x: Tensor) -> Tensor | None:  # noqa: ARG002
         """Negative log-likelihood of z in its space, times its weight."""
@@ -65,6 +79,10 @@ class LatentCode(Code):
         multiple of the code that is sought (Ma et al. 2018).
         """
         self.draw(generator, index)
+        if self.spread:
+            rng = torch.Generator().manual_seed(self.seed + 104_729 * (index + 1))
+            size = self.settings.jitter * self.spread * max(0.0, 1 - index / (NOISY_SHARE * steps)) ** 2
+            self.noise.copy_(size * torch.randn(self.z.shape[1:], generator=rng))
         if not self.settings.restart or index != (steps + 1) // 2:
             return False
         with torch.no_grad():
@@ -94,7 +112,8 @@ class LatentCode(Code):
 
     @torch.no_grad()
     def on_end(self, losses: Tensor) -> None:
-        """Keep the better one of the two ends of a restart, for every image."""
+        """Keep the better one of the two ends of a restart, for every image, and the code without noise."""
+        self.spread = 0.0
         half = (len(losses) + 1) // 2
         if self.settings.restart and half < len(losses):
             first = (losses[half - 1] <= losses[-1]).to(self.z.device)
@@ -109,6 +128,12 @@ class LatentCode(Code):
         """Make the code again, without its settings."""
         require(record.tensors.keys() == {"z"} and record.tensors["z"].ndim >= 1)
         return cls(record.tensors["z"][None], SingleCode(), space=record.space)
+
+
+def _spread(space: LatentSpace) -> float:
+    """Root mean square distance of codes to their mean."""
+    offsets = space.sample(1024, torch.Generator().manual_seed(0)) - space.mean()
+    return float(offsets.square().sum(dim=-1).mean().sqrt())
 
 
 def _uniform(shape: tuple[int, ...], seed: int) -> Tensor:

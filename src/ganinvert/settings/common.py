@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any, Literal, get_args
 
 from ganinvert.errors import UsageError
@@ -32,7 +32,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Preset = Literal["default", "paper", "official"]
 DiscoveryPreset = Literal["default", "paper"]
 Refinement = Literal["near-perfect", "pti"]
-Space = Literal["", "z", "w", "w+", "f"]
+Space = Literal["z", "w", "w+", "f"]
 """Latent space of codes: Z, W, W+ (a style for each layer), or F/W+ (features at a layer, styles of later layers)."""
 Schedule = Literal["constant", "cosine", "halving"]
 StoredPrecision = Literal["float32", "float16"]
@@ -42,9 +42,8 @@ PICTURE_SUFFIXES = frozenset(f".{name}" for name in _FORMATS.split(" "))
 """Suffixes of the image files that are taken from folders."""
 
 
-def added(default: Any) -> Any:
-    """A keyword field that settings got later: `plain` leaves it out at its default."""
-    return field(default=default, kw_only=True, metadata={"added": True})
+ADDED = {"added": True}
+"""Metadata of fields that settings got later, `field(default=…, kw_only=True, metadata=ADDED)`: see `plain`."""
 
 
 def plain(settings: Any) -> dict[str, Any]:

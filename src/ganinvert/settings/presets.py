@@ -11,6 +11,15 @@ from ganinvert.errors import UsageError
 from ganinvert.settings.common import MethodName, Preset
 from ganinvert.settings.methods import METHODS, InversionSettings, MethodEntry
 
+AUTOMATIC = "auto"
+DEFAULT_METHODS: Mapping[bool, MethodName] = {False: "pmsfc", True: "bdinvert"}
+"""Methods that are taken if none is named, for other generators and for style-based ones."""
+
+
+def method_name(method: MethodName, *, styled: bool) -> MethodName:
+    """The method itself, or for `AUTOMATIC` the default one."""
+    return DEFAULT_METHODS[styled] if method == AUTOMATIC else method
+
 
 def method_entry(name: MethodName) -> MethodEntry:
     """The entry of a method; raises UsageError if there is none."""
@@ -21,15 +30,25 @@ def method_entry(name: MethodName) -> MethodEntry:
     return METHODS[name]
 
 
-def preset_of(method: MethodName, task: str, preset: Preset = "default") -> InversionSettings:
-    """The settings of a method for a task; task "edit" is the inversion of photos that are then edited.
+def preset_of(method: MethodName, task: str, preset: Preset = "default", *, styled: bool = False) -> InversionSettings:
+    """The settings of a method for a task.
+
+    Args:
+        method: Name of the method; `AUTOMATIC` is the default one of the generator's family.
+        task: Name of the task; "edit" is the inversion of photos that are then edited.
+        preset: Name of the preset.
+        styled: True for style-based generators, which have the spaces W and W+.
 
     Raises:
         UsageError: The method cannot do the task, or has no such preset for it.
     """
-    presets = method_entry(method).presets_for(task)
+    method = method_name(method, styled=styled)
+    presets = method_entry(method).presets_for(task, styled=styled)
     if not presets:
-        able = [name for name, entry in METHODS.items() if entry.presets_for(task)]
+        if METHODS[method].presets_for(task, styled=True):
+            hint = "choose one with -g, such as ffhq-1024, or another method"
+            raise UsageError(f"{method} is for style-based generators", hint=hint)
+        able = [name for name, entry in METHODS.items() if entry.presets_for(task, styled=styled)]
         raise UsageError(f"{method} cannot {task}", hint=f"choose another method: {', '.join(able)}")
     if preset not in presets:
         raise UsageError(
@@ -50,7 +69,7 @@ def divergences(settings: InversionSettings, task: str) -> dict[str, str]:
 
 
 def _published(method: MethodName, task: str) -> InversionSettings | None:
-    presets = METHODS[method].presets_for(task) if method in METHODS else {}
+    presets = METHODS[method].presets_for(task, styled=True) if method in METHODS else {}
     return presets.get("paper") or presets.get("official")
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TypedDict
 
 from ganinvert.errors import UsageError
-from ganinvert.settings.common import DEFAULT_GENERATOR, Align, FitMode, Precision, one_of, require_seed
-from ganinvert.settings.methods import InversionSettings
-from ganinvert.settings.presets import preset_of
+from ganinvert.settings.common import DEFAULT_GENERATOR, Align, FitMode, MethodName, Precision, one_of, require_seed
+from ganinvert.settings.methods import InversionSettings, MethodSettings
+from ganinvert.settings.presets import AUTOMATIC, preset_of
 from ganinvert.settings.tasks import InvertTask, TaskOptions
 
 
@@ -32,7 +32,8 @@ class Request:
 
     Attributes:
         task: Task and its options.
-        settings: Method, optimiser, loss weights and fine-tuning; by default `preset_of("pmsfc", task.name)`.
+        settings: Method, optimiser, loss weights and fine-tuning; or the name of a method, whose preset for
+            the generator is taken; "auto" is the default method of its family.
         generator: Name of a generator, or path of its file.
         fit: Way of making photos square: "crop", "pad" or "squash".
         align: "auto" moves a face to where a face generator expects it, unless it is there; "force" always; "off"
@@ -46,7 +47,7 @@ class Request:
     """
 
     task: TaskOptions = InvertTask()
-    settings: InversionSettings = None  # type: ignore[assignment]  # set below
+    settings: InversionSettings | MethodName = AUTOMATIC
     generator: str | Path = DEFAULT_GENERATOR
     fit: FitMode = "crop"
     align: Align = "auto"
@@ -58,8 +59,6 @@ class Request:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.settings is None:
-            object.__setattr__(self, "settings", preset_of("pmsfc", self.task.name))
         for name, choices in (("fit", FitMode), ("align", Align), ("dtype", Precision)):
             one_of(name, getattr(self, name), choices)
         require_seed(self.seed)
@@ -67,3 +66,19 @@ class Request:
             raise UsageError(
                 f"a result of {self.task.name} is larger than its place in the picture", hint="leave --paste-back out"
             )
+
+    def settings_for(self, *, styled: bool) -> InversionSettings:
+        """The settings for a generator that is style-based or not; see `preset_of` for errors."""
+        if isinstance(self.settings, InversionSettings):
+            return self.settings
+        return preset_of(self.settings, self.task.name, styled=styled)
+
+
+def chosen_settings(
+    task: TaskOptions, settings: InversionSettings | None, method: MethodSettings | MethodName | None
+) -> InversionSettings | MethodName:
+    """The settings of a request from a library call: given ones, with a method's own, or a method's name."""
+    if method is None or isinstance(method, str):
+        return method or settings or AUTOMATIC
+    styled = method.space in ("w", "w+", "f")
+    return (settings or preset_of(method.title if styled else "pmsfc", task.name, styled=styled)).of(method)

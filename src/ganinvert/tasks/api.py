@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Unpack
 
 from ganinvert import images
 from ganinvert.optimize import Step
-from ganinvert.settings import InversionSettings, MethodSettings, preset_of
+from ganinvert.settings import InversionSettings, MethodSettings
 from ganinvert.settings.common import Box, Kernel, Luma, MethodName
+from ganinvert.settings.request import chosen_settings
 from ganinvert.settings.tasks import ColorizeTask, InpaintTask, InvertTask, TaskOptions, UpscaleTask
 from ganinvert.tasks.inpaint import holed
 from ganinvert.tasks.results import Inversion
@@ -23,7 +24,7 @@ class Options(SessionOptions, total=False):
     """Options that the functions for one photo share: these, `partition`, and the fields of `Request`.
 
     Attributes:
-        settings: Method, optimiser, loss weights and fine-tuning; by default `preset_of("pmsfc", task)`.
+        settings: Method, optimiser, loss weights and fine-tuning; by default the preset of `method`.
         method: Name of a method, whose default preset replaces `settings`; or a method's own settings, which replace
             `settings.method`, for instance `PmSFC(subspaces=6, codes=5)`.
         callback: Called after every step; an exception it raises ends the optimisation.
@@ -121,8 +122,5 @@ def _run(
     callback: Callable[[Step], None] | None = None,
     **options: Unpack[SessionOptions],
 ) -> Inversion:
-    settings = settings or preset_of("pmsfc", task.name)
-    if method is not None:
-        settings = preset_of(method, task.name) if isinstance(method, str) else settings.of(method)
-    session = Inverter.load(settings=settings, task=task, **options)
+    session = Inverter.load(settings=chosen_settings(task, settings, method), task=task, **options)
     return session.run([session.prepare(picture)], callback=callback)[0]

@@ -76,7 +76,10 @@ class ResolvedRequest:
         device = resolve_device(request.device)
         generator = load_generator(request.generator) if generator is None else generator
         dtype = resolve_precision(request.dtype, device)
-        settings, remark = _adapt(request.settings, generator, reals=request.reals is not None)
+        settings = request.settings_for(styled=generator.is_styled)
+        for name in {settings.method.code_space, *(("w+",) if settings.method.space == "f" else ())}:
+            generator.space(name)
+        settings, remark = _adapt(settings, generator, reals=request.reals is not None)
         load = {"encoder": encoder_of, "discriminator": discriminator_of}
         networks = {kind: digest(load[kind](generator).state_dict()) for kind in settings.networks}  # type: ignore[operator]
         encoder = encoder_of(generator).layer if "encoder" in settings.method.networks else generator.edit_layer

@@ -18,8 +18,9 @@ from ganinvert.errors import InsufficientMemoryError
 from ganinvert.faces import Alignment, Note
 from ganinvert.methods import FineTuning, method_of
 from ganinvert.optimize import Snapshot, Solution, Step, solve
-from ganinvert.settings import InversionSettings, InvertTask, Request, RequestOptions, TaskOptions, preset_of
-from ganinvert.settings.common import DEFAULT_GENERATOR, plain
+from ganinvert.settings import InversionSettings, InvertTask, Request, RequestOptions, TaskOptions
+from ganinvert.settings.common import DEFAULT_GENERATOR, MethodName, plain
+from ganinvert.settings.presets import AUTOMATIC
 from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks.base import PreparedImage
 from ganinvert.tasks.resolution import ResolvedRequest
@@ -47,14 +48,13 @@ class Inverter(ResolvedRequest):
     def load(
         cls,
         generator: str | Path = DEFAULT_GENERATOR,
-        settings: InversionSettings | None = None,
+        settings: InversionSettings | MethodName = AUTOMATIC,
         *,
         task: TaskOptions = InvertTask(),
         partition: SubspacePartition | None = None,
         **options: Unpack[RequestOptions],
     ) -> Inverter:
         """Open a session by keywords: see `Request` for what they mean, and `open` for errors."""
-        settings = settings or preset_of("pmsfc", task.name)
         return cls.open(Request(task, settings, generator, **options), partition)
 
     def prepare(self, picture: str | Path | Image | images.Picture) -> PreparedImage:

@@ -79,6 +79,11 @@ class Entry:
             raise ValueError(f"{self.name!r} is not a name for a network")
 
     @property
+    def is_styled(self) -> bool:
+        """True for style-based generators."""
+        return "Style" in self.network
+
+    @property
     def noncommercial(self) -> bool:
         """True if commercial use is forbidden."""
         return "BY-NC" in self.licence

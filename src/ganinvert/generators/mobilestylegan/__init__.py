@@ -5,4 +5,4 @@ from ganinvert.generators.mobilestylegan import formats
 from ganinvert.generators.mobilestylegan.architecture import MobileStyleGANArchitecture as MobileStyleGANArchitecture
 from ganinvert.generators.mobilestylegan.network import MobileStyleGANGenerator as MobileStyleGANGenerator
 
-MOBILESTYLEGAN = Family(formats.recognises, formats.read_generator)
+MOBILESTYLEGAN = Family(formats.recognises, formats.read_generator, styled=True)

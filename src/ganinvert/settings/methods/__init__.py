@@ -1,5 +1,7 @@
 """Methods of inversion, by name. A further method is a file here, one in `ganinvert.methods`, and a row."""
 
+from dataclasses import replace
+
 from ganinvert.settings.methods.base import MethodSettings as MethodSettings
 from ganinvert.settings.methods.composition import PmSFC as PmSFC
 from ganinvert.settings.methods.dgp import DGP
@@ -15,10 +17,12 @@ from ganinvert.settings.methods.invertlayers import LayerResiduals as LayerResid
 from ganinvert.settings.methods.pmsfc import MGANPRIOR, NEAR_PERFECT, PMSFC
 from ganinvert.settings.methods.single import CLIPPING, GENVISMANI, INVERTGENNET, PIVOTAL_TUNING, SINGLE
 from ganinvert.settings.methods.single import SingleCode as SingleCode
+from ganinvert.settings.methods.styles import BDINVERT, IMAGE2STYLEGAN, PROJECTOR, STYLED
 
 _SINGLE_CODES = (SINGLE, CLIPPING, INVERTGENNET, GENVISMANI)
+_STYLES = (IMAGE2STYLEGAN, PROJECTOR, BDINVERT)
 METHODS: dict[str, MethodEntry] = {
-    entry.name: entry
-    for entry in (PMSFC, MGANPRIOR, *_SINGLE_CODES, INVERTLAYERS, ENCODER, DGP, NEAR_PERFECT, PIVOTAL_TUNING)
+    entry.name: replace(entry, styled=STYLED.get(entry.name, {}))
+    for entry in (PMSFC, MGANPRIOR, *_SINGLE_CODES, *_STYLES, INVERTLAYERS, ENCODER, DGP, NEAR_PERFECT, PIVOTAL_TUNING)
 }
 """Every method, in the order of the help."""

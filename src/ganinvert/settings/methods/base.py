@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ganinvert.settings.common import Affinity
+from ganinvert.errors import UsageError
+from ganinvert.settings.common import ADDED, Affinity
 
 SUBSPACES = 6
 """Number of subspaces by default."""
@@ -26,6 +27,8 @@ class MethodSettings:
         composes: True if the code takes the subspaces, too.
         optimized: False if the first code is the result.
         tunes_generator: True if the method tunes the generator itself, which takes one photo at a time.
+        in_features: True if the method can work in F/W+, where features of a layer are variables, too.
+        space: Latent space of the codes, as `--space` has it: "f" is F/W+, and "" the generator's native space.
     """
 
     title: ClassVar[str]
@@ -34,6 +37,26 @@ class MethodSettings:
     composes: ClassVar[bool] = False
     optimized: ClassVar[bool] = True
     tunes_generator: ClassVar[bool] = False
+    in_features: ClassVar[bool] = False
+    space: str = field(default="", kw_only=True, metadata=ADDED)
+
+    def __post_init__(self) -> None:
+        if self.space and not self.allows_space(self.space):
+            raise UsageError(f"{self.title} cannot work in the space {self.space}", hint="choose another --space")
+
+    @classmethod
+    def allows_space(cls, space: str) -> bool:
+        """True if the method can work in a space, if the generator has it."""
+        return cls.optimized and (space != "f" or cls.in_features)
+
+    @property
+    def code_space(self) -> str:
+        """Latent space of the codes in the generator, for F/W+ that of the styles; empty for the native one."""
+        return "w+" if self.space == "f" else self.space
+
+    def ignores(self, field: str) -> bool:
+        """True if there is no such field, or the others make it meaningless."""
+        return field not in vars(self)
 
     @property
     def networks(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ganinvert.errors import UsageError
 from ganinvert.settings.common import Affinity, Init, Weighting, at_least
 from ganinvert.settings.methods.base import AFFINITY, LAYER, SUBSPACES, MethodSettings
 
@@ -28,6 +29,7 @@ class PmSFC(MethodSettings):
     title = "pmsfc"
     implementation = "ganinvert.methods.composition:Composition"
     composes = True
+    in_features = True
     subspaces: int = SUBSPACES
     codes: int = 5
     layer: int = LAYER
@@ -40,9 +42,17 @@ class PmSFC(MethodSettings):
     weight_rate: float = 0.2
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.init == "mean" and self.codes > 1:
+            raise UsageError("codes that start equal stay equal", hint="start elsewhere (--init), or take one code")
         at_least("subspaces (-R)", self.subspaces, 1)
         at_least("codes (-K)", self.codes, 1)
         at_least("candidates", self.candidates, 1)
+
+    @property
+    def code_space(self) -> str:
+        """With free styles, "f", the codes are of W: they give features only."""
+        return "w" if self.space == "f" else self.space
 
     @property
     def discovery_layer(self) -> int | None:

@@ -33,6 +33,7 @@ class GenerativePrior(MethodSettings):
     rank: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         at_least("candidates", self.candidates, 1)
         at_least("stages", self.stages, 1)
         at_least("rank", self.rank, 0)

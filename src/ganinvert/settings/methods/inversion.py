@@ -97,6 +97,7 @@ class MethodEntry:
         presets: Presets by task, and under `RESTORE` those of all other tasks that restore degraded photos.
         fixed: Fields of the method's settings that cannot be chosen, and their values.
         derive: Makes the default settings from those of PmSFC as a user changed them; None: they are its own.
+        styled: Presets for style-based generators, instead of those of the same name in `presets`.
     """
 
     name: str
@@ -104,11 +105,14 @@ class MethodEntry:
     presets: Mapping[str, Presets]
     fixed: Mapping[str, Any] = field(default_factory=dict)
     derive: Callable[[InversionSettings], InversionSettings] | None = None
+    styled: Mapping[str, Presets] = field(default_factory=dict)
 
-    def presets_for(self, task: str) -> Presets:
-        """Presets of a task; empty if the method cannot do it."""
+    def presets_for(self, task: str, *, styled: bool = False) -> Presets:
+        """Presets of a task, for style-based generators if `styled`; empty if the method cannot do it."""
         restores = task in TASKS and TASKS[task].degrades
-        return self.presets.get(task) or (self.presets.get(RESTORE, {}) if restores else {})
+        tables = (self.presets, self.styled) if styled else (self.presets,)
+        found = [table.get(task) or (table.get(RESTORE, {}) if restores else {}) for table in tables]
+        return {name: preset for presets in found for name, preset in presets.items()}
 
 
 def method(name: str, about: str, **presets: InversionSettings) -> MethodEntry:

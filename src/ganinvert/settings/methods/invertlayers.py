@@ -29,6 +29,7 @@ class LayerResiduals(MethodSettings):
     penalty: float = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         at_least("layer", self.layer, 1)
         at_least("candidates", self.candidates, 1)
 

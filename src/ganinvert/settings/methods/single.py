@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ganinvert.settings.common import Init, at_least, not_negative
+from ganinvert.settings.common import ADDED, Init, at_least, not_negative, positive
 from ganinvert.settings.methods.base import MethodSettings
 from ganinvert.settings.methods.fine_tuning import PTI, PTI_PAPER
 from ganinvert.settings.methods.inversion import InversionSettings, MethodEntry, method
@@ -24,10 +24,16 @@ class SingleCode(MethodSettings):
         clip: Bound of stochastic clipping: entries of z beyond it are redrawn from the prior after each step; 0: off.
         distribution: Prior of the random codes; "uniform" is U(-1, 1).
         restart: Descend half of the steps from z and half from −ẑ, and keep the better end (InvertGenNet).
+        layer: Layer of the free features of F/W+; 0: the layer at which the generator's results are edited.
+        anchor: Weight of mean d², where the free features are those that the styles give plus d standard deviations.
+        feature_rate: Learning rate of d as a multiple of the code's.
+        jitter: Standard deviation of the noise that is added to the code at first, as a share of the mean distance to
+            the mean code; it fades away in three quarters of the steps (Karras et al. 2020).
     """
 
     title = "single"
     implementation = "ganinvert.methods.latent:Latent"
+    in_features = True
     init: Init = "nearest"
     candidates: int = 256
     sphere: bool = True
@@ -35,16 +41,31 @@ class SingleCode(MethodSettings):
     clip: float = 0.0
     distribution: Literal["normal", "uniform"] = "normal"
     restart: bool = False
+    layer: int = field(default=0, kw_only=True, metadata=ADDED)
+    anchor: float = field(default=0.0, kw_only=True, metadata=ADDED)
+    feature_rate: float = field(default=0.6, kw_only=True, metadata=ADDED)
+    jitter: float = field(default=0.0, kw_only=True, metadata=ADDED)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         at_least("candidates", self.candidates, 1)
-        for name in ("prior", "clip"):
+        at_least("layer", self.layer, 0)
+        positive("feature_rate", self.feature_rate)
+        for name in ("prior", "clip", "anchor", "jitter"):
             not_negative(name, getattr(self, name))
 
     @property
     def runs(self) -> int:
         """Two descents with a restart."""
         return 1 + self.restart
+
+    def ignores(self, field: str) -> bool:
+        """The layer is that of free features."""
+        return super().ignores(field) or (field == "layer" and self.space != "f")
+
+    def edit_layer(self, default: int, encoder: int) -> int:  # noqa: ARG002
+        """A layer not before the free features."""
+        return max(self.layer, default) if self.space == "f" else default
 
 
 PIXELS = Objective(perceptual=0.0)
