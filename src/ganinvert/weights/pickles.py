@@ -142,7 +142,11 @@ class PickledTensor(metaclass=_Sealed):
 
     def __init__(self, storage: object, offset: object, shape: object, strides: object, *_others: object) -> None:
         sizes = (offset, *shape, *strides) if isinstance(shape, tuple) and isinstance(strides, tuple) else (None,)
-        if not isinstance(storage, PickledStorage) or not all(type(size) is int and size >= 0 for size in sizes):
+        if (
+            len(sizes) % 2 == 0
+            or not isinstance(storage, PickledStorage)
+            or not all(type(size) is int and size >= 0 for size in sizes)
+        ):
             raise pickle.UnpicklingError("a tensor is not made of a storage and sizes")
         self.storage, self.offset = storage, cast(int, offset)
         self.shape, self.strides = cast("tuple[int, ...]", shape), cast("tuple[int, ...]", strides)

@@ -21,7 +21,7 @@ from ganinvert.generators.activations import Activations
 from ganinvert.generators.base import Generator, LayerInfo
 from ganinvert.generators.latents import NormalSpace
 from ganinvert.generators.mobilestylegan.architecture import MobileStyleGANArchitecture
-from ganinvert.generators.styles import SLOPE, MappingNetwork, StyleSpace
+from ganinvert.generators.styles import SLOPE, MappingNetwork, StyleSpace, centred, modulated_matmul
 from ganinvert.weights import digest
 
 _CROPPED, _CROP = 16, 4
@@ -40,14 +40,6 @@ def inverse_haar(x: Tensor) -> Tensor:
     cells = [torch.stack([top + even, top - even], dim=3), torch.stack([bottom + odd, bottom - odd], dim=3)]
     pixels: Tensor = torch.stack(cells, dim=2) / 2
     return pixels.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
-
-
-def modulated_matmul(h: Tensor, weight: Tensor, style: Tensor) -> Tensor:
-    """A 1×1 convolution of h (n, i, h, w) times its style (n, i) with a weight (o, i), which takes the style in."""
-    cells = h.permute(0, 2, 3, 1)
-    product = torch.bmm(cells.flatten(1, 2), (weight * style[:, None]).transpose(1, 2))
-    maps: Tensor = product.unflatten(1, cells.shape[1:3])
-    return maps.permute(0, 3, 1, 2)
 
 
 class _Layer(nn.Module):
@@ -79,14 +71,7 @@ class _Layer(nn.Module):
             h = F.conv2d(h * style[:, :, None, None], self.weight, padding=1)
         else:  # the style of a channel passes through its own kernel
             h = modulated_matmul(F.conv2d(h, self.depthwise, padding=1, groups=h.shape[1]), self.weight, style)
-        return F.leaky_relu(h + self.noise_for(h) + self.bias[:, None, None], SLOPE)
-
-    def noise_for(self, h: Tensor) -> Tensor:
-        """The noise for a map of any size, in whose middle the layer's own map lies, or which is the middle of it."""
-        below, beside = h.shape[2] - len(self.noise), h.shape[3] - len(self.noise)
-        if not below and not beside:
-            return self.noise
-        return F.pad(self.noise, (beside // 2, beside - beside // 2, below // 2, below - below // 2))
+        return F.leaky_relu(h + centred(self.noise, h) + self.bias[:, None, None], SLOPE)
 
 
 class _Head(nn.Module):

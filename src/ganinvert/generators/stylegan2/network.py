@@ -1,4 +1,4 @@
-"""The generator of StyleGAN2 (Karras et al. 2020, arXiv:1912.04958), with the skip images of its configurations E and F.
+"""The generator of StyleGAN2 (Karras et al. 2020, arXiv:1912.04958), with skip images.
 
 A constant; per resolution convolutions whose input channels are scaled by a style, linear in w, and whose output
 channels are divided by the deviation that the scaled weights would give them ("demodulation"), then noise, bias and
@@ -30,7 +30,7 @@ _CROPPED, _CROP = 16, 4
 
 
 def blur(x: Tensor, *, gain: float = 1.0, padding: int = 1) -> Tensor:
-    """Filter maps (n, c, h, w) with [1, 3, 3, 1] / 8 along both sides; by a padding of 1 they lose a row and a column."""
+    """Filter maps (n, c, h, w) with [1, 3, 3, 1] / 8 along both sides; a padding of 1 loses a row and a column."""
     taps = x.new_ones(4)
     taps[1:3] = 3
     kernel = torch.outer(taps, taps) * (gain / 64)
