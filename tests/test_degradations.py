@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganinvert.degradations import Degradation, Downsample, Grayscale, Identity, Mask
 from ganinvert.degradations.downsample import resampling_matrix
+from ganinvert.generators import Window
 from ganinvert.images.color import from_linear, lab_to_linear, to_lab
 
 
@@ -76,6 +77,21 @@ def test_device_and_dtype_follow_the_input(operator: Degradation, x: Tensor) -> 
     y = operator(x.float())
     assert y.dtype == operator.project(x.float(), y).dtype == operator.guess(y).dtype == torch.float32
     assert torch.allclose(y.double(), operator(x), atol=1e-5)
+
+
+@TRUSTED
+def test_parts_are_parts_of_the_measurement(operator: Degradation, x: Tensor) -> None:
+    y = operator(x)
+    size = y.shape[-1]
+    for window in (Window.tile(size, 2, 1), Window((size // 4, size // 2), (0, 1))):
+        part = operator.part(window, x.shape[-1])
+        assert torch.allclose(part.degrade(part.window.of(x)), window.of(y), atol=1e-6)
+
+
+@TRUSTED
+def test_averages_are_kept_where_that_is_said(operator: Degradation, x: Tensor) -> None:
+    if operator.keeps_averages:
+        assert torch.allclose(operator(F.avg_pool2d(x, 2)), F.avg_pool2d(operator(x), 2), atol=1e-5)
 
 
 @TRUSTED

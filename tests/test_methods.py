@@ -21,6 +21,7 @@ from ganinvert.losses import pixel_loss
 from ganinvert.methods import CODES, CodeRecord, Latent, LatentCode, ResidualCode, Residuals, method_of
 from ganinvert.optimize import Snapshot, Step, solve
 from ganinvert.optimize.objective import ObjectiveFunction
+from ganinvert.optimize.targets import Target
 from ganinvert.settings import (
     METHODS,
     Encoded,
@@ -154,7 +155,7 @@ def test_the_objective_of_a_line_search_has_the_slope_that_its_gradient_says() -
     portraits = load_generator()
     y = portraits(torch.randn(1, 128, generator=torch.Generator().manual_seed(2))).clamp(-1, 1)
     code = Latent(SingleCode(init="random", sphere=False)).start(portraits, y, Identity(), seed=1)
-    evaluate = ObjectiveFunction(portraits, y, Identity(), Objective(perceptual=0.0, alexnet=0.1))
+    evaluate = ObjectiveFunction(portraits, Target.whole(y, Identity()), Objective(perceptual=0.0, alexnet=0.1))
     way = torch.randn(1, 128, generator=torch.Generator().manual_seed(3))
     surrogate, loss, _ = evaluate(code, refresh=True)
     assert torch.allclose(surrogate, loss)

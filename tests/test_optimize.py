@@ -13,6 +13,7 @@ from ganinvert.methods import Composition
 from ganinvert.optimize import POOR_PSNR, Outcome, Snapshot, Step, solve
 from ganinvert.optimize.objective import ObjectiveFunction, _vgg16
 from ganinvert.optimize.solution import assess_outcome
+from ganinvert.optimize.targets import Target
 from ganinvert.settings import Objective, Optimization, PmSFC, preset_of
 from ganinvert.settings.common import scheduled_rate
 from ganinvert.subspaces import SubspacePartition
@@ -51,7 +52,7 @@ def test_results_do_not_depend_on_neighbours(small: PGGANGenerator, targets: tor
 def test_a_refreshed_step_has_the_gradient_of_the_whole_objective(small: PGGANGenerator, targets: torch.Tensor) -> None:
     objective = Objective(perceptual=0.3)
     code = METHOD.start(small, targets, Identity(), seed=0)
-    surrogate, loss, pixel = ObjectiveFunction(small, targets, Identity(), objective)(code, refresh=True)
+    surrogate, loss, pixel = ObjectiveFunction(small, Target.whole(targets, Identity()), objective)(code, refresh=True)
     found = torch.autograd.grad(surrogate.sum(), list(code.parameters()))
     image = code.render(small)
     expected = pixel_loss(image, targets) + 0.3 * perceptual_loss(VGG16Features(), targets)(image)

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from ganinvert.generators import Window
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a degradation.
+
+    Attributes:
+        window: Part of the image that is needed, in pixels.
+        degrade: Function from that part (b, 3, h, w) to the part of the measurement.
+    """
+
+    window: Window
+    degrade: Callable[[Tensor], Tensor]
 
 
 class Degradation(nn.Module, ABC):
     """A differentiable map from images (b, 3, r, r) in about [-1, 1] to measurements.
 
     Results have the device and dtype of the arguments. No image depends on the others of the batch.
+
+    Attributes:
+        keeps_averages: True if the measurement of an averaged image is the averaged measurement.
     """
+
+    keeps_averages: bool = False
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -26,6 +48,13 @@ class Degradation(nn.Module, ABC):
     def guess(self, y: Tensor) -> Tensor:
         """Reconstruct images (b, 3, r, r) in [-1, 1] from measurements without a generator."""
 
+    def part(self, window: Window, resolution: int) -> Part:
+        """The part of a degradation that makes a window of the measurement of images of this resolution.
+
+        By default it needs the whole image.
+        """
+        return Part(Window.tile(resolution, 1, 0), lambda x: window.of(self(x)))
+
     def coverage(self, y: Tensor) -> Tensor:
         """Compute the share of each measurement's values that carry information, (b,) in (0, 1]."""
         return torch.ones(len(y), device=y.device, dtype=y.dtype)
@@ -33,6 +62,8 @@ class Degradation(nn.Module, ABC):
 
 class Identity(Degradation):
     """The identity P(x) = x. Its measurement is not trusted, because the user wants the inversion itself."""
+
+    keeps_averages = True
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x."""
@@ -45,3 +76,7 @@ class Identity(Degradation):
     def guess(self, y: Tensor) -> Tensor:
         """Return y."""
         return y
+
+    def part(self, window: Window, resolution: int) -> Part:  # noqa: ARG002
+        """The same window of the image."""
+        return Part(window, self)

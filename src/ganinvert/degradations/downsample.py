@@ -7,7 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ganinvert.degradations.base import Degradation
+from ganinvert.degradations.base import Degradation, Part
+from ganinvert.generators import Window
+from ganinvert.generators.views import Span
 from ganinvert.settings.common import Kernel
 
 TOLERANCE = 0.5 / 255
@@ -61,11 +63,26 @@ class Downsample(Degradation):
         shape = (self.resolution, self.resolution)
         return torch.nn.functional.interpolate(y, shape, mode="bicubic", align_corners=False).clamp(-1, 1)
 
+    def part(self, window: Window, resolution: int) -> Part:  # noqa: ARG002
+        """The pixels of which the kernels of the window are made."""
+        rows, columns = _support(self.matrix, window.rows), _support(self.matrix, window.columns)
+        down = self.matrix[slice(*window.rows), slice(*rows)]
+        across = self.matrix[slice(*window.columns), slice(*columns)]
+        return Part(Window(rows, columns), lambda x: _both_ways(x, down, across))
 
-def _both_ways(x: Tensor, matrix: Tensor) -> Tensor:
-    weights: Tensor = matrix.to(x)
+
+def _support(matrix: Tensor, rows: Span) -> Span:
+    """Span of the columns in which rows of a matrix have entries."""
+    used = matrix[slice(*rows)].abs().amax(dim=0).nonzero()
+    return int(used[0]), int(used[-1]) + 1
+
+
+def _both_ways(x: Tensor, matrix: Tensor, across: Tensor | None = None) -> Tensor:
+    """Multiply images by one matrix along the rows and by another, or the same, along the columns."""
+    down = matrix.to(x)
+    across = down if across is None else across.to(x)
     with torch.autocast(x.device.type, enabled=False):
-        return torch.matmul(torch.matmul(weights, x), weights.T)
+        return torch.matmul(torch.matmul(down, x), across.T)
 
 
 def resampling_matrix(resolution: int, size: int, kernel: Kernel) -> Tensor:

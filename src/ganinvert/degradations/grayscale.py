@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganinvert.degradations.base import Degradation
+from ganinvert.degradations.base import Degradation, Part
+from ganinvert.generators import Window
 from ganinvert.images.color import TO_XYZ, from_linear, lab_to_linear, to_lab, to_linear, weigh
 from ganinvert.settings.common import Luma
 
@@ -24,7 +25,7 @@ class Grayscale(Degradation):
 
     def __init__(self, luma: Luma = "rec601") -> None:
         super().__init__()
-        self.luma = luma
+        self.luma, self.keeps_averages = luma, luma != "lab"
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the luminance of every pixel."""
@@ -48,6 +49,10 @@ class Grayscale(Degradation):
     def guess(self, y: Tensor) -> Tensor:
         """Repeat the gray image in three channels."""
         return y.expand(-1, 3, -1, -1)
+
+    def part(self, window: Window, resolution: int) -> Part:  # noqa: ARG002
+        """The same window of the image."""
+        return Part(window, self)
 
 
 def _with_lightness(x: Tensor, y: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganinvert.degradations.base import Degradation
+from ganinvert.degradations.base import Degradation, Part
+from ganinvert.generators import Window
 
 SEAM = 1 / 16
 """Depth to which the seam is blended into a hole, as a share of the image's side."""
@@ -50,6 +51,10 @@ class Mask(Degradation):
     def coverage(self, y: Tensor) -> Tensor:
         """Compute the share of known pixels."""
         return self.known.to(y).mean(dim=(1, 2, 3)).expand(len(y))
+
+    def part(self, window: Window, resolution: int) -> Part:  # noqa: ARG002
+        """The same window of the image, with its mask."""
+        return Part(window, Mask(window.of(self.known)))
 
 
 def _extend(error: Tensor, known: Tensor) -> Tensor:

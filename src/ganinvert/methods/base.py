@@ -10,7 +10,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
-from ganinvert.generators import Activations, Generator
+from ganinvert.generators import Activations, Generator, View
 from ganinvert.settings import MethodSettings
 from ganinvert.subspaces import SubspacePartition
 
@@ -37,20 +37,22 @@ class Code(nn.Module, ABC):
         space: Name of the latent space of the codes; empty for the native one, or none.
         layer: Layer at which the code composes activations.
         single_image_only: True if the code can only be that of one image, because images would share something.
+        whole_image_only: True if its penalty needs the whole image.
     """
 
     kind: str = ""
     space: str = ""
     layer: int
     single_image_only: bool = False
+    whole_image_only: bool = False
 
     @abstractmethod
     def compose(self, generator: Generator) -> Activations:
         """Compose the activations of b images at `layer`, differentiable in the parameters."""
 
-    def render(self, generator: Generator) -> Tensor:
-        """Render images (b, 3, r, r), about [-1, 1], differentiable in the parameters."""
-        return generator.synthesize(self.compose(generator), self.layer)
+    def render(self, generator: Generator, view: View | None = None) -> Tensor:
+        """Render images (b, 3, r, r), or a view of them, about [-1, 1], differentiable in the parameters."""
+        return generator.synthesize(self.compose(generator), self.layer, view)
 
     def penalty(self, generator: Generator, x: Tensor) -> Tensor | None:  # noqa: ARG002  (for those that have one)
         """Terms that the method adds to the objective, (b,); x is the last result of `render`."""

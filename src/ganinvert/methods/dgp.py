@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
-from ganinvert.generators import Activations, Discriminator, Generator, apply_deltas
+from ganinvert.generators import Activations, Discriminator, Generator, View, apply_deltas
 from ganinvert.methods.adversarial import discriminator_of
 from ganinvert.methods.base import Method, to_bundle
 from ganinvert.methods.weight_deltas import TuningCode, WeightDeltas
@@ -67,6 +67,7 @@ class PriorCode(TuningCode):
 
     kind = "latent"
     layer = 0
+    whole_image_only = True
 
     def __init__(
         self, z: Tensor, changes: WeightDeltas, settings: GenerativePrior, distance: FeatureDistance, *, layers: int
@@ -81,10 +82,10 @@ class PriorCode(TuningCode):
         """Activations of layer 0, before which nothing is tuned."""
         return generator.begin(generator.styles(self.z, self.space))
 
-    def render(self, generator: Generator) -> Tensor:
+    def render(self, generator: Generator, view: View | None = None) -> Tensor:
         """Images (1, 3, r, r) of the generator as far as it is tuned."""
         fixed = generator.weights_after(self._fixed) if self._fixed is not None else {}
-        return apply_deltas(generator, self.changes.named(but=fixed)).synthesize(self.compose(generator), 0)
+        return apply_deltas(generator, self.changes.named(but=fixed)).synthesize(self.compose(generator), 0, view)
 
     def penalty(self, generator: Generator, x: Tensor) -> Tensor | None:  # noqa: ARG002  (x is what it made)
         """The discriminator's features, (1,)."""

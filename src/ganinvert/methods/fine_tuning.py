@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganinvert.degradations import Degradation
 from ganinvert.errors import UsageError
-from ganinvert.generators import Activations, Discriminator, Generator, apply_deltas
+from ganinvert.generators import Activations, Discriminator, Generator, View, apply_deltas
 from ganinvert.losses import TargetLoss, lpips_loss, pixel_loss
 from ganinvert.methods.adversarial import AdversarialLoss, discriminator_of
 from ganinvert.methods.base import Code
@@ -87,7 +87,9 @@ class FineTunedCode(TuningCode):
         self.pivot, self.changes, self.layer = pivot.requires_grad_(False), changes, pivot.layer
         self.settings, self.adversary, self.seed = settings, adversary, seed
         self.kind, self.space, self.features = pivot.kind, pivot.space, features
+        self.whole_image_only = adversary is not None or stop is not None
         self._stop, self._rng, self._local = stop, torch.Generator(), True
+        self._view: View | None = None
         self._ended: tuple[Tensor, dict[str, Tensor]] | None = None
         """Image and deltas when the tuning ended before its last step."""
 
@@ -99,11 +101,12 @@ class FineTunedCode(TuningCode):
         """Return the activations of the pivot, which do not change."""
         return self.features
 
-    def render(self, generator: Generator) -> Tensor:
-        """Render the image (1, 3, r, r), without gradient while the local terms are off."""
+    def render(self, generator: Generator, view: View | None = None) -> Tensor:
+        """Render the image (1, 3, r, r) or a view of it, without gradient while the local terms are off."""
         if self._ended is not None:
             return self._ended[0]
-        image = self.tuned(generator).synthesize(self.features, self.layer)
+        self._view = view
+        image = self.tuned(generator).synthesize(self.features, self.layer, view)
         return image if self._local else image.detach()
 
     def on_step_start(self, generator: Generator, index: int, steps: int) -> bool:  # noqa: ARG002
@@ -157,11 +160,11 @@ class FineTunedCode(TuningCode):
         return self._stop(x)[0]
 
     def _locality(self, generator: Generator) -> Tensor:
-        """Compute the change of images near the pivot, L2 + LPIPS (Roich et al. 2021, eq. 4), (1,)."""
+        """Compute the change of images near the pivot in the last view, L2 + LPIPS (Roich et al. 2021, eq. 4), (1,)."""
         z = generator.space().sample(1, self._rng).to(self.features.features.device)
         with torch.no_grad():
             other = generator.features(z, self.layer).map(Tensor.float)
             near = self.features.lerp(other, LOCALITY_SHARE)
-            before = generator.synthesize(near, self.layer).float()
-        now = self.tuned(generator).synthesize(near, self.layer).float()
+            before = generator.synthesize(near, self.layer, self._view).float()
+        now = self.tuned(generator).synthesize(near, self.layer, self._view).float()
         return pixel_loss(now, before) + lpips_loss(before)(now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from itertools import product
 from typing import Protocol
 
 import torch
@@ -17,17 +18,21 @@ logger = logging.getLogger(__name__)
 class StepFunction(Protocol):
     """One step of the loop."""
 
-    def __call__(self, *, refresh: bool) -> tuple[Tensor, Tensor]:
-        """Move the code, and return the objective and its pixel term, (b,) each."""
+    def __call__(self, target: int, *, refresh: bool) -> tuple[Tensor, Tensor]:
+        """Move the code towards a target, and return the objective and its pixel term, (b,) each."""
 
 
-def capture(step: StepFunction, code: Code, optimizer: torch.optim.Optimizer, device: torch.device) -> StepFunction:
-    """Capture a step as two CUDA graphs, with and without a refresh; return the eager step if that is impossible.
+def capture(
+    step: StepFunction, code: Code, optimizer: torch.optim.Optimizer, device: torch.device, *, targets: int = 1
+) -> StepFunction:
+    """Capture a step as two CUDA graphs per target, with and without a refresh.
+
+    Return the eager step if that is impossible.
 
     Warming up and capturing move nothing: the learning rates must be 0, and parameters and moments are restored.
     """
     saved = [parameter.detach().clone() for parameter in code.parameters()]
-    graphs: dict[bool, tuple[torch.cuda.CUDAGraph, tuple[Tensor, Tensor]]] = {}
+    graphs: dict[tuple[int, bool], tuple[torch.cuda.CUDAGraph, tuple[Tensor, Tensor]]] = {}
     with torch.cuda.device(device), warnings.catch_warnings():
         # Adam warns of capturable steps that run uncaptured, as they do while warming up.
         warnings.filterwarnings("ignore", message=".*capturable=True")
@@ -35,16 +40,16 @@ def capture(step: StepFunction, code: Code, optimizer: torch.optim.Optimizer, de
         side.wait_stream(torch.cuda.current_stream())
         try:
             with torch.cuda.stream(side):
-                for refresh in (True, False, True):
-                    step(refresh=refresh)
+                for target, refresh in product(range(targets), (True, False, True)):
+                    step(target, refresh=refresh)
             torch.cuda.current_stream().wait_stream(side)
-            for refresh in (True, False):
+            for target, refresh in product(range(targets), (True, False)):
                 graph = torch.cuda.CUDAGraph()
-                # Replays never overlap and their results are copied at once, so both graphs share memory.
-                pool = graphs[True][0].pool() if graphs else None
+                # Replays never overlap and their results are copied at once, so all graphs share memory.
+                pool = graphs[0, True][0].pool() if graphs else None
                 with torch.cuda.graph(graph, pool=pool, stream=side):
-                    result = step(refresh=refresh)
-                graphs[refresh] = graph, result
+                    result = step(target, refresh=refresh)
+                graphs[target, refresh] = graph, result
         except RuntimeError as error:
             logger.info("steps run eagerly, because they cannot be captured as a CUDA graph: %s", error)
             graphs.clear()
@@ -58,8 +63,8 @@ def capture(step: StepFunction, code: Code, optimizer: torch.optim.Optimizer, de
     if not graphs:
         return step
 
-    def replay(*, refresh: bool) -> tuple[Tensor, Tensor]:
-        graph, result = graphs[refresh]
+    def replay(target: int, *, refresh: bool) -> tuple[Tensor, Tensor]:
+        graph, result = graphs[target, refresh]
         with torch.cuda.device(device):
             graph.replay()
         return result

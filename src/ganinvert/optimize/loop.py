@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,9 +15,10 @@ from ganinvert.generators import Generator
 from ganinvert.losses import pixel_loss
 from ganinvert.methods import Code, FineTuning, Method
 from ganinvert.optimize.cuda_graph import StepFunction, capture
-from ganinvert.optimize.objective import ObjectiveFunction
+from ganinvert.optimize.objective import ObjectiveFunction, restore, state_of
 from ganinvert.optimize.optimizers import CodeOptimizer, uses_cuda_graph
 from ganinvert.optimize.solution import Snapshot, Solution, Step, assess_outcome
+from ganinvert.optimize.targets import Rounds, targets_of
 from ganinvert.settings import Objective, Optimization
 
 
@@ -45,7 +46,7 @@ def solve(
         method: Method that creates the code to optimise.
         degradation: Degradation P that made the measurements; the identity by default.
         objective: Weights of the loss terms.
-        optimization: Steps and learning rates.
+        optimization: Steps, learning rates, and parts of the image.
         fine_tuning: Second loop, which continues from the code of the first, for one image at a time.
         dtype: Data type of convolutions; variables, losses and moments are float32.
         seed: Random seed of the initial codes and of random steps.
@@ -54,7 +55,7 @@ def solve(
     """
     degradation = degradation or Identity()
     optimization = optimization or Optimization()
-    problem = _Problem(generator, y, degradation, dtype, callback)
+    problem = _Problem(generator, y, degradation, dtype, seed, callback)
     total = optimization.steps + (fine_tuning.settings.optimization.steps if fine_tuning else 0)
     with autocast(y.device, dtype):
         code = method.start(generator, y, degradation, seed=seed)
@@ -80,6 +81,7 @@ class _Problem:
     y: Tensor
     degradation: Degradation
     dtype: torch.dtype
+    seed: int
     callback: Callable[[Step], None] | None
 
     def descend(
@@ -92,46 +94,58 @@ class _Problem:
         before: int = 0,
         resume: Snapshot | None = None,
     ) -> Tensor:
-        """Optimise a code, and return the objective before every step, (steps, b), on the CPU."""
+        """Optimise a code, and return the objective before every step, (steps, b), on the CPU.
+
+        With parts, it is the mean over the last steps that looked at as many parts as the image has.
+        """
         if not optimization.steps:
             return torch.zeros(0, len(self.y))
+        resolution, parts = self.generator.resolution, 1 if code.whole_image_only else max(optimization.parts, 1)
+        targets = targets_of(self.y, self.degradation, resolution, parts=parts, side=objective.side)
         with autocast(self.y.device, self.dtype):
-            evaluate = ObjectiveFunction(self.generator, self.y, self.degradation, objective)
+            evaluate = [ObjectiveFunction(self.generator, target, objective) for target in targets]
         optimizer = CodeOptimizer(optimization.optimizer, code, self.y.device)
         run = self._step_function(code, evaluate, optimizer)
+        rounds, first = Rounds(len(targets), self.seed), resume.done if resume is not None else 0
         losses = torch.empty(optimization.steps, len(self.y), device=self.y.device)
+        pixels = torch.empty_like(losses)
         if resume is not None:
             losses[: resume.done] = resume.losses.to(self.y.device)
             optimizer.restore(resume, steps=resume.done % optimization.run_steps or resume.done)
-            evaluate.restore(resume.tensors)
+            restore(evaluate, resume.tensors)
 
         def snapshot(done: int) -> Snapshot:
-            state = optimizer.state() | evaluate.state()
+            state = optimizer.state() | state_of(evaluate)
             tensors = {name: value.detach().cpu().clone() for name, value in state.items()}
             return Snapshot(done, losses[:done].cpu(), tensors)
 
-        for index in range(resume.done if resume is not None else 0, optimization.steps):
+        for index in range(first, optimization.steps):
             if code.on_step_start(self.generator, index, optimization.steps):
                 optimizer.reset_moments()
                 run = self._step_function(code, evaluate, optimizer)
             optimizer.set_rate(optimization.rate(index))
-            losses[index], pixel = run(refresh=index % objective.perceptual_every == 0)
+            refresh = rounds.refreshes(index, objective.perceptual_every)
+            losses[index], pixels[index] = run(rounds.target(index), refresh=refresh)
             if self.callback is not None:
                 take = partial(snapshot, index + 1) if optimizer.is_resumable else None
-                self.callback(Step(before + index, total, losses[index], pixel.clone(), take))
+                loss, pixel = rounds.mean(losses, index), rounds.mean(pixels, index, first)
+                self.callback(Step(before + index, total, loss, pixel, take))
         history = losses.cpu()
+        history = torch.stack([rounds.mean(history, max(n, len(targets) - 1)) for n in range(len(history))])
         code.on_end(history)
         return history
 
-    def _step_function(self, code: Code, evaluate: ObjectiveFunction, optimizer: CodeOptimizer) -> StepFunction:
+    def _step_function(
+        self, code: Code, evaluate: Sequence[ObjectiveFunction], optimizer: CodeOptimizer
+    ) -> StepFunction:
         """Make the function of one step, a CUDA graph where that is possible."""
 
-        def step(*, refresh: bool) -> tuple[Tensor, Tensor]:
+        def step(target: int, *, refresh: bool) -> tuple[Tensor, Tensor]:
             results: list[tuple[Tensor, Tensor]] = []
 
             def objective() -> Tensor:
                 with autocast(self.y.device, self.dtype):
-                    surrogate, loss, pixel = evaluate(code, refresh=refresh)
+                    surrogate, loss, pixel = evaluate[target](code, refresh=refresh)
                 results.append((loss, pixel))
                 return surrogate.sum()
 
@@ -141,5 +155,5 @@ class _Problem:
 
         if uses_cuda_graph(optimizer.kind, code, self.y.device):
             optimizer.set_rate(0.0)
-            return capture(step, code, optimizer.optimizer, self.y.device)
+            return capture(step, code, optimizer.optimizer, self.y.device, targets=len(evaluate))
         return step

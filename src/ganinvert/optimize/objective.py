@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import torch
 from torch import Tensor
 
-from ganinvert.degradations import Degradation
 from ganinvert.generators import Generator
 from ganinvert.losses import (
     VGG16Features,
@@ -20,15 +19,16 @@ from ganinvert.losses import (
     pixel_loss,
 )
 from ganinvert.methods import Code
+from ganinvert.optimize.targets import Target
 from ganinvert.settings import Objective
 
 
 class ObjectiveFunction:
     """Objective of b images. Networks see the measurements once, when it is created."""
 
-    def __init__(self, generator: Generator, y: Tensor, degradation: Degradation, objective: Objective) -> None:
-        self.generator, self.y, self.degradation, self.objective = generator, y, degradation, objective
-        self.coverage = degradation.coverage(y)
+    def __init__(self, generator: Generator, target: Target, objective: Objective) -> None:
+        self.generator, self.target, self.objective = generator, target, objective
+        y = target.y
         self.laplacian = laplacian_loss(y) if objective.laplacian else None
         self.networks: list[tuple[float, Callable[[Tensor], Tensor]]] = []
         if objective.perceptual:
@@ -45,14 +45,15 @@ class ObjectiveFunction:
         Loss terms with a network enter as a first-order expansion around an earlier image; `refresh` renews it around
         the current image, where value and gradient are exact.
         """
-        x = code.render(self.generator).float()
-        degraded = self.degradation(x)
-        pixel = pixel_loss(degraded, self.y) / self.coverage
+        target = self.target
+        x = (code.render(self.generator, target.view) if target.view else code.render(self.generator)).float()
+        degraded = target.degrade(x)
+        pixel = pixel_loss(degraded, target.y) / target.coverage
         surrogate = self.objective.pixel * pixel
         if self.objective.absolute:
-            surrogate = surrogate + self.objective.absolute * absolute_loss(degraded, self.y) / self.coverage
+            surrogate = surrogate + self.objective.absolute * absolute_loss(degraded, target.y) / target.coverage
         if self.laplacian is not None:
-            surrogate = surrogate + self.objective.laplacian * self.laplacian(degraded) / self.coverage
+            surrogate = surrogate + self.objective.laplacian * self.laplacian(degraded) / target.coverage
         if (penalty := code.penalty(self.generator, x)) is not None:
             surrogate = surrogate + penalty
         if not self.networks:
@@ -63,20 +64,23 @@ class ObjectiveFunction:
         expansion = ((degraded - degraded.detach()) * self.slope).flatten(1).sum(dim=1) + self.value
         return surrogate + expansion, loss, pixel.detach()
 
-    def state(self) -> dict[str, Tensor]:
-        """Return the tensors, on the device, that the next step depends on."""
-        return {"slope": self.slope, "value": self.value}
-
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Restore a state in place."""
-        for name, tensor in self.state().items():
-            tensor.copy_(tensors[name])
-
     def _refresh(self, degraded: Tensor) -> None:
         image = degraded.detach().requires_grad_()
         value = torch.stack([weight * term(image).float() for weight, term in self.networks]).sum(dim=0)
         self.slope.copy_(torch.autograd.grad(value.sum(), image)[0])
         self.value.copy_(value.detach())
+
+
+def state_of(objectives: Sequence[ObjectiveFunction]) -> dict[str, Tensor]:
+    """Return the tensors, on the device, that the next steps of one or more objectives depend on."""
+    first, *others = ({"slope": each.slope, "value": each.value} for each in objectives)
+    return first | {f"{name}{n}": value for n, each in enumerate(others, 1) for name, value in each.items()}
+
+
+def restore(objectives: Sequence[ObjectiveFunction], tensors: Mapping[str, Tensor]) -> None:
+    """Restore a state in place."""
+    for name, tensor in state_of(objectives).items():
+        tensor.copy_(tensors[name])
 
 
 @cache

@@ -47,8 +47,9 @@ class Step:
     Attributes:
         index: Number of the step, from 0.
         steps: Number of all steps.
-        loss: Objective of every image before this step, (b,), with the perceptual term of the last refresh.
-        pixel: Pixel term of the objective, (b,).
+        loss: Objective of every image before this step, (b,), with the perceptual term of the last refresh; with parts,
+            the mean over the latest steps, as many as there are parts.
+        pixel: Pixel term of the objective, (b,), of the same steps.
         snapshot: Function that copies the state of the loop, which makes the device wait; None if the loop cannot
             resume from a snapshot.
     """

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ganinvert.settings.common import Optimizer, Schedule, at_least, positive, scheduled_rate
+from ganinvert.errors import UsageError
+from ganinvert.settings.common import ADDED, Optimizer, Schedule, at_least, positive, scheduled_rate
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Optimization:
         optimizer: Adam (0.9, 0.999), RMSprop (0.99), plain gradient descent, or L-BFGS with a line search, which
             takes photos one at a time.
         runs: Number of times that the schedule is gone through, each in an equal share of the steps.
+        parts: Number of parts of the image along a side, of which every step looks at one, in random order; 1: every
+            step looks at the whole image. 0 leaves it to the generator: 1 for small images.
     """
 
     steps: int = 300
@@ -27,10 +30,14 @@ class Optimization:
     warmup: float = 0.05
     optimizer: Optimizer = "adam"
     runs: int = 1
+    parts: int = field(default=0, kw_only=True, metadata=ADDED)
 
     def __post_init__(self) -> None:
         at_least("steps", self.steps, 0)
         at_least("runs", self.runs, 1)
+        at_least("parts", self.parts, 0)
+        if self.parts > 1 and self.optimizer == "lbfgs":
+            raise UsageError("L-BFGS cannot look at parts of the image", hint="its steps need the same loss: take 1")
         positive("lr", self.lr)
 
     @property
@@ -61,6 +68,7 @@ class Objective:
         lpips: Weight of LPIPS (AlexNet).
         perceptual_every: Number of steps for which the gradient of the terms with a network is kept, because it is the
             costly half of a step and changes slowly.
+        side: Side in pixels to which image and photo are averaged for the loss; 0 leaves them as they are.
     """
 
     pixel: float = 1.0
@@ -70,6 +78,8 @@ class Objective:
     alexnet: float = 0.0
     lpips: float = 0.0
     perceptual_every: int = 4
+    side: int = field(default=0, kw_only=True, metadata=ADDED)
 
     def __post_init__(self) -> None:
+        at_least("side", self.side, 0)
         at_least("perceptual_every", self.perceptual_every, 1)

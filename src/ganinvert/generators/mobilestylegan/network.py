@@ -22,6 +22,7 @@ from ganinvert.generators.base import Generator, LayerInfo
 from ganinvert.generators.latents import NormalSpace
 from ganinvert.generators.mobilestylegan.architecture import MobileStyleGANArchitecture
 from ganinvert.generators.styles import SLOPE, MappingNetwork, StyleSpace, centred, modulated_matmul
+from ganinvert.generators.views import Window
 from ganinvert.weights import digest
 
 _CROPPED, _CROP = 16, 4
@@ -63,7 +64,7 @@ class _Layer(nn.Module):
         self.bias = nn.Parameter(torch.empty(outputs))
         self.register_buffer("noise", torch.empty(size, size))
 
-    def forward(self, h: Tensor, styles: Tensor) -> Tensor:
+    def forward(self, h: Tensor, styles: Tensor, window: Window | None = None) -> Tensor:
         style = self.style(styles[:, self.number + (self.up is not None)])
         if self.up is not None:
             h = inverse_haar(h * self.up(styles[:, self.number])[:, :, None, None])
@@ -71,7 +72,8 @@ class _Layer(nn.Module):
             h = F.conv2d(h * style[:, :, None, None], self.weight, padding=1)
         else:  # the style of a channel passes through its own kernel
             h = modulated_matmul(F.conv2d(h, self.depthwise, padding=1, groups=h.shape[1]), self.weight, style)
-        return F.leaky_relu(h + centred(self.noise, h) + self.bias[:, None, None], SLOPE)
+        noise = centred(self.noise, h) if window is None else window.of(self.noise)
+        return F.leaky_relu(h + noise + self.bias[:, None, None], SLOPE)
 
 
 class _Head(nn.Module):
@@ -83,8 +85,9 @@ class _Head(nn.Module):
         self.weight = nn.Parameter(torch.empty(12, inputs))
         self.bias = nn.Parameter(torch.empty(12))
 
-    def forward(self, h: Tensor, styles: Tensor) -> Tensor:
-        return modulated_matmul(h, self.weight, self.style(styles[:, -1])) + self.bias[:, None, None]
+    def forward(self, h: Tensor, styles: Tensor, channels: slice = slice(None)) -> Tensor:
+        style = self.style(styles[:, -1])
+        return modulated_matmul(h, self.weight[channels], style) + self.bias[channels, None, None]
 
 
 class MobileStyleGANGenerator(Generator):
@@ -170,6 +173,16 @@ class MobileStyleGANGenerator(Generator):
             h = layer(h, styles)
         return activations.replace(h)
 
+    def reach(self, layer: int) -> int:
+        """Reach of the 3×3 convolutions; the transform to the image has none."""
+        return int(layer <= self.num_layers)
+
+    def carry_part(self, activations: Activations, start: int, window: Window) -> Activations:
+        """Carry a window to the next layer, with its part of the noise."""
+        layer = self.layers[start]
+        window = window.enlarged(1 if layer.up is None else 2)
+        return activations.replace(layer(activations.features, _given(activations), window))
+
     def to_haar(self, activations: Activations) -> Tensor:
         """Activations at the last layer to the Haar transform of the images, (n, 12, r/2, r/2).
 
@@ -181,6 +194,13 @@ class MobileStyleGANGenerator(Generator):
     def to_image(self, activations: Activations) -> Tensor:
         """Activations at the last layer to images, by the inverse of `to_haar`'s transform."""
         return inverse_haar(self.to_haar(activations))
+
+    def to_averaged_image(self, activations: Activations, cell: int) -> Tensor:
+        """Images averaged over cells, of the low band of their transform alone."""
+        if cell == 1:
+            return self.to_image(activations)
+        low: Tensor = self.to_rgb(activations.features, _given(activations), slice(3)) / 2
+        return F.avg_pool2d(low, cell // 2)
 
     def shrink(self, activations: Activations) -> Activations:
         """The middle of features of 16×16, 4×4."""

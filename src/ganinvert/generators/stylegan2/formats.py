@@ -2,8 +2,8 @@
 
 The canonical state dict has `mapping.layers.{n}.{weight,bias}`, the mean and deviation of w, and the vectors of the
 classes, `mapping.labels`; `constant`; per convolution `layers.{n}.{weight,bias,noise,strength}`, and the linear map
-from w to its style, `layers.{n}.style.{weight,bias}`; per resolution `to_rgb.{n}.{weight,bias}` with `to_rgb.{n}.style`;
-and `clamp`, 0 for no limit. Scales of equalised learning rates are folded in.
+from w to its style, `layers.{n}.style.{weight,bias}`; per resolution `to_rgb.{n}.{weight,bias}`, and `to_rgb.{n}.style`
+likewise; and `clamp`, 0 for no limit. Scales of equalised learning rates are folded in.
 
 Files are told apart by their content, never by their name, and no pickle is executed.
 """

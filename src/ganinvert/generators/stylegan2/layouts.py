@@ -62,7 +62,7 @@ _COMMUNITY = _Names(
 _NVIDIA = _Names(
     layer=lambda n: f"synthesis.b{4 << (n + 1) // 2}.conv{1 - n % 2}",
     image=lambda n: f"synthesis.b{4 << n}.torgb",
-    noise=lambda n: f"{_NVIDIA.layer(n)}.noise_const",
+    noise=lambda n: f"synthesis.b{4 << (n + 1) // 2}.conv{1 - n % 2}.noise_const",
     weight="weight",
     bias="bias",
     strength="noise_strength",
@@ -184,8 +184,9 @@ def discriminator_from_nvidia(modules: ModuleTree, state: State) -> dict[str, Te
         result[f"blocks.{n}.skip.weight"] = _scaled(source.take(f"{name}.skip.weight"), gain=sqrt(0.5))
     result |= {"score.weight": _scaled(source.take("b4.out.weight")), "score.bias": source.take("b4.out.bias")}
     source.finish()
-    group = modules.setting("b4.mbstd", "group_size") or 0
-    return result | {"clamp": _clamp(modules, layers[:-1]), "group": torch.tensor(float(group))}
+    whole = modules.setting("b4.mbstd", "group_size") is None
+    group = 0.0 if whole else modules.number("b4.mbstd", "group_size")
+    return result | {"clamp": _clamp(modules, layers[:-1]), "group": torch.tensor(group)}
 
 
 def _synthesis(source: _Source, names: _Names, layers: int) -> dict[str, Tensor]:
