@@ -129,9 +129,10 @@ class PickledStorage(metaclass=_Sealed):
     """The bytes of `torch.storage._load_from_bytes`, a file of `torch.save` in the file."""
 
     def __init__(self, content: object) -> None:
-        if not isinstance(content, bytes):
+        raw = content.text.encode("latin1") if isinstance(content, _Encoded) else content
+        if not isinstance(raw, bytes):
             raise pickle.UnpicklingError("a storage is not made of bytes")
-        self.content = content
+        self.content = raw
 
     def __setstate__(self, state: object) -> None:
         raise pickle.UnpicklingError("a storage has two states")
