@@ -21,10 +21,11 @@ def _row(entry: Entry) -> str:
     for source in entry.sources:
         place = source.urls[0] if source.urls else source.page
         digits = f", SHA-256 `{source.sha256[:8]}…`" if source.sha256 else ""
-        mirrors = f", {len(source.urls)} mirrors" if len(source.urls) > 1 else ", by hand" if not source.urls else ""
-        files.append(f"[{source.file}]({place}) ({source.format}{digits}{mirrors})")
+        way = f", {len(source.urls)} mirrors" if len(source.urls) > 1 else ""
+        way = ", by pip" if source.package else way if source.is_fetchable else ", by hand"
+        files.append(f"[{source.file}]({place}) ({source.format}{digits}{way})")
     licence = entry.licence + (". **Non-commercial use only**" if entry.noncommercial else "")
-    shows = f"{entry.domain}<br>{entry.origin}"
+    shows = f"{entry.domain}<br>{entry.network}: {entry.origin}"
     return f"| `{entry.name}` | {shows} | {entry.resolution} | {licence} | {'<br>'.join(files)} |"
 
 

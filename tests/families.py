@@ -10,7 +10,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganinvert.errors import MissingNetworkError
-from ganinvert.generators import Activations, Family, Generator, LatentSpace, LayerInfo, NormalSpace, Window
+from ganinvert.generators import (
+    Activations,
+    Family,
+    Generator,
+    LatentSpace,
+    LayerInfo,
+    NormalSpace,
+    StyleInput,
+    Window,
+)
 from ganinvert.weights import TensorFile, digest
 from ganinvert.weights.reading import WeightsFile
 
@@ -96,6 +105,9 @@ class StyleToy(Generator):
     def to_image(self, activations: Activations) -> Tensor:
         assert activations.image is not None
         return activations.image
+
+    def style_inputs(self) -> tuple[StyleInput, ...]:
+        return tuple(StyleInput(n, each.weight) for n, each in enumerate(self.scales, 1))
 
     def weights_after(self, layer: int) -> dict[str, Tensor]:
         used = {f"{part}.{n}" for part in ("convolutions", "scales", "rgb") for n in range(layer, LAYERS)}

@@ -170,6 +170,43 @@ def test_render_repeats_and_edits(generator: list[str], ends: list[Path], tmp_pa
     assert "cannot be read" in nobundle.stderr
 
 
+def test_edit_writes_a_picture_for_every_strength_and_a_sheet(
+    generator: list[str], ends: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    command = ["edit", *ends, "-o", out, "--direction", "sefa-1", *generator]
+    result = run(*command, "--strength", "0")
+    assert result.exit_code == 0, result.output
+    assert names(out) == [f"{n}.invert.edit.{kind}" for n in "ab" for kind in ("png", "pt")]
+    assert np.array_equal(_levels(out / "a.invert.edit.png"), _levels(ends[0].with_suffix(".png")))
+    assert "2 edited" in result.stderr
+    assert "up to date" in run(*command, "--strength", "0").stderr
+    assert "exists already" in run(*command, "--strength", "1").stderr
+    several = ["edit", ends[0], "--name", "{stem}", "-o", tmp_path / "several", "--direction", "ganspace-0", *generator]
+    assert run(*several, "--strength", "-2,0,2.5", "--sheet").exit_code == 0
+    files = [f"a.invert.{mark}.{kind}" for mark in ("+0", "+2.5", "-2") for kind in ("png", "pt")]
+    assert names(tmp_path / "several") == [*files, "a.invert.sheet.png"]
+    shown = {path.name: _levels(path) for path in (tmp_path / "several").glob("*[05-9].png")}
+    assert not np.array_equal(shown["a.invert.+0.png"], shown["a.invert.+2.5.png"])
+    assert "up to date" in run(*several, "--strength", "-2,0,2.5", "--sheet").stderr
+
+
+def test_edit_inverts_photos_and_edits_edits(generator: list[str], tmp_path: Path) -> None:
+    picture = photo(tmp_path / "a.png", (16, 16))
+    command = ["edit", picture, "--steps", "4", "--device", "cpu", *generator]
+    assert run(*command, "--direction", "ganspace-1", "-o", tmp_path / "once").exit_code == 0
+    edited = tmp_path / "once" / "a.edit.pt"
+    assert torch.load(edited, weights_only=True)["settings"] == {"direction": "ganspace-1", "strength": 2.0}
+    assert run("edit", edited, *generator, "--direction", "ganspace-1", "-o", tmp_path, "--strength=-2").exit_code == 0
+    assert run(*command, "--direction", "ganspace-1", "--strength", 0, "-o", tmp_path / "still").exit_code == 0
+    back, start = (_levels(path) for path in (tmp_path / "a.edit.edit.png", tmp_path / "still" / "a.edit.png"))
+    assert np.abs(back - start).max() <= 1
+    only = run(*command, "--sheet", "-o", tmp_path / "sheet", "--json")
+    assert only.exit_code == 0, only.output
+    assert names(tmp_path / "sheet") == ["a.edit.sheet.png"]
+    assert "up to date" in run(*command, "--sheet", "-o", tmp_path / "sheet").stderr
+
+
 def test_results_without_a_bundle_are_known_by_their_text(generator: list[str], tmp_path: Path) -> None:
     picture = photo(tmp_path / "a.png", (16, 16))
     command = ["invert", picture, "-o", tmp_path / "out", "--save", "image", *generator, *QUICK]
@@ -186,6 +223,17 @@ def test_results_without_a_bundle_are_known_by_their_text(generator: list[str], 
         (["render", "A", "--scale", "1.3"], "belong together"),
         (["render", "A", "--subspace", "1"], "belong together"),
         (["swap", "A", "B", "--subspaces", "9"], "no subspace 9"),
+        (["swap", "A", "B", "--subspaces", "1", "--styles", "0-2"], "exchanges no subspaces"),
+        (["swap", "A", "B", "--styles", "0-2", "--grid"], "exchanges no subspaces"),
+        (["swap", "A", "B", "--styles", "0-2"], "small has no styles"),
+        (["swap", "A", "B", "--styles", "6-0"], "is no list of numbers"),
+        (["edit", "A"], "nothing says what to change"),
+        (["edit", "A", "--direction", "smile"], "is no direction"),
+        (["edit", "A", "--direction", "sefa-12"], "there is no direction 12"),
+        (["edit", "A", "--direction", "sefa-1", "--styles", "0"], "small has no styles"),
+        (["edit", "A", "--direction", "sefa-1", "--strength", "much"], "is no list of numbers"),
+        (["edit", "A", "--direction", "sefa-1", "--strength", "1,inf"], "is no list of numbers"),
+        (["edit", "FOLDER", "--sheet"], "is a folder"),
         (["swap", "FOLDER", "B", "--subspaces", "1"], "is a folder"),
         (["swap", "A", "B", "--subspaces", "1", "--layer", "2"], "those of the bundle"),
         (["interpolate", "A", "B", "-o", "morph.webp"], "no name for results"),
@@ -205,7 +253,7 @@ def test_what_cannot_be_is_refused_before_any_work(
     assert result.exit_code == 2
     assert words in result.stderr
     assert "hint: " in result.stderr
-    assert names(tmp_path) == before
+    assert set(names(tmp_path)) - {"cache"} == set(before)
 
 
 def test_scales_that_are_no_numbers_write_nothing(generator: list[str], ends: list[Path], tmp_path: Path) -> None:

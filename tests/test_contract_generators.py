@@ -167,6 +167,30 @@ def test_weights_after_a_layer_are_those_that_synthesis_uses(name: str) -> None:
         assert {key for key, value in weights.items() if value.grad is not None} == set(generator.weights_after(layer))
 
 
+@pytest.mark.parametrize("name", GENERATORS)
+def test_styles_enter_where_the_family_says(name: str) -> None:
+    generator = GENERATORS[name]
+    inputs = generator.style_inputs()
+    code = generator.space().sample(1, torch.Generator().manual_seed(2))
+    styles = generator.styles(code)
+    assert len(inputs) in (0, styles.shape[1])
+    if "w+" in generator.spaces:
+        assert styles.shape[1:] == generator.space("w+").shape
+        assert torch.equal(generator.styles(styles, "w+"), styles)
+        assert len(inputs) == styles.shape[1]
+    for number, each in enumerate(inputs):
+        assert each.matrix.ndim == 2
+        assert each.matrix.shape[1] == styles.shape[2]
+        moved = styles.clone()
+        moved[:, number] += torch.randn(styles.shape[2], generator=torch.Generator().manual_seed(3))
+        for layer in range(generator.num_layers + 1):
+            before, after = (generator.carry(generator.begin(x), 0, layer).map(torch.detach) for x in (styles, moved))
+            differs = any(
+                not torch.equal(x, after.tensors()[key]) for key, x in before.tensors().items() if key != "styles"
+            )
+            assert differs == (layer >= each.layer)
+
+
 class _Synthesis(torch.nn.Module):
     def __init__(self, generator: Generator) -> None:
         super().__init__()

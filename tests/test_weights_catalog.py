@@ -34,16 +34,19 @@ def test_every_entry_is_complete() -> None:
         assert entry.origin
         for source in entry.sources:
             assert all(url.startswith(("https://", "http://gandissect.csail.mit.edu/")) for url in source.urls)
-            assert source.urls or source.page
+            assert source.is_fetchable or source.page
             if source.sha256:
                 assert len(source.sha256) in (8, 64)
-                assert source.sha256[:8] in source.file
+                assert source.package or source.sha256[:8] in source.file
+            assert all(len(sha256) == 64 for _, sha256 in source.members)
+            assert bool(source.members) == bool(source.package)
             # Files with digits in their names must not be fetched without looking at them.
             assert source.sha256 or source.format in ("nvidia-pkl", "genforce")
         assert entry.noncommercial == entry.origin.startswith("NVIDIA")
+        assert entry.is_restricted == ("NVIDIA" in entry.origin + entry.licence)
     assert set(FACES) <= set(CATALOG)
     assert [CATALOG[name].domain.startswith("faces") for name in FACES] == [True] * len(FACES)
-    assert {entry.network for entry in CATALOG.values()} == {"PGGAN", *CONVOLUTIONS}
+    assert {entry.network for entry in CATALOG.values()} == {"PGGAN", "MobileStyleGAN", *CONVOLUTIONS}
 
 
 def test_known_images_are_embedded_for_the_entries_that_name_them() -> None:

@@ -50,6 +50,8 @@ from .tasks import Edit as Edit
 from .tasks import Inversion as Inversion
 from .tasks import Inverter as Inverter
 from .tasks import discover as discover
+from .tasks import edit as edit
+from .tasks import edit_sheet as edit_sheet
 from .tasks import interpolate as interpolate
 from .tasks import render as render
 from .tasks import swap as swap

@@ -33,7 +33,8 @@ class LatentBundle:
     """One result: the code, and the measurement of the user's file.
 
     Attributes:
-        task: "invert", "colorize", "upscale", "inpaint", or the name of an edit: "swap", "interpolate", "render".
+        task: "invert", "colorize", "upscale", "inpaint", or the name of an edit: "swap", "interpolate", "render",
+            "edit".
         method: Name of the method, as `--method` has it, and of the fine-tuning after it: "pmsfc", "pmsfc+pti".
         generator: Name of the generator.
         digest: Digest of its weights.
@@ -73,8 +74,8 @@ class LatentBundle:
         deltas = f", {len(self.deltas)} weight deltas" if self.deltas else ""
         return f"<LatentBundle: {self.task} by {self.method}, {self.generator}, {kind} {shapes}{deltas}>"
 
-    def features(self, generator: Generator) -> Activations:
-        """Compose the activations at `layer`, of one image; bit-exact on the CPU.
+    def restored(self, generator: Generator) -> Code:
+        """Make the code of the image again, on the generator's device.
 
         Raises:
             BundleError: The bundle was made with another generator.
@@ -85,15 +86,27 @@ class LatentBundle:
                 f" ({generator.digest[:12]})",
                 hint="name the same generator file with -g",
             )
-        own = self.own(generator)
         device = next(generator.parameters()).device
+        return self._code({name: tensor.to(device) for name, tensor in self.tensors.items()})
+
+    def features(self, generator: Generator) -> Activations:
+        """Compose the activations at `layer`, of one image; bit-exact on the CPU.
+
+        Raises:
+            BundleError: The bundle was made with another generator.
+        """
+        return self.composed(generator, self.layer)
+
+    def composed(self, generator: Generator, layer: int) -> Activations:
+        """Compose the activations at a layer, not before that of the code; see `features`."""
+        own = self.own(generator)
         try:
-            code = self._code({name: tensor.to(device) for name, tensor in self.tensors.items()})
+            code = self.restored(generator)
             with torch.no_grad():
-                state = own.carry(code.compose(own), code.layer, self.layer)
+                state = own.carry(code.compose(own), code.layer, layer)
         except (*_ODD, UsageError) as error:
             raise BundleError("the bundle's code is none of this generator", hint=_DAMAGED) from error
-        info = generator.layer_info(self.layer)
+        info = generator.layer_info(layer)
         if state.features.shape[1:] != (info.channels, info.size, info.size):
             raise BundleError("the bundle's features are none of this generator's", hint=_DAMAGED)
         return state

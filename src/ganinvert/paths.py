@@ -31,6 +31,11 @@ def weights_dir() -> Path:
     return cache_dir() / "weights"
 
 
+def directions_dir() -> Path:
+    """Directory of directions, which are found again in seconds."""
+    return cache_dir() / "directions"
+
+
 def subspaces_dir() -> Path:
     """Directory of discovered subspaces and their self-expression matrices."""
     return data_dir() / "subspaces"

@@ -1,4 +1,4 @@
-"""The sessions of edits: swap, interpolate and render."""
+"""The sessions of edits: swap, interpolate, edit and render."""
 
 from __future__ import annotations
 
@@ -12,19 +12,28 @@ from typing import Any, Generic, TypeVar
 from ganinvert import images, tasks
 from ganinvert.batch.job import Job, Product
 from ganinvert.batch.outputs import png_text
-from ganinvert.batch.requests import InterpolationRequest, PairRequest, RenderRequest, SwapRequest
+from ganinvert.batch.requests import (
+    DirectionRequest,
+    EditRequest,
+    InterpolationRequest,
+    RenderRequest,
+    SwapRequest,
+    edit_names,
+)
 from ganinvert.batch.session import Session, Watch
 from ganinvert.bundle import LatentBundle
+from ganinvert.directions import find_directions
 from ganinvert.errors import UsageError
 from ganinvert.generators import Generator, load_generator
 from ganinvert.generators.fetch import obtain
 from ganinvert.settings.common import DEFAULT_GENERATOR
+from ganinvert.settings.directions import parse_direction
 from ganinvert.tasks import Inverter, PreparedImage
 from ganinvert.weights import registry
 from ganinvert.weights.catalog import CATALOG
 from ganinvert.weights.store import Store
 
-R = TypeVar("R", bound=PairRequest)
+R = TypeVar("R", bound=EditRequest)
 STRIP = 8
 """Most images in a strip."""
 
@@ -79,8 +88,8 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class PairSession(Session[Sources], Generic[R]):
-    """A loaded generator that edits two photos or bundles."""
+class EditSession(Session[Sources], Generic[R]):
+    """A loaded generator that edits photos or bundles."""
 
     def __init__(self, request: R) -> None:
         self.request = request
@@ -88,7 +97,7 @@ class PairSession(Session[Sources], Generic[R]):
         self.inverter = Inverter.open(request.request, partition)
 
     def prepare(self, job: Job) -> Sources:
-        """Read both."""
+        """Read them."""
         return read_sources(job, self.request.settings, inverter=self.inverter)
 
     def identity(self, prepared: Sources) -> tuple[str, str]:
@@ -96,60 +105,69 @@ class PairSession(Session[Sources], Generic[R]):
         return prepared.hashes
 
     def run(self, batch: Sequence[tuple[Job, Sources]], watch: Watch) -> list[Product]:
-        """Invert the photos, and edit."""
-        return [self.edit(job, sources, *self._bundles(sources, watch)) for job, sources in batch]
+        """Invert the photos, and edit on the CPU, where a result is the same to the bit."""
+        products = []
+        for job, sources in batch:
+            bundles = self._bundles(sources, watch)
+            self.inverter.generator.cpu()
+            products.append(self.edit(job, sources, bundles))
+            self.inverter.generator.to(self.inverter.device)
+        return products
 
     @abstractmethod
-    def edit(self, job: Job, sources: Sources, a: LatentBundle, b: LatentBundle) -> Product:
-        """Edit two bundles."""
+    def edit(self, job: Job, sources: Sources, bundles: Sequence[LatentBundle]) -> Product:
+        """Edit the bundles of a job."""
 
-    def _bundles(self, sources: Sources, watch: Watch) -> tuple[LatentBundle, LatentBundle]:
+    def _bundles(self, sources: Sources, watch: Watch) -> list[LatentBundle]:
         photos = [source for source in sources.sources if isinstance(source, PreparedImage)]
         results = iter(self.inverter.run(photos, callback=watch) if photos else [])
-        a, b = (next(results).bundle if isinstance(source, PreparedImage) else source for source in sources.sources)
-        return a, b
+        return [next(results).bundle if isinstance(source, PreparedImage) else source for source in sources.sources]
 
 
-class SwapSession(PairSession[SwapRequest]):
-    """Exchanges subspaces.
+class SwapSession(EditSession[SwapRequest]):
+    """Exchanges subspaces or styles.
 
     Raises:
-        UsageError: One of the subspaces does not exist.
+        UsageError: One of the subspaces or styles does not exist.
     """
 
     def __init__(self, request: SwapRequest) -> None:
         super().__init__(request)
         self.inverter.partition.channels(request.subspaces)
+        if request.styles:
+            self.inverter.generator.check_styles(request.styles)
 
-    def edit(self, job: Job, sources: Sources, a: LatentBundle, b: LatentBundle) -> Product:
-        """Exchange the subspaces of two bundles."""
-        generator, numbers, strength = self.inverter.generator.cpu(), self.request.subspaces, self.request.strength
-        edits = tasks.swap(a, b, generator, subspaces=numbers, strength=strength)
-        bundles = [sources.stamp(edit.bundle) for edit in edits]
-        text = png_text(bundles[0]) if self.request.metadata else None
-        contents = {"bundle_b": bundles[1].encode, "bundle": bundles[0].encode}
+    def edit(self, job: Job, sources: Sources, bundles: Sequence[LatentBundle]) -> Product:
+        """Exchange the subspaces or styles of two bundles."""
+        a, b = bundles
+        generator, numbers, strength = self.inverter.generator, self.request.subspaces, self.request.strength
+        edits = tasks.swap(a, b, generator, subspaces=numbers, styles=self.request.styles, strength=strength)
+        edited = [sources.stamp(edit.bundle) for edit in edits]
+        text = png_text(edited[0]) if self.request.metadata else None
+        contents = {"bundle_b": edited[1].encode, "bundle": edited[0].encode}
         files = {kind: contents[kind]() for kind in contents if kind in job.kinds}
         files |= {kind: images.encode_png(edit.image, text) for kind, edit in zip("ab", edits, strict=True)}
         if "grid" in job.kinds:
             files["grid"] = images.encode_png(tasks.swap_grid(a, b, generator, strength=strength), text)
-        if not numbers:
+        if not (numbers or self.request.styles):
             return Product(files)
         distances = {
             f"{side}_{name}": value
-            for side, bundle in zip("ab", bundles, strict=True)
+            for side, bundle in zip("ab", edited, strict=True)
             for name, value in bundle.metrics.items()
         }
         verdict = "LPIPS to A and to B: a {a_lpips_a:.3f}, {a_lpips_b:.3f}; b {b_lpips_a:.3f}, {b_lpips_b:.3f}"
         return Product(files, metrics=distances, verdict=verdict.format(**distances))
 
 
-class InterpolationSession(PairSession[InterpolationRequest]):
+class InterpolationSession(EditSession[InterpolationRequest]):
     """Makes the images between."""
 
-    def edit(self, job: Job, sources: Sources, a: LatentBundle, b: LatentBundle) -> Product:
+    def edit(self, job: Job, sources: Sources, bundles: Sequence[LatentBundle]) -> Product:
         """Interpolate between two bundles."""
+        a, b = bundles
         frames = self.request.frames
-        edits = tasks.interpolate(a, b, self.inverter.generator.cpu(), frames=frames, path=self.request.path)
+        edits = tasks.interpolate(a, b, self.inverter.generator, frames=frames, path=self.request.path)
         pictures = [edit.image for edit in edits]
         text = png_text(sources.stamp(edits[0].bundle)) if self.request.metadata else None
         strip = sorted({round(n * (frames - 1) / (STRIP - 1)) for n in range(STRIP)})
@@ -162,6 +180,39 @@ class InterpolationSession(PairSession[InterpolationRequest]):
             else:
                 files[kind] = images.encode_png(pictures[int(kind.removeprefix("frame ")) - 1], text)
         return Product(files)
+
+
+class DirectionSession(EditSession[DirectionRequest]):
+    """Moves codes along a direction.
+
+    Raises:
+        UsageError: The direction or one of the styles does not exist.
+    """
+
+    def __init__(self, request: DirectionRequest) -> None:
+        super().__init__(request)
+        kind, number = parse_direction(request.direction or "ganspace-0")
+        find_directions(self.inverter.generator, kind, request.styles).shift(number, 0)
+
+    def edit(self, job: Job, sources: Sources, bundles: Sequence[LatentBundle]) -> Product:
+        """Edit a bundle with every strength, and draw the sheet."""
+        (bundle,), request, generator = bundles, self.request, self.inverter.generator
+        files: dict[str, bytes] = {}
+        if "sheet" in job.kinds:
+            strength = max(map(abs, request.strengths))
+            sheet = tasks.edit_sheet(bundle, generator, strength=strength, styles=request.styles)
+            files["sheet"] = images.encode_png(sheet, self._text(sources.stamp(bundle)))
+        for (image, kept, _), strength in zip(edit_names(request.strengths), request.strengths, strict=True):
+            if request.direction is not None:
+                edit = tasks.edit(
+                    bundle, generator, direction=request.direction, strength=strength, styles=request.styles
+                )
+                stamped = sources.stamp(edit.bundle)
+                files |= {image: images.encode_png(edit.image, self._text(stamped)), kept: stamped.encode()}
+        return Product(files)
+
+    def _text(self, bundle: LatentBundle) -> dict[str, object] | None:
+        return png_text(bundle) if self.request.metadata else None
 
 
 class RenderSession(Session[Sources]):

@@ -62,12 +62,12 @@ class Job:
         )
 
     def _origin(self) -> Mapping[str, object]:
-        """Origin of the files, from the bundle, or without one from the last PNG file."""
-        if "bundle" in self.paths:
+        """Origin of the files, from the last bundle, or without one from the last PNG file."""
+        if bundles := [path for path in self.paths.values() if path.suffix == ".pt"]:
             from ganinvert.bundle import LatentBundle
 
             try:
-                return LatentBundle.load(self.paths["bundle"]).provenance
+                return LatentBundle.load(bundles[-1]).provenance
             except BundleError as error:
                 raise OutputError(
                     f"{self.label}: an unreadable bundle is in the way: {error.message}", hint=_ASIDE

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ganinvert.batch.session import BatchRequest
 from ganinvert.settings import Request
-from ganinvert.settings.common import InterpolationPath
+from ganinvert.settings.common import ADDED, InterpolationPath, plain
 
 
 def on_own_device(request: Request, worker: int) -> Request:
@@ -56,8 +56,8 @@ class PhotoRequest(BatchRequest):
 
 
 @dataclass(frozen=True)
-class PairRequest(BatchRequest):
-    """An edit of two photos or bundles; photos are inverted first.
+class EditRequest(BatchRequest):
+    """An edit of photos or bundles; photos are inverted first.
 
     Attributes:
         request: Inversion of the photos.
@@ -72,20 +72,21 @@ class PairRequest(BatchRequest):
     @property
     def settings(self) -> Mapping[str, Any]:
         """Settings of the edit, the fields of the subclass, as plain values."""
-        return {name: getattr(self, name) for name in type(self).__annotations__}
+        return {name: value for name, value in plain(self).items() if name in type(self).__annotations__}
 
-    def for_worker(self, number: int) -> PairRequest:
+    def for_worker(self, number: int) -> EditRequest:
         """The same on a device of the worker's own."""
         return replace(self, request=on_own_device(self.request, number))
 
 
 @dataclass(frozen=True)
-class SwapRequest(PairRequest):
-    """An exchange of subspaces; see `tasks.swap`.
+class SwapRequest(EditRequest):
+    """An exchange of subspaces or styles; see `tasks.swap`.
 
     Attributes:
         subspaces: Numbers of the subspaces to exchange, from 1; none for the grid alone.
         strength: Strength of the exchange, from 0 to 1.
+        styles: Numbers of the styles to exchange, from 0.
     """
 
     command = "swap"
@@ -93,10 +94,11 @@ class SwapRequest(PairRequest):
     session = "ganinvert.batch.editing:SwapSession"
     subspaces: tuple[int, ...] = ()
     strength: float = 1.0
+    styles: tuple[int, ...] = field(default=(), kw_only=True, metadata=ADDED)
 
 
 @dataclass(frozen=True)
-class InterpolationRequest(PairRequest):
+class InterpolationRequest(EditRequest):
     """The images between two photos or bundles; see `tasks.interpolate`.
 
     Attributes:
@@ -109,6 +111,31 @@ class InterpolationRequest(PairRequest):
     session = "ganinvert.batch.editing:InterpolationSession"
     frames: int = 60
     path: InterpolationPath = "features"
+
+
+def edit_names(strengths: Sequence[float]) -> list[tuple[str, str, str]]:
+    """Kinds of the picture and the bundle of every strength, and what their file names end with before the suffix."""
+    if len(strengths) == 1:
+        return [("image", "bundle", "")]
+    return [(f"image {strength:+g}", f"bundle {strength:+g}", f".{strength:+g}") for strength in strengths]
+
+
+@dataclass(frozen=True)
+class DirectionRequest(EditRequest):
+    """Edits along a direction; see `tasks.edit`.
+
+    Attributes:
+        direction: Name of the direction; None for the sheet alone.
+        strengths: Strength of every edit, in standard deviations; the sheet takes the greatest.
+        styles: Numbers of the styles that change, from 0; None for all.
+    """
+
+    command = "edit"
+    verb = "edited"
+    session = "ganinvert.batch.editing:DirectionSession"
+    direction: str | None = None
+    strengths: tuple[float, ...] = (2.0,)
+    styles: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from ganinvert.cli._signature import with_general
 from ganinvert.cli.config import config
 from ganinvert.cli.discover import discover
 from ganinvert.cli.doctor import doctor
+from ganinvert.cli.edit import edit
 from ganinvert.cli.evaluate import evaluate_command
 from ganinvert.cli.fetch_weights import fetch_weights
 from ganinvert.cli.interpolate import interpolate
@@ -53,7 +54,7 @@ def application() -> typer.Typer:
     for task in TASKS.values():
         app.command(task.name)(with_general(task_command(task)))
     others = (train, train_encoder, fetch_weights, config, doctor)
-    for command in (swap, interpolate, render, discover, evaluate_command(), *others):
+    for command in (swap, interpolate, edit, render, discover, evaluate_command(), *others):
         app.command()(with_general(command))
     app.callback()(ganinvert)
     return app

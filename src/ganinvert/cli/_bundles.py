@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import typer
 from ganinvert.batch.inputs import STDIN, expand
 from ganinvert.batch.job import Job
 from ganinvert.batch.outputs import DEFAULT_NAME, plan_outputs
-from ganinvert.batch.requests import PairRequest
+from ganinvert.batch.requests import EditRequest
 from ganinvert.batch.session import RunOptions
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import say
@@ -23,23 +24,25 @@ from ganinvert.cli._reporter import run_command
 from ganinvert.cli._transfers import Needs, choose_generator, is_styled, ready_generator
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.settings import METHODS, InversionSettings, PmSFC, Request, preset_of
+from ganinvert.settings.common import MethodName
 
 if TYPE_CHECKING:
     from ganinvert.bundle import LatentBundle
 
 BUNDLES = frozenset({".pt"})
 Source = Annotated[Path, typer.Argument(metavar="PHOTO|BUNDLE", help="Photo, which is inverted first, or .pt bundle.")]
+Sources = Annotated[
+    list[Path], typer.Argument(metavar="PHOTO|BUNDLE", help="Photos, which are inverted first, or .pt bundles.")
+]
 
 _COUNT = "Number of subspaces in which photos are inverted."
 SubspaceCount = Annotated[int | None, opt(METHOD, "-R", help=_COUNT, metavar="R", show_default=str(PmSFC().subspaces))]
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Options of commands that take two photos or bundles, in the order of the help."""
+@dataclass(frozen=True, kw_only=True)
+class EditOptions:
+    """Options of commands that take photos or bundles, in the order of the help; subclasses add the inputs."""
 
-    a: Source
-    b: Source
     target: options.Target = Path()
     name: options.Name = DEFAULT_NAME
     fit: options.Fit = "crop"
@@ -61,30 +64,46 @@ class Pair:
     offline: options.Offline = False
     from_config: frozenset[str] = frozenset()
 
+    @property
+    def groups(self) -> list[list[Path]]:
+        """Inputs of every job."""
+        raise NotImplementedError
+
     def jobs(self, command: str, suffixes: Mapping[str, str]) -> list[Job]:
-        """The job that the two inputs make."""
+        """The jobs that the inputs make."""
         if str(self.target) == STDIN:
             raise UsageError("stdout takes one picture, and these are several files", hint="give a folder with -o")
-        for path in (self.a, self.b):
+        for path in self._paths:
             if path.is_dir():
-                raise UsageError(f"{path} is a folder", hint="name one photo or bundle")
-        inputs = [expand([path], say=say)[0] for path in (self.a, self.b)]
-        return plan_outputs([inputs], self.target, task=command, suffixes=suffixes, name=self.name)
+                raise UsageError(f"{path} is a folder", hint="name photos or bundles")
+        groups = [[expand([path], say=say)[0] for path in group] for group in self.groups]
+        return plan_outputs(groups, self.target, task=command, suffixes=suffixes, name=self.name)
 
-    def run(self, request: PairRequest, jobs: list[Job]) -> None:
+    def run(self, request: EditRequest, jobs: list[Job]) -> None:
         """Run the command."""
         run_command(request, jobs, RunOptions(overwrite=self.overwrite, dry_run=self.dry_run), as_json=self.as_json)
 
-    def inversion(self) -> tuple[Request, Path | None]:
-        """The inversion of photos, and the bundle among the inputs, if there is one.
+    def inversion(self, method: MethodName = "pmsfc") -> tuple[Request, Path | None]:
+        """The inversion of photos by a method, and the bundle among the inputs, if there is one.
 
         The generator is that of `-g`, or of the bundle, or the best in the cache. Photos beside a bundle are composed
         as the bundle was, so that the two belong together.
         """
+
+        def preset(styled: bool) -> InversionSettings:
+            return adjusted(
+                preset_of(method, "edit", self.preset, styled=styled),
+                steps=self.steps,
+                lr=self.lr,
+                subspaces=self.count,
+                codes=self.codes,
+                layer=self.layer,
+            )
+
         path, name, remark = None, self.generator, ""
         if (read := self._bundle()) is None:
-            name, remark = choose_generator(name, lambda styled: Needs(self._chosen(styled).method.discovery_layer))
-            chosen = self._chosen(is_styled(name))
+            name, remark = choose_generator(name, lambda styled: Needs(preset(styled).method.discovery_layer))
+            chosen = preset(is_styled(name))
         else:
             path, bundle = read
             given = {"count": self.count, "codes": self.codes, "layer": self.layer}
@@ -94,7 +113,8 @@ class Pair:
                 from ganinvert.batch.editing import generator_name
 
                 name = generator_name(bundle)
-            chosen = as_made(self._chosen(is_styled(name)), bundle)
+            chosen = preset(is_styled(name))
+            chosen = as_made(chosen, bundle) if chosen.name == "pmsfc" else chosen
         request = Request(
             settings=chosen,
             generator=ready_generator(name, remark, offline=self.offline or self.dry_run),
@@ -106,25 +126,56 @@ class Pair:
         )
         return request, path
 
-    def _chosen(self, styled: bool) -> InversionSettings:
-        return adjusted(
-            preset_of("pmsfc", "edit", self.preset, styled=styled),
-            steps=self.steps,
-            lr=self.lr,
-            subspaces=self.count,
-            codes=self.codes,
-            layer=self.layer,
-        )
+    @property
+    def _paths(self) -> list[Path]:
+        return [path for group in self.groups for path in group]
 
     def _bundle(self) -> tuple[Path, LatentBundle] | None:
         """The first input that is a bundle and can be read; reading the inputs again says why one cannot."""
-        for path in (self.a, self.b):
+        for path in self._paths:
             if path.suffix.lower() in BUNDLES:
                 from ganinvert.bundle import LatentBundle
 
                 with suppress(BundleError):
                     return path, LatentBundle.load(path)
         return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair(EditOptions):
+    """Options of commands that take two photos or bundles together."""
+
+    a: Source
+    b: Source
+
+    @property
+    def groups(self) -> list[list[Path]]:
+        """Both."""
+        return [[self.a, self.b]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Singles(EditOptions):
+    """Options of commands that take photos or bundles one by one."""
+
+    sources: Sources
+
+    @property
+    def groups(self) -> list[list[Path]]:
+        """Each alone."""
+        return [[path] for path in self.sources]
+
+
+def numbers_of(option: str, text: str) -> tuple[int, ...]:
+    """Parse a list of numbers and ranges, such as 0-3,7; in their order, each once."""
+    parts = [re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part.strip()) for part in text.split(",")]
+    numbers: set[int] = set()
+    for part in parts:
+        chosen = range(int(part[1]), int(part[2] or part[1]) + 1) if part else range(0)
+        if not chosen:
+            raise UsageError(f"{option} {text} is no list of numbers", hint=f"for instance {option} 2,5 or 0-6")
+        numbers.update(chosen)
+    return tuple(sorted(numbers))
 
 
 def as_made(chosen: InversionSettings, bundle: LatentBundle) -> InversionSettings:

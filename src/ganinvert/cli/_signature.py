@@ -17,7 +17,7 @@ from ganinvert.settings import METHODS, InversionSettings
 T = TypeVar("T")
 CONTEXT = "context"
 _CONFIGURED = ("ENVIRONMENT", "DEFAULT_MAP")
-_FIRST = ("images", "from_file", "recursive", "a", "b")
+_FIRST = ("images", "from_file", "recursive", "a", "b", "sources")
 """Fields that stand before a command's own options in the help."""
 
 

@@ -35,7 +35,13 @@ def fetch_weights(
     everything: Annotated[bool, opt(IO, "--all", help="Take every network that can be downloaded.")] = False,
     show: Annotated[bool, opt(ACTIONS, "--list", help="Show the catalogue and which networks are cached.")] = False,
     from_file: Annotated[
-        Path | None, opt(ACTIONS, "--from-file", help="Import a file downloaded by hand; needs --as.", metavar="FILE")
+        Path | None,
+        opt(
+            ACTIONS,
+            "--from-file",
+            help="Import a file downloaded by hand, or the folder of a wheel; needs --as.",
+            metavar="FILE",
+        ),
     ] = None,
     as_name: Annotated[
         str | None, opt(ACTIONS, "--as", help="Name of the network in --from-file.", metavar="NAME")
@@ -73,7 +79,7 @@ def fetch_weights(
     elif check or remove:
         entries, action = _chosen(names, everything, store.has), _verify if check else _remove
     else:
-        entries = _chosen(names, everything, lambda entry: any(source.urls for source in entry.sources))
+        entries = _chosen(names, everything, lambda entry: entry.is_fetchable)
         action = partial(_fetch, offline)
     _for_each(entries, action, store, as_json=as_json)
 
@@ -143,23 +149,23 @@ def _remove(entry: Entry, store: Store) -> dict[str, Any]:
 
 
 def _terms(entry: Entry) -> str:
-    return f"licence of the weights: {entry.licence}{'; NON-COMMERCIAL USE ONLY' if entry.noncommercial else ''}"
+    return f"licence of the weights: {entry.terms}"
 
 
 def _print_table(entries: list[Entry], store: Store) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("name", no_wrap=True)
-    for heading in ("shows", "px", "size", "cached", "licence of the weights"):
+    for heading in ("network", "shows", "px", "size", "cached", "licence of the weights"):
         table.add_column(heading, justify="right" if heading in ("px", "size") else "left")
     for entry in entries:
         facts = _facts(entry, store)
         size = f"{facts['size'] / 1e6:.0f} MB" if facts["size"] else "?"
         licence = entry.licence.split(" (")[0] + (", non-commercial" if entry.noncommercial else "")
         cached = "yes" if facts["cached"] else "by hand" if facts["by_hand"] else "no"
-        table.add_row(entry.name, entry.domain, str(entry.resolution), size, cached, licence)
+        table.add_row(entry.name, entry.network, entry.domain, str(entry.resolution), size, cached, licence)
     console = Console()
     # In a pipe every network keeps a line of its own.
-    (console if console.is_terminal else Console(width=160)).print(table)
+    (console if console.is_terminal else Console(width=200)).print(table)
 
 
 def _facts(entry: Entry, store: Store) -> dict[str, Any]:
@@ -174,6 +180,6 @@ def _facts(entry: Entry, store: Store) -> dict[str, Any]:
         "licence": entry.licence,
         "noncommercial": entry.noncommercial,
         "origin": entry.origin,
-        "by_hand": not any(source.urls for source in entry.sources),
+        "by_hand": not entry.is_fetchable,
         "files": [source.file for source in entry.sources],
     }

@@ -12,6 +12,7 @@ from ganinvert.cli._options import IO, METHOD, opt
 from ganinvert.cli._signature import with_options
 from ganinvert.settings import preset_of
 from ganinvert.settings.common import InterpolationPath
+from ganinvert.settings.presets import AUTOMATIC
 
 FILES = {"webp": ".webp", "gif": ".gif", "frames": ".{:03d}.png", "strip": ".png"}
 
@@ -44,7 +45,7 @@ def interpolate(
     """
     kinds = chosen_suffixes(save, FILES)
     jobs = pair.jobs("interpolate", _suffixes(kinds, frames))
-    request, bundle = pair.inversion()
+    request, bundle = pair.inversion(AUTOMATIC)
     pair.run(InterpolationRequest(request, bundle, not pair.no_metadata, frames, path), jobs)
 
 

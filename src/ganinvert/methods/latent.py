@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
+from ganinvert.directions import Shift
 from ganinvert.generators import Activations, Generator, LatentSpace
 from ganinvert.methods.base import Code, CodeRecord, Method, require, to_bundle
 from ganinvert.methods.initialization import initial_codes
@@ -122,6 +123,11 @@ class LatentCode(Code):
     def tensors(self, image: int) -> dict[str, Tensor]:
         """The code z of one image."""
         return {"z": to_bundle(self.z[image])}
+
+    def shifted(self, generator: Generator, shift: Shift) -> LatentCode:
+        """The code with the shift added to z."""
+        z, space = shift.apply(generator, self.z, self.space)
+        return LatentCode(z, self.settings, seed=self.seed, space=space)
 
     @classmethod
     def restore(cls, record: CodeRecord) -> LatentCode:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganinvert.degradations import Degradation
+from ganinvert.directions import Shift
 from ganinvert.generators import Activations, Generator
 from ganinvert.methods.base import Code, CodeRecord, Method, require, to_bundle
 from ganinvert.methods.initialization import initial_codes
@@ -110,6 +111,12 @@ class ResidualCode(Code):
         """The code z, and residuals d1, d2, … (c, h, w) in the features' own units, of one image."""
         residuals = {f"d{layer}": d[image] for layer, d in zip(self.layers, self._scaled(), strict=True)}
         return {name: to_bundle(value) for name, value in {"z": self.z[image], **residuals}.items()}
+
+    def shifted(self, generator: Generator, shift: Shift) -> ResidualCode:
+        """The code with the shift added to z, and the same residuals."""
+        z, space = shift.apply(generator, self.z, self.space)
+        scaled = [residual.detach() for residual in self._scaled()]
+        return ResidualCode(z, dict(zip(self.layers, scaled, strict=True)), space=space)
 
     @classmethod
     def restore(cls, record: CodeRecord) -> ResidualCode:

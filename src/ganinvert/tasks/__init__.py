@@ -1,6 +1,8 @@
 """Sessions, tasks and their results. The functions for one photo are in `api`."""
 
 from ganinvert.tasks.base import PreparedImage as PreparedImage
+from ganinvert.tasks.directions import edit as edit
+from ganinvert.tasks.directions import edit_sheet as edit_sheet
 from ganinvert.tasks.discovery import DiscoveredSubspaces as DiscoveredSubspaces
 from ganinvert.tasks.discovery import discover as discover
 from ganinvert.tasks.editing import Edit as Edit

@@ -14,7 +14,7 @@ from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.generators import Activations, Generator, blended
-from ganinvert.methods import ActivationCode
+from ganinvert.methods import ActivationCode, Code
 from ganinvert.metrics import lpips, to_unit
 from ganinvert.settings.common import InterpolationPath
 from ganinvert.tasks.resolution import software
@@ -55,43 +55,66 @@ def render(bundle: LatentBundle, generator: Generator, *, subspaces: Sequence[in
     if subspaces and scale != 1:
         channels = bundle.partition.channels(subspaces)[:, None, None]
         features = features.replace(torch.where(channels, scale * features.features, features.features))
-        bundle = _edited(bundle, features, "render", {"subspaces": _listed(subspaces), "scale": scale})
-    return Edit(_image(bundle.render(generator, features=features)), bundle)
+        bundle = edited_bundle(
+            bundle, ActivationCode(features, bundle.layer), "render", {"subspaces": listed(subspaces), "scale": scale}
+        )
+    return Edit(to_picture(bundle.render(generator, features=features)), bundle)
 
 
 def swap(
-    a: LatentBundle, b: LatentBundle, generator: Generator, *, subspaces: Sequence[int], strength: float = 1.0
+    a: LatentBundle,
+    b: LatentBundle,
+    generator: Generator,
+    *,
+    subspaces: Sequence[int] = (),
+    styles: Sequence[int] = (),
+    strength: float = 1.0,
 ) -> tuple[Edit, Edit]:
-    """Exchange the composed features of some subspaces between two images and decode them (PmSFC, figure 4).
+    """Exchange subspaces between two images and decode them (PmSFC, figure 4), or styles (StyleGAN's style mixing).
 
     Args:
         a: First bundle.
-        b: Second bundle, of the same generator, layer and subspaces.
+        b: Second bundle, of the same generator and layer, and for subspaces of the same ones.
         generator: Generator that made both.
-        subspaces: Numbers, 1 … R, of the subspaces to exchange.
+        subspaces: Numbers, 1 … R, of the subspaces whose composed features are exchanged.
+        styles: Numbers from 0 of the styles that are exchanged instead. Where the bundles keep features, those stand
+            for all styles before them.
         strength: Share of the way to the other's features; 1 replaces them.
 
     Returns:
-        a with b's subspaces, and b with a's. Metrics: "lpips_a" and "lpips_b", the distances to the unedited images.
+        a with b's subspaces or styles, and b with a's. Metrics: "lpips_a" and "lpips_b", the distances to the unedited
+        images.
 
     Raises:
         BundleError: The bundles do not belong together.
-        UsageError: A subspace does not exist.
+        UsageError: A subspace or style does not exist, or cannot be exchanged alone.
     """
-    require_alike(a, b)
+    require_alike(a, b, subspaces=not styles)
     channels = a.partition.channels(subspaces)
-    ours, theirs = a.features(generator), b.features(generator)
-    plain = [to_unit(a.decode(generator, features)) for features in (ours, theirs)]
-    settings = {"subspaces": _listed(subspaces), "strength": strength}
+    layer, before = _layer_of_styles(a, b, generator, styles) if styles else (a.layer, [])
+    ours, theirs = (bundle.composed(generator, layer) for bundle in (a, b))
+    plain = [to_unit(bundle.decode(generator, bundle.features(generator))) for bundle in (a, b)]
+    chosen = {"styles": listed(styles)} if styles else {"subspaces": listed(subspaces)}
     edits = []
     for bundle, own, other in ((a, ours, theirs), (b, theirs, ours)):
         # Replaced to the bit at strength 1, so that exchanging twice gives the first image again.
-        features = own.where(other if strength == 1 else own.lerp(other, strength), channels)
-        edited = _edited(bundle, features, "swap", settings)
+        mixed = other if strength == 1 else own.lerp(other, strength)
+        state = own.where_styles(mixed, styles, before) if styles else own.where(mixed, channels)
+        features = bundle.own(generator).carry(state, layer, bundle.layer)
+        edited = edited_bundle(bundle, ActivationCode(features, bundle.layer), "swap", {**chosen, "strength": strength})
         x = edited.decode(generator, features)
         distances = {f"lpips_{name}": float(lpips(to_unit(x), image)) for name, image in zip("ab", plain, strict=True)}
-        edits.append(Edit(_image(x), replace(edited, metrics=distances, measurement=None)))
+        edits.append(Edit(to_picture(x), replace(edited, metrics=distances, measurement=None)))
     return edits[0], edits[1]
+
+
+def _layer_of_styles(
+    a: LatentBundle, b: LatentBundle, generator: Generator, styles: Sequence[int]
+) -> tuple[int, list[int]]:
+    """Layer up to which both codes keep features, and numbers of the styles that those stand for."""
+    generator.check_styles(styles)
+    layer = max(bundle.restored(generator).layer for bundle in (a, b))
+    return layer, [n for n, each in enumerate(generator.style_inputs()) if each.layer <= layer]
 
 
 def swap_grid(a: LatentBundle, b: LatentBundle, generator: Generator, *, strength: float = 1.0) -> Image:
@@ -136,16 +159,20 @@ def interpolate(
             features = _between_codes(a, b, generator, share)
         else:
             features = first.lerp(last, share) if share < 1 else last
-        edited = _edited(a, features, "interpolate", {"path": path, "share": share})
+        edited = edited_bundle(a, ActivationCode(features, a.layer), "interpolate", {"path": path, "share": share})
         bundle = replace(edited, measurement=None, deltas=blended(a.deltas, b.deltas, share))
-        edits.append(Edit(_image(bundle.decode(generator, features)), bundle))
+        edits.append(Edit(to_picture(bundle.decode(generator, features)), bundle))
     return edits
 
 
-def require_alike(a: LatentBundle, b: LatentBundle) -> None:
-    """Raise BundleError if the generators, layers or subspaces of two bundles differ."""
+def require_alike(a: LatentBundle, b: LatentBundle, *, subspaces: bool = True) -> None:
+    """Raise BundleError if the generators, layers or, unless they do not matter, `subspaces` of two bundles differ."""
     ours, theirs = (
-        {"generators": each.digest, "layers": each.layer, "subspaces": each.partition.labels.tolist()}
+        {
+            "generators": each.digest,
+            "layers": each.layer,
+            "subspaces": each.partition.labels.tolist() if subspaces else None,
+        }
         for each in (a, b)
     )
     if different := [name for name in ours if ours[name] != theirs[name]]:
@@ -166,14 +193,14 @@ def _between_codes(a: LatentBundle, b: LatentBundle, generator: Generator, share
     return replace(a, tensors=tensors, deltas=blended(a.deltas, b.deltas, share)).features(generator)
 
 
-def _edited(bundle: LatentBundle, features: Activations, task: str, settings: dict[str, Any]) -> LatentBundle:
-    """Return a bundle that holds the edited features themselves."""
+def edited_bundle(bundle: LatentBundle, code: Code, task: str, settings: dict[str, Any]) -> LatentBundle:
+    """A bundle with an edited code, such as the edited features themselves, instead of its own."""
     origin = {name: bundle.provenance.get(key, "") for name, key in (("from", "input_sha256"), ("licence", "licence"))}
     return replace(
         bundle,
         task=task,
-        code={"kind": ActivationCode.kind, "space": ""},
-        tensors=ActivationCode(features, bundle.layer).tensors(0),
+        code={"kind": code.kind, "space": code.space},
+        tensors=code.tensors(0),
         losses=torch.zeros(0),
         metrics={},
         settings=settings,
@@ -181,9 +208,11 @@ def _edited(bundle: LatentBundle, features: Activations, task: str, settings: di
     )
 
 
-def _image(x: Tensor) -> Image:
+def to_picture(x: Tensor) -> Image:
+    """An image (1, 3, r, r) about [-1, 1] in 8 bits."""
     return images.to_pil(to_unit(x)[0].cpu().numpy())
 
 
-def _listed(subspaces: Sequence[int]) -> str:
-    return ",".join(map(str, sorted(set(subspaces))))
+def listed(numbers: Sequence[int]) -> str:
+    """Numbers in their order, with commas between, as bundles keep them."""
+    return ",".join(map(str, sorted(set(numbers))))

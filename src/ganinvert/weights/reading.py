@@ -7,21 +7,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from torch import Tensor
 
 from ganinvert.errors import WeightsError
+from ganinvert.weights.catalog import RANDOM_FACE
 from ganinvert.weights.nvidia import tensorflow_variables
+from ganinvert.weights.openvino import Graph
 from ganinvert.weights.pickles import unpickled
 from ganinvert.weights.tensorfile import TensorFile
 from ganinvert.weights.torchfile import is_state, is_torch_file, read_torch, require_plain
+from ganinvert.weights.wheel import is_wheel, read_files
 
 State = Mapping[str, Tensor]
 KNOWN = (
     "looked for: ganinvert .safetensors; NVIDIA's pickle (G, D, Gs); torch files of genforce, GANDissect, the GAN Zoo,"
-    " MMGeneration, or with the canonical state dict"
+    " MMGeneration, or with the canonical state dict; the wheel random-face 2021.7.21.1"
 )
 
 
@@ -31,20 +34,25 @@ class WeightsFile:
 
     Attributes:
         path: Path of the file.
-        container: Kind of file: ours, one of torch, or a pickle of NVIDIA.
+        container: Kind of file: ours, one of torch, a pickle of NVIDIA, or a wheel, or its folder, with graphs of
+            OpenVINO.
     """
 
     path: Path
-    container: Literal["safetensors", "torch", "nvidia"]
+    container: Literal["safetensors", "torch", "nvidia", "openvino"]
 
     @classmethod
     def open(cls, path: Path) -> WeightsFile:
         """Look at the first bytes of a file, and refuse one that is missing or of no known kind."""
+        if path.is_dir():
+            return cls(path, "openvino")
         require_file(path)
         with path.open("rb") as file:
             head = file.read(9)
         if head[8:] == b"{":
             return cls(path, "safetensors")
+        if is_wheel(path):
+            return cls(path, "openvino")
         if is_torch_file(path):
             return cls(path, "torch")
         if head.startswith(b"\x80"):  # as pickles do
@@ -69,8 +77,20 @@ class WeightsFile:
 
     @cached_property
     def content(self) -> Mapping[str, object]:
-        """Content of a torch file, or the variables of NVIDIA's averaged generator of TensorFlow."""
+        """Content of a torch file, variables of NVIDIA's averaged generator of TensorFlow, or graphs by their names."""
+        if self.container == "openvino":
+            return read_graphs(self.path)
         return read_torch(self.path) if self.container == "torch" else tensorflow_variables(self.networks, self.size)
+
+
+def read_graphs(path: Path) -> dict[str, Graph]:
+    """Read the graphs of the one known wheel, or of its folder, after comparing the digests of its files."""
+    files = read_files(path, dict(RANDOM_FACE.members))
+    return {
+        PurePosixPath(name).stem: Graph(content, files[name.removesuffix(".xml") + ".bin"])
+        for name, content in files.items()
+        if name.endswith(".xml")
+    }
 
 
 def read_perceptual(path: Path, *, convolutions: Mapping[str, tuple[int, ...]]) -> TensorFile:

@@ -10,25 +10,33 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from torch import Tensor
+
+from ganinvert import paths
 from ganinvert.errors import WeightsError
 from ganinvert.generators.loading import fitting, loaded, plain
 from ganinvert.generators.mobilestylegan.architecture import MobileStyleGANArchitecture
+from ganinvert.generators.mobilestylegan.layout import from_openvino
 from ganinvert.generators.mobilestylegan.network import MobileStyleGANGenerator
-from ganinvert.weights import digest
+from ganinvert.weights import TensorFile, digest
+from ganinvert.weights.catalog import CATALOG
+from ganinvert.weights.openvino import Graph
 from ganinvert.weights.reading import WeightsFile
 from ganinvert.weights.torchfile import require_plain
 
+_ENTRY = CATALOG["ffhq-1024"]
+
 
 def recognises(file: WeightsFile) -> bool:
-    """True if the header of the file says so."""
-    return file.own.about.get("kind") == MobileStyleGANGenerator.kind
+    """True if the file is a wheel with graphs of OpenVINO, or if its header says so."""
+    return file.container == "openvino" or file.own.about.get("kind") == MobileStyleGANGenerator.kind
 
 
 def read_generator(file: WeightsFile, name: str) -> MobileStyleGANGenerator:
-    """Read the generator of a file of ours."""
+    """Read the generator of a file of ours, or of the one wheel in which such a network is published."""
     require_plain(file.own.tensors)
     with fitting("MobileStyleGAN"):
-        state = plain(file.own.tensors)
+        state = _published(file) if file.container == "openvino" else plain(file.own.tensors)
         architecture = MobileStyleGANArchitecture.of(state)
         stated = {
             key: list(value) if isinstance(value, tuple) else value for key, value in asdict(architecture).items()
@@ -37,5 +45,23 @@ def read_generator(file: WeightsFile, name: str) -> MobileStyleGANGenerator:
             raise WeightsError("its header describes another network", hint="the file is damaged: fetch it again")
         generator = loaded(lambda: MobileStyleGANGenerator(architecture), state)
     generator.name, generator.digest = name, file.own.digest or digest(state)
-    generator.about = {"format": "canonical", **file.own.about}
+    if file.container == "openvino":
+        generator.about = {
+            "format": "openvino",
+            "licence": _ENTRY.terms,
+            "origin": _ENTRY.origin,
+            "domain": _ENTRY.domain,
+        }
+    else:
+        generator.about = {"format": "canonical", **file.own.about}
     return generator
+
+
+def _published(file: WeightsFile) -> dict[str, Tensor]:
+    """The published network, with statistics of its w that were measured once: computed anew they differ in bits."""
+    mapping, synthesis = (file.content[name] for name in ("MappingNetwork", "SynthesisNetwork"))
+    assert isinstance(mapping, Graph)
+    assert isinstance(synthesis, Graph)
+    known = TensorFile.load(paths.embedded("fingerprints.safetensors")).tensors
+    statistics = {f"mapping.{name}": known[f"{_ENTRY.fingerprints}.{name}"] for name in ("mean", "deviation")}
+    return plain(from_openvino(mapping, synthesis) | statistics)

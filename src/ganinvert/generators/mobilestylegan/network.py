@@ -9,7 +9,7 @@ already folded into the weights, as the equalised-lr scales are.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ganinvert.errors import UsageError
 from ganinvert.generators.activations import Activations
-from ganinvert.generators.base import Generator, LayerInfo
+from ganinvert.generators.base import Generator, LayerInfo, StyleInput
 from ganinvert.generators.latents import NormalSpace
 from ganinvert.generators.mobilestylegan.architecture import MobileStyleGANArchitecture
 from ganinvert.generators.styles import SLOPE, MappingNetwork, StyleSpace, centred, modulated_matmul
@@ -201,6 +201,15 @@ class MobileStyleGANGenerator(Generator):
             return self.to_image(activations)
         low: Tensor = self.to_rgb(activations.features, _given(activations), slice(3)) / 2
         return F.avg_pool2d(low, cell // 2)
+
+    def style_inputs(self) -> Sequence[StyleInput]:
+        """The styles of every layer's transform, if it has one, and convolution, and that of the image."""
+        parts = [(layer.up, layer.style) for layer in self.layers if isinstance(layer, _Layer)] + [
+            (None, self.to_rgb.style)
+        ]
+        return [
+            StyleInput(number, part.weight) for number, pair in enumerate(parts, 1) for part in pair if part is not None
+        ]
 
     def shrink(self, activations: Activations) -> Activations:
         """The middle of features of 16×16, 4×4."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from ganinvert.generators.activations import Activations
-from ganinvert.generators.base import Generator, LayerInfo, reorder
+from ganinvert.generators.base import Generator, LayerInfo, StyleInput, reorder
 from ganinvert.generators.latents import NormalSpace
 from ganinvert.generators.pggan.architecture import PGGANArchitecture
 from ganinvert.weights import digest
@@ -147,6 +147,12 @@ class PGGANGenerator(Generator):
         """PixelNorm and ToRGB."""
         image: Tensor = self.to_rgb(pixel_norm(activations.features))
         return image
+
+    def style_inputs(self) -> Sequence[StyleInput]:
+        """The code alone, which the kernel of the first layer turns into 4×4 pixels: A (16 c, z)."""
+        first = self.layers[0]
+        assert isinstance(first, _Layer)
+        return (StyleInput(0, first.weight.transpose(1, 3).flatten(0, 2)),)
 
     def reach(self, layer: int) -> int | None:
         """Reach of the 3×3 convolutions; the first layer is not one, and the image depends on single cells."""

@@ -108,10 +108,13 @@ class MethodEntry:
     styled: Mapping[str, Presets] = field(default_factory=dict)
 
     def presets_for(self, task: str, *, styled: bool = False) -> Presets:
-        """Presets of a task, for style-based generators if `styled`; empty if the method cannot do it."""
-        restores = task in TASKS and TASKS[task].degrades
+        """Presets of a task, for style-based generators if `styled`; empty if the method cannot do it.
+
+        Photos that are edited, the task "edit", are inverted as others are if there are no presets of its own.
+        """
+        general = "invert" if task == "edit" else RESTORE if task in TASKS and TASKS[task].degrades else task
         tables = (self.presets, self.styled) if styled else (self.presets,)
-        found = [table.get(task) or (table.get(RESTORE, {}) if restores else {}) for table in tables]
+        found = [table.get(task) or table.get(general, {}) for table in tables]
         return {name: preset for presets in found for name, preset in presets.items()}
 
 

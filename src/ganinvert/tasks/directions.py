@@ -1,0 +1,94 @@
+"""Edits of results along directions of the latent space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, get_args
+
+import torch
+
+from ganinvert import images
+from ganinvert.bundle import LatentBundle
+from ganinvert.directions import Shift, find_directions
+from ganinvert.errors import UsageError
+from ganinvert.generators import Generator
+from ganinvert.settings.directions import DirectionKind, parse_direction
+from ganinvert.tasks.editing import Edit, edited_bundle, listed, to_picture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+TILE = 256
+"""Side to which the images of a sheet are reduced, in pixels."""
+ROWS = 10
+"""Number of directions of each kind in a sheet."""
+
+
+def edit(
+    bundle: LatentBundle,
+    generator: Generator,
+    *,
+    direction: str,
+    strength: float = 2.0,
+    styles: Sequence[int] | None = None,
+) -> Edit:
+    """Move the code of a result along a direction.
+
+    What moves is a latent code; every code of a composition; or the styles beside features, and what they change in
+    the features. A code of z or w for some `styles` only, or for directions of another space, becomes one of W+.
+
+    Args:
+        bundle: Bundle of any task; the edit need not agree with its measurement.
+        generator: Generator that made the bundle.
+        direction: Name of the direction: "ganspace-N" or "sefa-N", N from 0.
+        strength: Length of the way in standard deviations of sampled codes along the direction; 0 changes nothing.
+        styles: Numbers from 0 of the styles that change; None for all. "sefa" finds directions for them alone.
+
+    Raises:
+        BundleError: The bundle was made with another generator.
+        UsageError: There is no such direction or style, the strength is not finite, or the code cannot be moved.
+    """
+    kind, number = parse_direction(direction)
+    if not math.isfinite(strength):
+        raise UsageError(f"the strength of an edit cannot be {strength:g}", hint="choose a number, for instance 2")
+    shift = find_directions(generator, kind, styles).shift(number, strength, styles)
+    settings: dict[str, object] = {"direction": direction, "strength": strength}
+    if styles is not None:
+        settings["styles"] = listed(styles)
+    return _shifted(bundle, generator, shift, settings)
+
+
+def edit_sheet(
+    bundle: LatentBundle, generator: Generator, *, strength: float = 2.0, styles: Sequence[int] | None = None
+) -> Image:
+    """Draw what the first directions of each kind change, in one labelled picture; arguments as in `edit`.
+
+    A row per number, with the image at -strength, 0 and +strength along "ganspace" and along "sefa" of that number.
+    """
+    kinds = [kind for kind in get_args(DirectionKind) if kind != "sefa" or generator.style_inputs()]
+    directions = {kind: find_directions(generator, kind, styles) for kind in kinds}
+    count = min(ROWS, *(len(each.vectors) for each in directions.values()))
+
+    def tile(kind: DirectionKind, number: int, strength: float) -> Image:
+        edited = _shifted(bundle, generator, directions[kind].shift(number, strength, styles), {}).image
+        return edited.reduce(max(1, edited.width // TILE))
+
+    middle = tile(kinds[0], 0, 0.0)
+    rows = [
+        [each for kind in kinds for each in (tile(kind, n, -strength), middle, tile(kind, n, strength))]
+        for n in range(count)
+    ]
+    return images.grid(
+        rows,
+        row_labels=[str(n) for n in range(count)],
+        column_labels=[label for kind in kinds for label in (f"{kind} {-strength:+g}", "0", f"{kind} {strength:+g}")],
+    )
+
+
+@torch.no_grad()
+def _shifted(bundle: LatentBundle, generator: Generator, shift: Shift, settings: dict[str, object]) -> Edit:
+    code = bundle.restored(generator).shifted(bundle.own(generator), shift)
+    edited = replace(edited_bundle(bundle, code, "edit", settings), measurement=None)
+    return Edit(to_picture(edited.render(generator)), edited)
