@@ -23,7 +23,7 @@ _SETTINGS = ("models.utils.config.BaseConfig", "argparse.Namespace")
 
 
 class _Config:
-    """Stand-in for the classes of training settings of the GAN Zoo and of StyleGAN2's port, whose code is not loaded."""
+    """Stand-in for the classes of training settings in checkpoints, whose code is not loaded."""
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__ = dict(state)

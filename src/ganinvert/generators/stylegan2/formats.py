@@ -10,7 +10,9 @@ Files are told apart by their content, never by their name, and no pickle is exe
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import torch
 from torch import Tensor
@@ -49,6 +51,8 @@ def read_generator(file: WeightsFile, name: str) -> StyleGAN2Generator:
         known, w = set(state), len(state["to_rgb.0.style.weight"].T)
         state = {"mapping.mean": torch.zeros(w), "mapping.deviation": torch.ones(w), **plain(state)}
         architecture = StyleGAN2Architecture.of(state)
+        if file.own.structured("architecture") not in (None, json.loads(json.dumps(asdict(architecture)))):
+            raise WeightsError("its header describes another network", hint="the file is damaged: fetch it again")
         generator = loaded(lambda: StyleGAN2Generator(architecture), state)
     if "mapping.deviation" not in known:  # nor, in some files, the mean
         generator.mapping.measure()

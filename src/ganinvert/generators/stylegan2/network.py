@@ -9,7 +9,7 @@ Equalised-lr scales are already folded into the weights.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import asdict
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ganinvert.errors import UsageError
 from ganinvert.generators.activations import Activations
-from ganinvert.generators.base import Generator, LayerInfo
+from ganinvert.generators.base import Generator, LayerInfo, StyleInput
 from ganinvert.generators.latents import LatentSpace, NormalSpace
 from ganinvert.generators.stylegan2.architecture import StyleGAN2Architecture
 from ganinvert.generators.styles import SLOPE, MappingNetwork, StyleSpace, centred, modulated_matmul
@@ -220,6 +220,11 @@ class StyleGAN2Generator(Generator):
     def to_image(self, activations: Activations) -> Tensor:
         """The image so far."""
         return _given(activations)[1]
+
+    def style_inputs(self) -> Sequence[StyleInput]:
+        """The styles of every convolution, which enter one layer earlier if an image shares them; last the image's."""
+        modules = [part for part in (*self.layers, self.to_rgb[-1]) if isinstance(part, _Layer | _ToRGB)]
+        return [StyleInput(number + 1 - number % 2, part.style.weight) for number, part in enumerate(modules)]
 
     def shrink(self, activations: Activations) -> Activations:
         """The middle of features of 16×16, 4×4, and of the image."""
