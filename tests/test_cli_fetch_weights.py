@@ -190,7 +190,7 @@ def test_without_g_the_best_usable_face_is_taken(server: Server, tmp_path: Path)
     invert = ["invert", tmp_path / "face.png", "-o", tmp_path, "-K", "1", "--steps", "1", "--device", "cpu"]
     embedded = run(*invert)
     assert embedded.exit_code == 0, embedded.stderr
-    assert "generator: portraits-64 (embedded); larger: `ganinvert fetch-weights celebahq-1024`" in embedded.stderr
+    assert "generator: portraits-64 (embedded); larger: `ganinvert fetch-weights ffhq-1024`" in embedded.stderr
     fetch("celebahq-256")
     unusable = run(*invert, "--overwrite")
     assert unusable.exit_code == 0, unusable.stderr

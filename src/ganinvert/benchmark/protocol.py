@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ganinvert.errors import UsageError
-from ganinvert.settings import METHODS, REFINEMENTS, InversionSettings, TaskOptions, Trial, preset_of
+from ganinvert.settings import METHODS, InversionSettings, TaskOptions, Trial, preset_of, refinement
 from ganinvert.settings.common import MethodName, Preset, Refinement
 
 Adjustment = Callable[[InversionSettings], InversionSettings]
@@ -38,7 +38,7 @@ class MethodVariant:
             return settings
         if task != "invert":
             raise UsageError(f"{self.refinement} cannot {task}", hint="leave that method out")
-        return replace(settings, tuning=REFINEMENTS[self.refinement])
+        return replace(settings, tuning=refinement(self.refinement, styled=styled))
 
 
 def variants() -> dict[str, MethodVariant]:

@@ -22,7 +22,7 @@ from ganinvert.cli._reporter import executor_for, run_command
 from ganinvert.cli._signature import assembled, field_options, from_options
 from ganinvert.cli._transfers import Needs, choose_generator, is_styled, ready_generator
 from ganinvert.errors import UsageError
-from ganinvert.settings import REFINEMENTS, InversionSettings, Request, TaskOptions, method_entry, preset_of
+from ganinvert.settings import InversionSettings, Request, TaskOptions, method_entry, preset_of, refinement
 from ganinvert.settings.common import Refinement
 from ganinvert.settings.presets import AUTOMATIC, method_name
 
@@ -113,7 +113,10 @@ class Photos:
 
     def _chosen(self, task: str, *, styled: bool) -> InversionSettings:
         """The settings; choices of the configuration that do not fit the method are passed over."""
-        name = method_name(self.method, styled=styled)
+        composed = any(
+            getattr(self, name) is not None and name not in self.from_config for name in ("subspaces", "codes")
+        )
+        name = method_name(self.method, styled=styled and not composed)
         unfit = "preset" in self.from_config and self.preset not in method_entry(name).presets_for(task, styled=styled)
         chosen = adjusted(
             preset_of(name, task, "default" if unfit else self.preset, styled=styled),
@@ -131,7 +134,7 @@ class Photos:
             return chosen
         if chosen.tunes:
             raise UsageError(f"{chosen.name} is fine-tuning already", hint="leave --refine out")
-        return replace(chosen, tuning=REFINEMENTS[self.refine])
+        return replace(chosen, tuning=refinement(self.refine, styled=styled))
 
     def _reals(self, chosen: InversionSettings) -> Path | None:
         if self.reals is None or (chosen.tuning is not None and chosen.tuning.kind == "near-perfect"):

@@ -65,17 +65,21 @@ def choose_generator(name: str | None, needs: Callable[[bool], Needs] = lambda _
             if at is None or _is_discovered(store, each, at):
                 return each, f"generator: {each} (from the cache, {CATALOG[each].resolution} px); choose with -g"
             undiscovered, layer = undiscovered or each, layer if undiscovered else at
-    wanted = needs(False)
-    layer = layer if undiscovered else wanted.layer
-    larger = undiscovered or FACES[0]
-    discover = f"`ganinvert discover -g {larger}{'' if layer in (None, Discovery().layer) else f' --layer {layer}'}`"
-    if wanted.networks:
-        reason = f": its {' and '.join(wanted.networks)} is there"
-    elif undiscovered:
-        reason = f"; {larger} is in the cache and larger: {discover} once makes it usable here"
+    if undiscovered:
+        discover = _command(undiscovered, layer)
+        reason = f"; {undiscovered} is in the cache and larger: {discover} once makes it usable here"
+    elif networks := needs(False).networks:
+        reason = f": its {' and '.join(networks)} is there"
     else:
-        reason = f"; larger: `ganinvert fetch-weights {larger}`, then {discover} once"
+        reason = f"; larger: `ganinvert fetch-weights {FACES[0]}`"
+        with suppress(UsageError):
+            if (layer := needs(CATALOG[FACES[0]].is_styled).layer) is not None:
+                reason += f", then {_command(FACES[0], layer)} once"
     return DEFAULT_GENERATOR, f"generator: {DEFAULT_GENERATOR} (embedded){reason}"
+
+
+def _command(generator: str, layer: int | None) -> str:
+    return f"`ganinvert discover -g {generator}{'' if layer in (None, Discovery().layer) else f' --layer {layer}'}`"
 
 
 def is_styled(name: str) -> bool:

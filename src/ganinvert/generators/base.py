@@ -84,6 +84,7 @@ class Generator(Network, ABC):
         num_layers: Number of layers of the synthesis.
         classes: Number of class labels; 0 for generators without classes.
         label: Class label of a class-conditional generator.
+        allows_bfloat16: False if bfloat16 changes its images visibly; it is then never chosen for it automatically.
     """
 
     name: str = "unnamed"
@@ -95,6 +96,7 @@ class Generator(Network, ABC):
     num_layers: int
     classes: int = 0
     label: int = 0
+    allows_bfloat16: bool = True
 
     @property
     def licence(self) -> str:

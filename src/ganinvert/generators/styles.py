@@ -56,10 +56,11 @@ class MappingNetwork(nn.Module):
         self.register_buffer("deviation", torch.ones(sizes[-1]))
 
     def forward(self, z: Tensor) -> Tensor:
-        """Vectors z (n, z) to w (n, d)."""
-        x = self.inputs(z)
-        for layer in self.layers:
-            x = 2**0.5 * F.leaky_relu(layer(x), SLOPE)
+        """Vectors z (n, z) to w (n, d), not in half precision: whatever w is becomes a variable."""
+        with torch.autocast(z.device.type, enabled=False):
+            x = self.inputs(z.to(self.mean.dtype))
+            for layer in self.layers:
+                x = 2**0.5 * F.leaky_relu(layer(x), SLOPE)
         return x
 
     def inputs(self, z: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from ganinvert.settings.methods import LayerResiduals as LayerResiduals
 from ganinvert.settings.methods import MethodSettings as MethodSettings
 from ganinvert.settings.methods import PmSFC as PmSFC
 from ganinvert.settings.methods import SingleCode as SingleCode
+from ganinvert.settings.methods import refinement as refinement
 from ganinvert.settings.optimization import Objective as Objective
 from ganinvert.settings.optimization import Optimization as Optimization
 from ganinvert.settings.presets import divergences as divergences

@@ -11,9 +11,9 @@ import torch
 
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
-from ganinvert.directions import Shift, find_directions
+from ganinvert.directions import find_directions
 from ganinvert.errors import UsageError
-from ganinvert.generators import Generator
+from ganinvert.generators import Generator, View, Window
 from ganinvert.settings.directions import DirectionKind, parse_direction
 from ganinvert.tasks.editing import Edit, edited_bundle, listed, to_picture
 
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 TILE = 256
-"""Side to which the images of a sheet are reduced, in pixels."""
+"""Side to which the images of a sheet are averaged, in pixels."""
 ROWS = 10
 """Number of directions of each kind in a sheet."""
 
 
+@torch.no_grad()
 def edit(
     bundle: LatentBundle,
     generator: Generator,
@@ -57,9 +58,12 @@ def edit(
     settings: dict[str, object] = {"direction": direction, "strength": strength}
     if styles is not None:
         settings["styles"] = listed(styles)
-    return _shifted(bundle, generator, shift, settings)
+    code = bundle.restored(generator).shifted(bundle.own(generator), shift)
+    edited = replace(edited_bundle(bundle, code, "edit", settings), measurement=None)
+    return Edit(to_picture(edited.render(generator)), edited)
 
 
+@torch.no_grad()
 def edit_sheet(
     bundle: LatentBundle, generator: Generator, *, strength: float = 2.0, styles: Sequence[int] | None = None
 ) -> Image:
@@ -70,10 +74,12 @@ def edit_sheet(
     kinds = [kind for kind in get_args(DirectionKind) if kind != "sefa" or generator.style_inputs()]
     directions = {kind: find_directions(generator, kind, styles) for kind in kinds}
     count = min(ROWS, *(len(each.vectors) for each in directions.values()))
+    code, own = bundle.restored(generator), bundle.own(generator)
+    view = View(Window.tile(own.resolution, 1, 0), max(1, own.resolution // TILE))
 
     def tile(kind: DirectionKind, number: int, strength: float) -> Image:
-        edited = _shifted(bundle, generator, directions[kind].shift(number, strength, styles), {}).image
-        return edited.reduce(max(1, edited.width // TILE))
+        shift = directions[kind].shift(number, strength, styles)
+        return to_picture(code.shifted(own, shift).render(own, view))
 
     middle = tile(kinds[0], 0, 0.0)
     rows = [
@@ -85,10 +91,3 @@ def edit_sheet(
         row_labels=[str(n) for n in range(count)],
         column_labels=[label for kind in kinds for label in (f"{kind} {-strength:+g}", "0", f"{kind} {strength:+g}")],
     )
-
-
-@torch.no_grad()
-def _shifted(bundle: LatentBundle, generator: Generator, shift: Shift, settings: dict[str, object]) -> Edit:
-    code = bundle.restored(generator).shifted(bundle.own(generator), shift)
-    edited = replace(edited_bundle(bundle, code, "edit", settings), measurement=None)
-    return Edit(to_picture(edited.render(generator)), edited)

@@ -229,7 +229,15 @@ CATALOG: Mapping[str, Entry] = {
 }
 """Every known network by name, faces first."""
 
-FACES = ("celebahq-1024", "celebahq-512", "celebahq-256", "celebahq-1024-mmgen", "celeba-128", "celeba-128-mmgen")
+FACES = (
+    "ffhq-1024",
+    "celebahq-1024",
+    "celebahq-512",
+    "celebahq-256",
+    "celebahq-1024-mmgen",
+    "celeba-128",
+    "celeba-128-mmgen",
+)
 """Face generators, the best first."""
 
 CONVOLUTIONS: Mapping[str, Mapping[str, tuple[int, ...]]] = {

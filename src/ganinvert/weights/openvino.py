@@ -26,12 +26,14 @@ class Node:
     """A layer of a graph.
 
     Attributes:
+        number: Number of the layer, by which edges name it.
         name: Name of the layer; often only a number.
         kind: Operation, such as "Convolution".
         data: Attributes of the operation.
         inputs: Numbers of the layers that feed its ports, in the ports' order.
     """
 
+    number: str
     name: str
     kind: str
     data: Mapping[str, str]
@@ -53,59 +55,58 @@ class Graph:
         root = _parsed(xml)
         feeds: dict[str, list[tuple[int, str]]] = {}
         for edge in root.iterfind("edges/edge"):
-            feeds.setdefault(edge.get("to-layer", ""), []).append((_count(edge, "to-port"), edge.get("from-layer", "")))
+            port = _number(edge.attrib, "to-port")
+            feeds.setdefault(edge.get("to-layer", ""), []).append((port, edge.get("from-layer", "")))
         self.nodes: dict[str, Node] = {}
         for layer in root.iterfind("layers/layer"):
             data, key = layer.find("data"), layer.get("id", "")
             inputs = tuple(source for _, source in sorted(feeds.get(key, [])))
             attributes = {} if data is None else data.attrib
-            self.nodes[key] = Node(layer.get("name", ""), layer.get("type", ""), attributes, inputs)
+            self.nodes[key] = Node(key, layer.get("name", ""), layer.get("type", ""), attributes, inputs)
         self._binary = binary
         self._users: dict[str, list[Node]] = {}
         for node in self.nodes.values():
             for source in node.inputs:
                 self._users.setdefault(source, []).append(node)
-        self._numbers = {id(node): key for key, node in self.nodes.items()}
 
     def of_kind(self, kind: str) -> Iterator[Node]:
         """All layers of a kind, in the order of the file."""
         return (node for node in self.nodes.values() if node.kind == kind)
 
-    def named(self, name: str) -> Tensor:
-        """The values of the constant of a name; `WeightsError` if there is none."""
+    def named(self, name: str) -> Node:
+        """The constant of a name; `WeightsError` if there is none."""
         for node in self.of_kind("Const"):
             if node.name == name:
-                return self._values(node)
+                return node
         raise WeightsError(f"has no constant {name}", hint="it is another network")
 
-    def constant(self, node: Node) -> Tensor:
-        """The values of the constant that a layer takes, directly or reshaped; `WeightsError` if it takes none."""
-        for source in self._sources(node):
-            if source.kind == "Reshape":
-                source = next(self._sources(source), source)
-            if source.kind == "Const":
-                return self._values(source)
-        raise WeightsError(f"the layer {node.name} takes no constant", hint="it is another network")
+    def constant(self, node: Node) -> Node | None:
+        """The constant that a layer takes, directly or reshaped; None if it takes none."""
+        numbers = list(node.inputs)
+        for number in node.inputs:
+            if number in self.nodes and self.nodes[number].kind == "Reshape":
+                numbers += self.nodes[number].inputs[:1]
+        sources = (self.nodes[number] for number in numbers if number in self.nodes)
+        return next((source for source in sources if source.kind == "Const"), None)
 
     def user(self, node: Node, kind: str) -> Node | None:
         """The first layer of a kind that takes a layer's result, directly or reshaped; None if there is none."""
-        users = self._users.get(self._numbers[id(node)], [])
-        users = users + [user for each in users if each.kind == "Reshape" for user in self._users_of(each)]
-        return next((user for user in users if user.kind == kind), None)
+        users = self._users.get(node.number, [])
+        reshaped = [user for each in users if each.kind == "Reshape" for user in self._users.get(each.number, [])]
+        return next((user for user in (*users, *reshaped) if user.kind == kind), None)
 
-    def user_of(self, name: str, kind: str) -> Node | None:
-        """As `user`, for the constant of a name."""
-        constant = next((node for node in self.of_kind("Const") if node.name == name), None)
-        return self.user(constant, kind) if constant else None
+    def operand(self, node: Node) -> Tensor:
+        """The values of the constant that a layer takes; `WeightsError` if it takes none."""
+        if (constant := self.constant(node)) is None:
+            raise WeightsError(f"the layer {node.name} takes no constant", hint="it is another network")
+        return self.values(constant)
 
-    def _users_of(self, node: Node) -> list[Node]:
-        return self._users.get(self._numbers[id(node)], [])
+    def values(self, node: Node) -> Tensor:
+        """Read the values of a constant, after checking that they lie in the file and have the stated shape.
 
-    def _sources(self, node: Node) -> Iterator[Node]:
-        return (self.nodes[key] for key in node.inputs if key in self.nodes)
-
-    def _values(self, node: Node) -> Tensor:
-        """Read the values of a constant, after checking that they lie in the file and have the stated shape."""
+        Raises:
+            WeightsError: They are no float32 numbers, or do not lie in the file, or do not have the stated size.
+        """
         text = node.data.get("shape", "")
         shape = [int(part) for part in re.findall(r"\d{1,9}", text)]
         if node.data.get("element_type") != "f32" or not re.fullmatch(r"(\d{1,9}(, ?\d{1,9})*)?", text, re.ASCII):
@@ -138,10 +139,6 @@ def _parsed(xml: bytes) -> ET.Element:
     if root.tag != "net" or root.get("version") != "10":
         raise WeightsError("is not a graph of OpenVINO, version 10", hint="it is another file")
     return root
-
-
-def _count(element: ET.Element, key: str) -> int:
-    return _number(element.attrib, key)
 
 
 def _number(data: Mapping[str, str], key: str) -> int:

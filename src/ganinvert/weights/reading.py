@@ -23,7 +23,7 @@ from ganinvert.weights.wheel import is_wheel, read_files
 
 State = Mapping[str, Tensor]
 KNOWN = (
-    "looked for: ganinvert .safetensors; NVIDIA's pickles of (G, D, Gs) and of StyleGAN2's G_ema; torch files of genforce,"
+    "looked for: ganinvert .safetensors; NVIDIA's pickles of (G, D, Gs) and of StyleGAN2; torch files of genforce,"
     " GANDissect, the GAN Zoo, MMGeneration, StyleGAN2's port, or with the canonical state dict; the wheel random-face"
     " 2021.7.21.1"
 )

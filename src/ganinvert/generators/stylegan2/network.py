@@ -130,6 +130,7 @@ class StyleGAN2Generator(Generator):
     """
 
     kind = "stylegan2-generator"
+    allows_bfloat16 = False
     mapping: _Mapping
 
     def __init__(self, architecture: StyleGAN2Architecture) -> None:

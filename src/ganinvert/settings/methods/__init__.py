@@ -10,6 +10,7 @@ from ganinvert.settings.methods.encoder import ENCODER
 from ganinvert.settings.methods.encoder import Encoded as Encoded
 from ganinvert.settings.methods.fine_tuning import REFINEMENTS as REFINEMENTS
 from ganinvert.settings.methods.fine_tuning import FineTuningSettings as FineTuningSettings
+from ganinvert.settings.methods.fine_tuning import refinement as refinement
 from ganinvert.settings.methods.inversion import InversionSettings as InversionSettings
 from ganinvert.settings.methods.inversion import MethodEntry as MethodEntry
 from ganinvert.settings.methods.invertlayers import INVERTLAYERS

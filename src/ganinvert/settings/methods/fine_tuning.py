@@ -65,3 +65,23 @@ PTI = FineTuningSettings(
 PTI_PAPER = replace(PTI, stop=0.06)
 REFINEMENTS: Mapping[Refinement, FineTuningSettings] = {"near-perfect": FineTuningSettings(), "pti": PTI}
 """Fine-tuning that can follow any inversion."""
+_OF_STYLES = Optimization(60, 3e-3, parts=2)
+_STYLED: Mapping[Refinement, FineTuningSettings] = {
+    "near-perfect": replace(
+        FineTuningSettings(),
+        optimization=_OF_STYLES,
+        objective=Objective(pixel=0.0, laplacian=1.0, perceptual=0.0, side=512),
+    ),
+    "pti": replace(
+        PTI,
+        optimization=_OF_STYLES,
+        objective=Objective(perceptual=0.0, lpips=1.0, perceptual_every=1, side=256),
+        rank=16,
+        locality=0.0,
+    ),
+}
+
+
+def refinement(kind: Refinement, *, styled: bool) -> FineTuningSettings:
+    """Fine-tuning of a kind, for style-based generators if `styled`: fewer steps, each of which looks at a part."""
+    return (_STYLED if styled else REFINEMENTS)[kind]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ganinvert.settings.common import Refinement
+from ganinvert.settings.methods.base import MethodSettings
 from ganinvert.settings.methods.composition import PmSFC
+from ganinvert.settings.methods.fine_tuning import refinement
 from ganinvert.settings.methods.inversion import RESTORE, InversionSettings, MethodEntry, Presets
 from ganinvert.settings.methods.single import SingleCode
 from ganinvert.settings.optimization import Objective, Optimization
@@ -14,49 +17,68 @@ IMAGE2STYLEGAN = MethodEntry("image2stylegan", "a style for each layer, W+ (Abda
 PROJECTOR = MethodEntry("stylegan2-projector", "one style, W (Karras et al. 2020)", {})
 BDINVERT = MethodEntry("bdinvert", "features of a layer and later styles, F/W+ (Kang et al. 2021)", {})
 
-_LPIPS = Objective(perceptual=0.0, lpips=0.2, perceptual_every=1)
-_PIXELS = Objective(perceptual=0.0)
-_RATES = Optimization(120, 0.05)
-_W = SingleCode("mean", sphere=False, space="w", jitter=0.0)
+_LPIPS = Objective(perceptual=0.0, lpips=0.2, perceptual_every=1, side=256)
+"""Squared difference and LPIPS at 256 pixels: the networks see faces as large as those that they were trained on."""
+_PIXELS = replace(_LPIPS, lpips=0.0)
+_RATES = Optimization(120, 0.05, warmup=0.07, parts=2)
+_W = SingleCode("mean", sphere=False, space="w")
+_PROJECTED = replace(_W, jitter=0.05)
 _WPLUS = replace(_W, space="w+")
-_FWPLUS = replace(_W, space="f")
+_FEATURES = replace(_W, space="f", layer=7)
+_EDITED = replace(_W, space="f", anchor=0.1)
+_RESTORED = replace(_W, space="f", anchor=1.0, prior=0.5)
 _COMPOSED = PmSFC(layer=5, space="w")
 
 
 def _presets(
-    name: str, invert: InversionSettings, restore: InversionSettings, paper: InversionSettings | None = None
+    name: str,
+    method: MethodSettings,
+    *,
+    edit: MethodSettings | None = None,
+    restore: MethodSettings | None = None,
+    paper: InversionSettings | None = None,
 ) -> Mapping[str, Presets]:
-    inverting: Presets = {"default": replace(invert, name=name)}
+    """Presets of a method: its settings for inverting, and for photos that are edited or restored if they differ."""
+
+    def default(settings: MethodSettings, objective: Objective = _LPIPS) -> Presets:
+        return {"default": InversionSettings(settings, _RATES, objective, name=name)}
+
+    inverting = default(method)
     if paper is not None:
         inverting = {**inverting, "paper": replace(paper, name=name)}
-    return {"invert": inverting, RESTORE: {"default": replace(restore, name=name)}}
+    return {
+        "invert": inverting,
+        "edit": default(edit or method),
+        "upscale": default(restore or method, _PIXELS),
+        RESTORE: default(restore or method),
+    }
+
+
+def _tuned(name: str, method: MethodSettings, kind: Refinement) -> Mapping[str, Presets]:
+    return {"invert": {"default": InversionSettings(method, _RATES, _LPIPS, refinement(kind, styled=True), name)}}
 
 
 STYLED: Mapping[str, Mapping[str, Presets]] = {
-    "single": _presets("single", InversionSettings(_W, _RATES, _LPIPS), InversionSettings(_W, _RATES, _PIXELS)),
+    "single": _presets("single", _W),
     "image2stylegan": _presets(
         "image2stylegan",
-        InversionSettings(_WPLUS, _RATES, _LPIPS),
-        InversionSettings(_WPLUS, _RATES, _PIXELS),
+        _WPLUS,
+        restore=replace(_WPLUS, prior=0.5),
         paper=InversionSettings(
             _WPLUS, Optimization(5000, 0.01, "constant", 0.0), Objective(perceptual=1.0, perceptual_every=1)
         ),
     ),
     "stylegan2-projector": _presets(
         "stylegan2-projector",
-        InversionSettings(replace(_W, jitter=0.05), _RATES, _LPIPS),
-        InversionSettings(replace(_W, jitter=0.05), _RATES, _PIXELS),
+        _PROJECTED,
         paper=InversionSettings(
-            replace(_W, jitter=0.05),
-            Optimization(1000, 0.1, "cosine", 0.05),
-            Objective(pixel=0.0, perceptual=0.0, lpips=1.0, perceptual_every=1),
+            _PROJECTED, Optimization(1000, 0.1), Objective(0.0, perceptual=0.0, lpips=1.0, perceptual_every=1, side=256)
         ),
     ),
-    "bdinvert": _presets(
-        "bdinvert", InversionSettings(_FWPLUS, _RATES, _LPIPS), InversionSettings(_FWPLUS, _RATES, _PIXELS)
-    ),
-    "pmsfc": _presets(
-        "pmsfc", InversionSettings(_COMPOSED, _RATES, _LPIPS), InversionSettings(_COMPOSED, _RATES, _PIXELS)
-    ),
+    "bdinvert": _presets("bdinvert", _FEATURES, edit=_EDITED, restore=_RESTORED),
+    "pmsfc": _presets("pmsfc", _COMPOSED),
+    "mganprior": _presets("mganprior", replace(_COMPOSED, subspaces=1, codes=30, weighting="linear")),
+    "pti": _tuned("pti", _W, "pti"),
+    "near-perfect": _tuned("near-perfect", _FEATURES, "near-perfect"),
 }
 """Presets for style-based generators, by method and task."""
