@@ -15,10 +15,10 @@ SLOPE = 0.2
 _MEASURED, _AT_ONCE = 8192, 1024
 
 
-def modulated_matmul(h: Tensor, weight: Tensor, style: Tensor) -> Tensor:
+def modulated_matmul(h: Tensor, weight: Tensor, bias: Tensor, style: Tensor) -> Tensor:
     """A 1×1 convolution of h (n, i, h, w) times its style (n, i) with a weight (o, i), which takes the style in."""
     cells = h.permute(0, 2, 3, 1)
-    product = torch.bmm(cells.flatten(1, 2), (weight * style[:, None]).transpose(1, 2))
+    product = torch.baddbmm(bias, cells.flatten(1, 2), (weight * style[:, None]).transpose(1, 2))
     maps: Tensor = product.unflatten(1, cells.shape[1:3])
     return maps.permute(0, 3, 1, 2)
 

@@ -43,17 +43,6 @@ def inverse_haar(x: Tensor) -> Tensor:
     return pixels.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
 
 
-<<<<<<< HEAD
-=======
-def modulated_matmul(h: Tensor, weight: Tensor, bias: Tensor, style: Tensor) -> Tensor:
-    """A 1×1 convolution of h (n, i, h, w) times its style (n, i) with a weight (o, i), which takes the style in."""
-    cells = h.permute(0, 2, 3, 1)
-    product = torch.baddbmm(bias, cells.flatten(1, 2), (weight * style[:, None]).transpose(1, 2))
-    maps: Tensor = product.unflatten(1, cells.shape[1:3])
-    return maps.permute(0, 3, 1, 2)
-
-
->>>>>>> main
 class _Layer(nn.Module):
     """Modulated convolution, noise, bias, LeakyReLU: a full 3×3 convolution first, depthwise and 1×1 ones later.
 
@@ -82,16 +71,10 @@ class _Layer(nn.Module):
         if self.depthwise is None:
             h = F.conv2d(h * style[:, :, None, None], self.weight, self.bias, padding=1)
         else:  # the style of a channel passes through its own kernel
-<<<<<<< HEAD
-            h = modulated_matmul(F.conv2d(h, self.depthwise, padding=1, groups=h.shape[1]), self.weight, style)
-        noise = centred(self.noise, h) if window is None else window.of(self.noise)
-        return F.leaky_relu(h + noise + self.bias[:, None, None], SLOPE)
-=======
             h = F.conv2d(h, self.depthwise, padding=1, groups=h.shape[1])
             h = modulated_matmul(h, self.weight, self.bias, style)
-        noise = self.noise_for(h) if window is None else window.of(self.noise)
+        noise = centred(self.noise, h) if window is None else window.of(self.noise)
         return F.leaky_relu(h + noise, SLOPE, inplace=True)
->>>>>>> main
 
 
 class _Head(nn.Module):

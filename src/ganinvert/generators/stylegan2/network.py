@@ -102,7 +102,7 @@ class _Layer(nn.Module):
         # LeakyReLU commutes with the factor √2, which costs nothing here.
         scale, shift = 2**0.5 * torch.rsqrt(energy + 1e-8), 2**0.5 * self.bias
         h = h * scale[:, :, None, None] + (2**0.5 * self.strength * noise + shift[:, None, None])
-        return clamped(F.leaky_relu(h, SLOPE), self.clamp)
+        return clamped(F.leaky_relu(h, SLOPE, inplace=True), self.clamp)
 
 
 class _ToRGB(nn.Module):
@@ -116,7 +116,7 @@ class _ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.empty(3))
 
     def forward(self, h: Tensor, w: Tensor) -> Tensor:
-        return clamped(modulated_matmul(h, self.weight, self.style(w)) + self.bias[:, None, None], self.clamp)
+        return clamped(modulated_matmul(h, self.weight, self.bias, self.style(w)), self.clamp)
 
 
 class StyleGAN2Generator(Generator):
