@@ -354,9 +354,8 @@ def test_phases_beside_the_steps_show_their_progress(
         return make(batch, watch)
 
     for name in ("terminal", "pipe"):
-        items = plan_outputs(
-            [[Input("a", tmp_path / "a", "a")]], tmp_path / name, task="invert", suffixes={"image": ".png"}
-        )
+        groups = [[Input("a", tmp_path / "a", "a")]]
+        items = plan_outputs(groups, tmp_path / name, task="invert", suffixes={"bundle": ".pt"})
         with monkeypatch.context() as patch:
             patch.setenv("COLUMNS", "100")
             if name == "terminal":
