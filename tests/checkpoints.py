@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import sys
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganinvert.generators import PGGANGenerator
 from ganinvert.generators.pggan import PGGANArchitecture
@@ -229,13 +230,56 @@ def nvidia_pickle(
     return buffer.getvalue()
 
 
+def persistent_pickle(
+    networks: dict[str, tuple[dict[str, Tensor], dict[str, dict[str, Any]]]], *, protocol: int = 4, extra: Any = None
+) -> bytes:
+    """State dicts and settings of modules, as `torch_utils.persistence` pickles them with their source code.
+
+    Settings are by the modules' dotted names, with their "class"; `extra` is one more attribute of every module.
+    """
+    buffer = io.BytesIO()
+    with _module("torch_utils.persistence") as persistence, _module("dnnlib.util") as util:
+        reconstruct = _function("_reconstruct_persistent_obj", persistence)
+
+        class Module:
+            def __init__(self, kind: str, state: dict[str, Any]) -> None:
+                code = "import os\nos.abort()\n"
+                self.meta = {"type": "class", "version": 6, "module_src": code, "class_name": kind, "state": state}
+
+            def __reduce__(self) -> Any:
+                return reconstruct, (self.meta,), None
+
+        def made(name: str, state: dict[str, Tensor], settings: dict[str, dict[str, Any]]) -> Module:
+            prefix = f"{name}." if name else ""
+            inner = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+            buffers = {key for key in inner if key.endswith(("noise_const", "_filter", "w_avg", "magnitude_ema"))}
+            parts = [key.removeprefix(prefix) for key in settings if key.startswith(prefix) and key != name]
+            attributes = {key: np.float64(v) if isinstance(v, float) else v for key, v in settings[name].items()}
+            kind = attributes.pop("class")
+            groups = {
+                "_parameters": {k: nn.Parameter(v) for k, v in inner.items() if "." not in k and k not in buffers},
+                "_buffers": {key: value for key, value in inner.items() if "." not in key and key in buffers},
+                "_modules": {part: made(prefix + part, state, settings) for part in parts if "." not in part},
+            }
+            others = {"training": False, "_non_persistent_buffers_set": set(), "_backward_hooks": OrderedDict()}
+            ordered = {key: OrderedDict({"nothing": None} | group) for key, group in groups.items()}
+            return Module(kind, attributes | others | ordered | ({} if extra is None else {"extra": extra}))
+
+        easy = type("EasyDict", (dict,), {"__module__": "dnnlib.util"})
+        util.EasyDict = easy  # type: ignore[attr-defined]
+        content = {name: made("", *network) for name, network in networks.items()}
+        options = {"training_set_kwargs": easy(path="images.zip"), "augment_pipe": None}
+        pickle.Pickler(buffer, protocol=protocol).dump(content | options)
+    return buffer.getvalue()
+
+
 @contextmanager
 def _module(name: str) -> Iterator[ModuleType]:
     """A module of that name which exists while a pickle is written, and not when it is read."""
     missing = object()
     parts = (
         [".".join(name.split(".")[: n + 1]) for n in range(name.count(".") + 1)]
-        if name.startswith("models")
+        if name.startswith(("models", "torch_utils", "dnnlib"))
         else [name]
     )
     before = {part: sys.modules.get(part, missing) for part in parts}

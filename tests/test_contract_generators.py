@@ -28,6 +28,7 @@ from ganinvert.generators import (
 from ganinvert.generators.checks import check_render
 from ganinvert.generators.mobilestylegan import MobileStyleGANArchitecture, MobileStyleGANGenerator
 from ganinvert.generators.pggan import PGGANArchitecture
+from ganinvert.generators.stylegan2 import StyleGAN2Architecture, StyleGAN2Generator
 from ganinvert.methods import (
     ActivationCode,
     Code,
@@ -47,6 +48,7 @@ from .families import TOYS, toy, toy_family, write
 GENERATORS = {
     "pggan": PGGANGenerator.random(PGGANArchitecture(12, (8, 8, 8, 7, 6, 5))),
     "mobilestylegan": MobileStyleGANGenerator.random(MobileStyleGANArchitecture((6, 6, 6), 4, (8,) * 6)),
+    "stylegan2": StyleGAN2Generator.random(StyleGAN2Architecture((6, 7, 6), (8, 8, 6), labels=(2, 3))),
     **{name: toy(name) for name in TOYS},
 }
 SPACES = [(name, space) for name, generator in GENERATORS.items() for space in generator.spaces]

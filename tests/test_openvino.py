@@ -13,6 +13,7 @@ from ganinvert.errors import MissingNetworkError, WeightsError
 from ganinvert.generators import load_generator, read_discriminator, read_encoder, read_generator
 from ganinvert.generators.mobilestylegan.layout import from_openvino
 from ganinvert.weights import TensorFile, reading
+from ganinvert.weights import wheel as wheel_module
 from ganinvert.weights.catalog import RANDOM_FACE
 from ganinvert.weights.openvino import Graph
 from ganinvert.weights.wheel import read_files
@@ -138,6 +139,22 @@ def test_damaged_wheels_and_folders_are_refused(tmp_path: Path) -> None:
         read_files(wheel(tmp_path / "changed.whl", {"a/x.bin": b"other"}), expected)
     with pytest.raises(WeightsError, match=r"is a folder without a/x\.bin"):
         read_files(tmp_path, expected)
+
+
+def test_members_that_unpack_to_too_much_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wheel_module, "LARGEST", 1000)
+    contents = {"x": bytes(100_000)}
+    path = wheel(tmp_path / "a.whl", contents)
+    with pytest.raises(WeightsError, match="unpacks to more"):
+        read_files(path, dict(digests(contents)))
+    stated, whole = (100_000).to_bytes(4, "little"), path.read_bytes()
+    assert stated in whole
+    path.write_bytes(whole.replace(stated, (10).to_bytes(4, "little")))  # its directory lies
+    with pytest.raises(WeightsError, match=r"cannot be read|unpacks to more|SHA-256"):
+        read_files(path, dict(digests(contents)))
+    (tmp_path / "x").write_bytes(contents["x"])
+    with pytest.raises(WeightsError, match="larger than it should be"):
+        read_files(tmp_path, dict(digests(contents)))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +15,16 @@ from torch import Tensor
 from ganinvert.degradations import Degradation, Downsample, Grayscale, Identity, Mask
 from ganinvert.errors import UsageError
 from ganinvert.generators import Activations, PGGANGenerator, View
+from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.losses import pixel_loss
 from ganinvert.methods import FineTuning, Latent
 from ganinvert.optimize import Snapshot, Step, solve
 from ganinvert.optimize.targets import Rounds, targets_of
-from ganinvert.settings import Objective, Optimization, SingleCode
+from ganinvert.settings import InversionSettings, Objective, Optimization, SingleCode, preset_of
 from ganinvert.settings.common import plain
 from ganinvert.settings.methods.fine_tuning import PTI
+from ganinvert.subspaces import SubspacePartition
+from ganinvert.tasks import Inverter
 
 from .test_optimize import METHOD, PIXELS
 from .toys import Blur
@@ -56,8 +60,9 @@ def test_targets_together_are_the_whole(
     degradation = DEGRADATIONS[name]
     y, state = degradation(targets), small.features(_codes(12), 3)
     found = targets_of(y, degradation, RESOLUTION, parts=parts, side=side)
-    assert len(found) == (1 if name == "odd" else parts**2)
-    cell = y.shape[-1] // (found[0].y.shape[-1] * (1 if name == "odd" else parts))
+    parts = 1 if name in ("odd", "blur") else parts
+    assert len(found) == parts**2
+    cell = y.shape[-1] // (found[0].y.shape[-1] * parts)
     assert cell == max(1, y.shape[-1] // (side or 16))
     terms = []
     for target in found:
@@ -145,6 +150,30 @@ def test_pivotal_tuning_looks_at_parts_and_an_adversary_at_the_whole(small: PGGA
         tuned = views[:-1]
         assert len(tuned) == 4 * 3
         assert all((view is None) == whole for view in tuned)
+
+
+@pytest.mark.parametrize(("layers", "parts", "side"), [(12, 0, 0), (14, 2, 0), (18, 4, 512)])
+def test_large_generators_look_at_parts_by_themselves(layers: int, parts: int, side: int, tmp_path: Path) -> None:
+    file, masks = tmp_path / "generator.safetensors", SubspacePartition(torch.tensor([0, 1]), "given")
+    PGGANGenerator.random(PGGANArchitecture(4, (2,) * layers)).save(file)
+
+    def resolved(settings: InversionSettings) -> InversionSettings:
+        return Inverter.load(file, settings, partition=masks, device="cpu").settings
+
+    default = preset_of("pmsfc", "invert")
+    settings = resolved(default)
+    assert (settings.optimization.parts, settings.objective.side) == (parts, side)
+    given = replace(default, optimization=Optimization(parts=3), objective=Objective(side=100))
+    assert (resolved(given).optimization, resolved(given).objective) == (given.optimization, given.objective)
+    whole = min(parts, 1)
+    lbfgs = replace(default, optimization=Optimization(optimizer="lbfgs"))
+    assert resolved(lbfgs).optimization.parts == whole
+    tuned = resolved(preset_of("pti", "invert")).tuning
+    assert tuned is not None
+    assert tuned.optimization.parts == parts
+    stopping = resolved(preset_of("pti", "invert", "paper")).tuning
+    assert stopping is not None
+    assert stopping.optimization.parts == whole
 
 
 @pytest.mark.parametrize("wrong", [{"parts": -1}, {"parts": 2, "optimizer": "lbfgs"}])

@@ -74,6 +74,23 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """A worker is busy with something beside steps.
+
+    Attributes:
+        worker: Number of the worker.
+        name: The work in a few words.
+        done: Pieces of it that are done.
+        total: Number of its pieces.
+    """
+
+    worker: int
+    name: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class WorkEnded:
     """A worker optimises no more."""
 
@@ -117,7 +134,7 @@ class BatchEnded:
         return self.jobs - self.counts.total()
 
 
-Event = BatchStarted | Message | WorkStarted | Progress | WorkEnded | JobFinished | BatchEnded
+Event = BatchStarted | Message | WorkStarted | Progress | Phase | WorkEnded | JobFinished | BatchEnded
 Listener = Callable[[Any], None]
 """Receives every event; one that it does not know means nothing to it."""
 

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic
 
-from ganinvert import files
-from ganinvert.batch.events import Listener, Message, Progress, WorkEnded, WorkStarted
+from ganinvert import files, progress
+from ganinvert.batch.events import Listener, Message, Phase, Progress, WorkEnded, WorkStarted
 from ganinvert.batch.job import Job, JobResult, Product
 from ganinvert.batch.session import P, RunOptions, Session
 from ganinvert.batch.signals import postponed
@@ -168,10 +168,10 @@ class Worker(Generic[P]):
         self.emit(WorkStarted(self.number, " + ".join(names) if len(batch) == 1 else f"{len(batch)} photos"))
         products: Sequence[Product] | None = None
         failures: list[JobResult] = []
+        watch = StepWatch(self.emit, self.number)
         try:
-            products = self.session.run(
-                [(each.job, each.prepared) for each in batch], StepWatch(self.emit, self.number)
-            )
+            with progress.listening(watch.on_phase):
+                products = self.session.run([(each.job, each.prepared) for each in batch], watch)
         except Exception as error:
             if len(batch) == 1 or not isinstance(error, InsufficientMemoryError):
                 failures = [self._failure(each.job, error, each.hashes) for each in batch]
@@ -227,11 +227,12 @@ class Worker(Generic[P]):
 
 
 class StepWatch:
-    """Callback of the loop that makes events of its steps, at most one in 0.2 s and one for the last."""
+    """Makes events of steps, as the callback of the loop, and of phases: at most one in 0.2 s, and the last step's."""
 
     def __init__(self, emit: Listener, worker: int) -> None:
         self.emit, self.worker = emit, worker
         self.last = -PROGRESS_SECONDS
+        self._phase = ""
 
     def __call__(self, step: Step) -> None:
         """Make an event of a step, if it is time."""
@@ -239,3 +240,10 @@ class StepWatch:
         if done == step.steps or now - self.last >= PROGRESS_SECONDS:
             self.last = now
             self.emit(Progress(self.worker, done, step.steps, float(step.loss.mean()), float(step.psnr.mean())))
+
+    def on_phase(self, name: str, done: int, total: int) -> None:
+        """Make an event of a phase, if it is new or it is time."""
+        now = time.monotonic()
+        if name != self._phase or now - self.last >= PROGRESS_SECONDS:
+            self._phase, self.last = name, now
+            self.emit(Phase(self.worker, name, done, total))

@@ -103,7 +103,7 @@ class Output:
             if self.verbosity < 0 or (done != total and now - last < (REFRESH_SECONDS if bars else PLAIN_SECONDS)):
                 return
             last, seconds = now, max(now - started, 1e-9)
-            pace = f"{seconds / done:.3f} s/step" if unit == "step" else f"{done / seconds:.0f} {unit}/s"
+            pace = f"{seconds / max(done, 1):.3f} s/step" if unit == "step" else f"{done / seconds:.0f} {unit}/s"
             if bars is not None and task is not None:
                 bars.update(task, completed=done, total=total, state=describe(), pace=pace)
                 return

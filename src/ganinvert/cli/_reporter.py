@@ -39,6 +39,8 @@ class ConsoleReporter:
                 self._bars[worker] = stack, stack.enter_context(output.steps(title))
             case events.Progress(worker, done, steps, loss, psnr) if worker in self._bars:
                 self._bars[worker][1](done, steps, lambda: f"loss {loss:.4f}  PSNR {psnr:.1f} dB")
+            case events.Phase(worker, name, done, total) if worker in self._bars:
+                self._bars[worker][1](done, total, lambda: name)
             case events.WorkEnded(worker) if worker in self._bars:
                 self._bars.pop(worker)[0].close()
             case events.JobFinished(result):

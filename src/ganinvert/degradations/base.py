@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganinvert.generators import Window
@@ -54,6 +55,19 @@ class Degradation(nn.Module, ABC):
         By default it needs the whole image.
         """
         return Part(Window.tile(resolution, 1, 0), lambda x: window.of(self(x)))
+
+    def of(self, n: int) -> Degradation:  # noqa: ARG002  (for those that differ)
+        """The degradation of image n of the batch."""
+        return self
+
+    def coarse(self, y: Tensor, resolution: int, side: int) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """About the same for images averaged to a side: smaller measurements, and the function from images to them.
+
+        By default the images are enlarged and degraded as ever; `y` are measurements of images of this resolution.
+        """
+        if self.keeps_averages:
+            return F.adaptive_avg_pool2d(y, side), self
+        return y, lambda x: self(F.interpolate(x, size=(resolution, resolution)))
 
     def coverage(self, y: Tensor) -> Tensor:
         """Compute the share of each measurement's values that carry information, (b,) in (0, 1]."""

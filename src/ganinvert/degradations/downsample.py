@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ganinvert.degradations.base import Degradation, Part
@@ -61,7 +62,13 @@ class Downsample(Degradation):
     def guess(self, y: Tensor) -> Tensor:
         """Enlarge bicubically."""
         shape = (self.resolution, self.resolution)
-        return torch.nn.functional.interpolate(y, shape, mode="bicubic", align_corners=False).clamp(-1, 1)
+        return F.interpolate(y, shape, mode="bicubic", align_corners=False).clamp(-1, 1)
+
+    def coarse(self, y: Tensor, resolution: int, side: int) -> tuple[Tensor, Callable[[Tensor], Tensor]]:  # noqa: ARG002
+        """Measurements averaged to the side, or images resampled from it to smaller measurements."""
+        if self.size < side:
+            return y, Downsample(side, self.size, kernel=self.kernel).to(y.device)
+        return F.adaptive_avg_pool2d(y, side), lambda x: x
 
     def part(self, window: Window, resolution: int) -> Part:  # noqa: ARG002
         """The pixels of which the kernels of the window are made."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ganinvert.degradations.base import Degradation, Part
@@ -49,6 +52,10 @@ class Grayscale(Degradation):
     def guess(self, y: Tensor) -> Tensor:
         """Repeat the gray image in three channels."""
         return y.expand(-1, 3, -1, -1)
+
+    def coarse(self, y: Tensor, resolution: int, side: int) -> tuple[Tensor, Callable[[Tensor], Tensor]]:  # noqa: ARG002
+        """The luminance of averaged images, which for "lab" is only about the averaged one."""
+        return F.adaptive_avg_pool2d(y, side), self
 
     def part(self, window: Window, resolution: int) -> Part:  # noqa: ARG002
         """The same window of the image."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -51,6 +53,15 @@ class Mask(Degradation):
     def coverage(self, y: Tensor) -> Tensor:
         """Compute the share of known pixels."""
         return self.known.to(y).mean(dim=(1, 2, 3)).expand(len(y))
+
+    def of(self, n: int) -> Degradation:
+        """The mask of image n, or of all images alike."""
+        return Mask(self.known[n : n + 1]) if len(self.known) > 1 else self
+
+    def coarse(self, y: Tensor, resolution: int, side: int) -> tuple[Tensor, Callable[[Tensor], Tensor]]:  # noqa: ARG002
+        """Averages of the known pixels, and the shares of known pixels as weights."""
+        shares = F.adaptive_avg_pool2d(self.known.to(y), side)
+        return F.adaptive_avg_pool2d(y, side), lambda x: x * shares
 
     def part(self, window: Window, resolution: int) -> Part:  # noqa: ARG002
         """The same window of the image, with its mask."""

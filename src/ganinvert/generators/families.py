@@ -37,6 +37,7 @@ class Family:
 FAMILIES: dict[str, str | Family] = {
     "pggan": "ganinvert.generators.pggan:PGGAN",
     "mobilestylegan": "ganinvert.generators.mobilestylegan:MOBILESTYLEGAN",
+    "stylegan2": "ganinvert.generators.stylegan2:STYLEGAN2",
 }
 """Families by name, or where they are; the first one explains why a file of no family is refused."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from itertools import pairwise
 
 import torch
@@ -12,6 +13,22 @@ from ganinvert.generators.latents import LatentSpace
 
 SLOPE = 0.2
 _MEASURED, _AT_ONCE = 8192, 1024
+
+
+def modulated_matmul(h: Tensor, weight: Tensor, bias: Tensor, style: Tensor) -> Tensor:
+    """A 1×1 convolution of h (n, i, h, w) times its style (n, i) with a weight (o, i), which takes the style in."""
+    cells = h.permute(0, 2, 3, 1)
+    product = torch.baddbmm(bias, cells.flatten(1, 2), (weight * style[:, None]).transpose(1, 2))
+    maps: Tensor = product.unflatten(1, cells.shape[1:3])
+    return maps.permute(0, 3, 1, 2)
+
+
+def centred(noise: Tensor, h: Tensor) -> Tensor:
+    """The noise (h, w) of a layer for maps of any size, in whose middle its own lie, or which are their middle."""
+    below, beside = h.shape[2] - noise.shape[0], h.shape[3] - noise.shape[1]
+    if not below and not beside:
+        return noise
+    return F.pad(noise, (beside // 2, beside - beside // 2, below // 2, below - below // 2))
 
 
 class MappingNetwork(nn.Module):
@@ -39,26 +56,32 @@ class MappingNetwork(nn.Module):
         self.register_buffer("deviation", torch.ones(sizes[-1]))
 
     def forward(self, z: Tensor) -> Tensor:
-        """Vectors z (n, z) to w (n, d), in float32: whatever w is becomes a variable."""
+        """Vectors z (n, z) to w (n, d), not in half precision: whatever w is becomes a variable."""
         with torch.autocast(z.device.type, enabled=False):
-            x = z.float()
-            x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
+            x = self.inputs(z.to(self.mean.dtype))
             for layer in self.layers:
                 x = 2**0.5 * F.leaky_relu(layer(x), SLOPE)
         return x
+
+    def inputs(self, z: Tensor) -> Tensor:
+        """Vectors z (n, z) divided by the root mean square of their entries."""
+        return z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-8)
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator) -> Tensor:
         """Draw z from N(0, I) on the CPU, and map it to n vectors w, (n, d), on the CPU."""
         z = torch.randn(n, self.size, generator=rng)
-        w: Tensor = self(z.to(self.mean.device))
+        w: Tensor = self(z.to(self.mean))
         return w.cpu()
 
     @torch.no_grad()
     def measure(self) -> None:
-        """Measure `mean` and `deviation` over 8192 vectors, always the same ones."""
-        rng = torch.Generator().manual_seed(0)
-        w = torch.cat([self.sample(_AT_ONCE, rng) for _ in range(_MEASURED // _AT_ONCE)])
+        """Measure `mean` and `deviation` over 8192 vectors, always the same ones.
+
+        In float64, which leaves the bits of the rounded results to no processor: digests depend on them.
+        """
+        rng, exact = torch.Generator().manual_seed(0), deepcopy(self).double()
+        w = torch.cat([exact.sample(_AT_ONCE, rng) for _ in range(_MEASURED // _AT_ONCE)])
         self.deviation.copy_(w.std(dim=0).clamp(min=1e-8))
         self.mean.copy_(w.mean(dim=0))
 

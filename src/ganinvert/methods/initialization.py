@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from weakref import WeakKeyDictionary
 
@@ -13,8 +13,11 @@ from ganinvert.degradations import Degradation
 from ganinvert.errors import UsageError
 from ganinvert.generators import Encoder, Generator, load_encoder
 from ganinvert.losses import pixel_loss
+from ganinvert.methods.previews import Readout
 from ganinvert.settings import LayerResiduals, PmSFC, SingleCode
 
+PREVIEWED = 256
+"""Side in pixels of images from which on candidates are compared by previews."""
 _KEPT_PIXELS = 256 * 64**2
 _ENCODERS: WeakKeyDictionary[Generator, Encoder] = WeakKeyDictionary()
 _KEPT: WeakKeyDictionary[Generator, tuple[tuple[torch.device, bool, str], Tensor, list[Tensor]]] = WeakKeyDictionary()
@@ -76,29 +79,40 @@ def nearest_codes(
 ) -> Tensor:
     """Choose the codes (b, count, *shape), nearest first, whose degraded images are nearest to each measurement.
 
-    Distances are mean squared differences; `rng` draws the candidates on the CPU.
+    Distances are mean squared differences; those of large generators are of previews. `rng` draws the candidates on the
+    CPU.
     """
     z = generator.space(space).sample(max(candidates, count), rng).to(y.device)
-    distance = torch.cat([_distances(degradation(part).float(), y) for part in _images(generator, z, space)], dim=1)
-    return z[distance.argsort(dim=1, stable=True)[:, :count]]
+    distances = [_distances(images, y, degradation, generator.resolution) for images in _images(generator, z, space)]
+    return z[torch.cat(distances, dim=1).argsort(dim=1, stable=True)[:, :count]]
 
 
 def _images(generator: Generator, z: Tensor, space: str) -> Iterable[Tensor]:
-    """Render codes, as many at a time as need the memory of 64 images of 64 px.
+    """Render codes, as many at a time as need the memory of 64 images of 64 px, or preview them.
 
     One photo after another asks for images of the same codes, so the last ones are kept when they are few pixels.
     """
     circumstances = z.device, torch.is_autocast_enabled(z.device.type), space
     if (last := _KEPT.get(generator)) is not None and last[0] == circumstances and torch.equal(last[1], z):
         return last[2]
-    parts = (generator(part, space) for part in z.split(max(1, 64 * 64**2 // generator.resolution**2)))
-    if len(z) * generator.resolution**2 > _KEPT_PIXELS:
-        return parts
-    images = list(parts)
+    if generator.resolution >= PREVIEWED:
+        images = list(Readout.of(generator).images(generator, z, space))
+    else:
+        parts = (generator(part, space) for part in z.split(max(1, 64 * 64**2 // generator.resolution**2)))
+        if len(z) * generator.resolution**2 > _KEPT_PIXELS:
+            return parts
+        images = list(parts)
     _KEPT[generator] = circumstances, z, images
     return images
 
 
-def _distances(images: Tensor, y: Tensor) -> Tensor:
-    """Pixel loss between every measurement and every image, (b, n)."""
-    return torch.stack([pixel_loss(images, measurement[None]) for measurement in y])
+def _distances(images: Tensor, y: Tensor, degradation: Degradation, resolution: int) -> Tensor:
+    """Pixel loss between every measurement and every image, degraded alike, (b, n)."""
+    rows = []
+    for n in range(len(y)):
+        target, own = y[n : n + 1], degradation.of(n)
+        degrade: Callable[[Tensor], Tensor] = own
+        if images.shape[-1] < resolution:
+            target, degrade = own.coarse(target, resolution, images.shape[-1])
+        rows.append(pixel_loss(degrade(images).float(), target))
+    return torch.stack(rows)

@@ -39,7 +39,8 @@ def targets_of(y: Tensor, degradation: Degradation, resolution: int, *, parts: i
     """Split measurements into parts×parts targets of equal size, and average them to a side.
 
     The mean of the pixel terms of all targets is that of the whole. A measurement whose side is no multiple of `parts`
-    is split into fewer; it is averaged over cells of 2, 4, 8 … pixels to a side not below the given one, or not at all.
+    is split into fewer, and one whose parts need the whole image is not split. Measurements are averaged over cells of
+    2, 4, 8 … pixels to a side not below the given one, or not at all.
 
     Args:
         y: Measurements, (b, c, s, s).
@@ -48,8 +49,10 @@ def targets_of(y: Tensor, degradation: Degradation, resolution: int, *, parts: i
         parts: Number of parts along a side.
         side: Side of the averaged measurement; 0: s.
     """
-    size, cell = y.shape[-1], 1
+    size, cell, image = y.shape[-1], 1, Window.tile(resolution, 1, 0)
     parts = next((count for count in range(parts, 1, -1) if size % count == 0), 1)
+    if degradation.part(Window.tile(size, parts, 0), resolution).window == image:
+        parts = 1
     while side and size // (2 * cell) >= side and size % (2 * cell * parts) == 0:
         cell *= 2
     if parts == cell == 1:

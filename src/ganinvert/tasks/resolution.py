@@ -21,11 +21,16 @@ from ganinvert.generators import Generator, load_generator
 from ganinvert.images.folder import ImageFolder
 from ganinvert.methods import discriminator_of, encoder_of
 from ganinvert.optimize import Outcome
-from ganinvert.settings import InversionSettings, MethodSettings, Request, divergences
+from ganinvert.settings import InversionSettings, MethodSettings, Objective, Optimization, Request, divergences
 from ganinvert.settings.common import plain
 from ganinvert.subspaces import SubspacePartition, find_partition
 from ganinvert.tasks.base import PreparedImage, Task
 from ganinvert.weights import digest
+
+SMALLEST_PART, MOST_PARTS = 128, 4
+"""Least side in pixels of the parts of images at which steps look, and their largest number along a side."""
+LOSS_SIDE = 512
+"""Side in pixels to which larger images are averaged for the loss."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ class ResolvedRequest:
         for name in {settings.method.code_space, *(("w+",) if settings.method.space == "f" else ())}:
             generator.space(name)
         settings, remark = _adapt(settings, generator, reals=request.reals is not None)
+        settings = _by_parts(settings, generator)
         load = {"encoder": encoder_of, "discriminator": discriminator_of}
         networks = {kind: digest(load[kind](generator).state_dict()) for kind in settings.networks}  # type: ignore[operator]
         encoder = encoder_of(generator).layer if "encoder" in settings.method.networks else generator.edit_layer
@@ -164,6 +170,30 @@ def _adapt(settings: InversionSettings, generator: Generator, *, reals: bool) ->
         plain = replace(settings, tuning=replace(tuning, adversarial=0.0, cohesion=0.0))
         return plain, f"{error.message}: tuned without the terms that need one"
     return settings, ""
+
+
+def _by_parts(settings: InversionSettings, generator: Generator) -> InversionSettings:
+    """Let steps look at parts of large images, where the settings leave that to the generator and it computes less."""
+    if generator.resolution < 2 * SMALLEST_PART or generator.reach(generator.num_layers) is None:
+        return settings
+    tuning, r = settings.tuning, generator.resolution
+    whole = settings.method.tunes_generator
+    first = _parted(settings.optimization, settings.objective, r, whole=whole)
+    if tuning is not None:
+        whole = bool(tuning.adversarial or tuning.cohesion or tuning.stop)
+        tuning = replace(tuning, **_parted(tuning.optimization, tuning.objective, r, whole=whole))
+    return replace(settings, tuning=tuning, **first)
+
+
+def _parted(optimization: Optimization, objective: Objective, resolution: int, *, whole: bool) -> dict[str, Any]:
+    """Fields with the number of parts; steps that need the whole image have one."""
+    if optimization.parts or not optimization.steps:
+        return {}
+    if whole or optimization.optimizer == "lbfgs":
+        return {"optimization": replace(optimization, parts=1)}
+    side = objective.side or (LOSS_SIDE if resolution > LOSS_SIDE else 0)
+    parts = min(resolution // SMALLEST_PART, MOST_PARTS)
+    return {"optimization": replace(optimization, parts=parts), "objective": replace(objective, side=side)}
 
 
 def _partition(generator: Generator, layer: int, settings: MethodSettings) -> SubspacePartition:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import torch
 
-from ganinvert import images
+from ganinvert import images, progress
 from ganinvert.bundle import LatentBundle
 from ganinvert.checkpoint import Checkpoints
 from ganinvert.degradations import stack
@@ -160,6 +160,7 @@ class Inverter(ResolvedRequest):
 
     def _results(self, prepared: Sequence[PreparedImage], solution: Solution) -> list[Inversion]:
         """Results, rendered on the CPU and one by one: a picture is exactly what its bundle gives again."""
+        progress.report("rendering the result", 0, len(prepared))
         drafts = [self._draft(each, solution, n) for n, each in enumerate(prepared)]
         self.generator.cpu()
         try:

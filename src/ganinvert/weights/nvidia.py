@@ -23,6 +23,7 @@ _TYPES = {
     for kind, dtype in (("Float", "<f4"), ("Half", "<f2"), ("Double", "<f8"), ("Int", "<i4"), ("Long", "<i8"))
 }
 
+Numbers = np.ndarray[Any, Any]
 E = TypeVar("E", PickledModule, PickledTensor)
 
 
@@ -62,38 +63,65 @@ def _variables(network: PickledNetwork, budget: int) -> Iterator[tuple[str, Tens
         yield variable[0], torch.from_numpy(array.astype(np.float32))
 
 
-def named_modules(module: PickledModule) -> Iterator[tuple[str, PickledModule]]:
-    """A module and all modules in it, by their dotted names; "" for itself."""
-    pending = [("", module)]
-    for _ in range(_MOST_MODULES):
-        if not pending:
-            return
-        name, module = pending.pop()
-        yield name, module
-        pending += [(_joined(name, key), part) for key, part in _entries(module, "_modules", PickledModule)]
-    raise WeightsError("nests more modules than a network has", hint=_DAMAGED)
+class ModuleTree:
+    """A module of PyTorch and all modules in it.
 
-
-def module_tensors(module: PickledModule, budget: int) -> dict[str, Tensor]:
-    """Read parameters and buffers of a module as float32, by their dotted names, as its state dict has them.
-
-    Together they may have no more than `budget` stored bytes: none is counted twice. Raises WeightsError if a tensor
-    reaches beyond its storage, or a storage is not what `torch.save` writes.
+    Args:
+        root: The module as the pickle holds it.
+        size: Size of the file in bytes, which all tensors together may not exceed: none is counted twice.
     """
-    tensors: dict[str, Tensor] = {}
-    for name, part in named_modules(module):
-        for key, pickled in (*_entries(part, "_parameters", PickledTensor), *_entries(part, "_buffers", PickledTensor)):
-            stored = _stored(pickled.storage)[pickled.offset :]
-            sizes, steps = pickled.shape, pickled.strides
-            budget -= math.prod(sizes) * stored.itemsize
-            if budget < 0:
-                raise _too_many()
-            reach = sum((size - 1) * step for size, step in zip(sizes, steps, strict=True))
-            if 0 in sizes or reach >= len(stored):
-                raise WeightsError(f"{_joined(name, key)} has more values than its storage", hint=_DAMAGED)
-            view = np.lib.stride_tricks.as_strided(stored, sizes, [step * stored.itemsize for step in steps])
-            tensors[_joined(name, key)] = torch.from_numpy(view.astype(np.float32, order="C"))
-    return tensors
+
+    def __init__(self, root: PickledModule, size: int) -> None:
+        self.size, self.kind = size, root.kind
+        self._modules: dict[str, PickledModule] = {}
+        pending = [("", root)]
+        while pending:
+            name, module = pending.pop()
+            self._modules[name] = module
+            if len(self._modules) > _MOST_MODULES:
+                raise WeightsError("nests more modules than a network has", hint=_DAMAGED)
+            pending += [(_joined(name, key), part) for key, part in _entries(module, "_modules", PickledModule)]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Read parameters and buffers as float32, by their dotted names, as a state dict has them.
+
+        Raises WeightsError if a tensor reaches beyond its storage, or a storage is not what `torch.save` writes.
+        """
+        budget, tensors = self.size, dict[str, Tensor]()
+        for module, part in self._modules.items():
+            for group in ("_parameters", "_buffers"):
+                for key, pickled in _entries(part, group, PickledTensor):
+                    name = _joined(module, key)
+                    stored = _stored(pickled.storage)[pickled.offset :]
+                    budget -= math.prod(pickled.shape) * stored.itemsize
+                    if budget < 0:
+                        raise _too_many()
+                    tensors[name] = _strided(name, stored, pickled.shape, pickled.strides)
+        return tensors
+
+    def setting(self, module: str, key: str) -> object:
+        """A string, number or None among the attributes of a module, by its dotted name."""
+        state = self._modules[module].state if module in self._modules else {}
+        value = state.get(key, self)
+        if isinstance(value, PickledArray) and (array := value.numbers()).size == 1:
+            value = float(array.item())
+        if not isinstance(value, str | int | float | None):
+            raise WeightsError(f"its {module or self.kind} has no usual {key}", hint="the file is of another network")
+        return value
+
+    def number(self, module: str, key: str) -> float:
+        """A number among the attributes of a module."""
+        value = self.setting(module, key)
+        if not isinstance(value, int | float):
+            raise WeightsError(f"{key} of {module} is no number", hint="the file is of another network")
+        return float(value)
+
+    def require(self, module: str, **settings: str | float) -> None:
+        """Refuse a module with other settings, which would make it compute something else."""
+        for key, usual in settings.items():
+            if (value := self.setting(module, key)) != usual:
+                hint = "no network with this setting can be read"
+                raise WeightsError(f"{key} of {module or self.kind} is {str(value)[:40]}, not {usual}", hint=hint)
 
 
 def _entries(module: PickledModule, group: str, kind: type[E]) -> list[tuple[str, E]]:
@@ -111,7 +139,7 @@ def _joined(name: str, key: str) -> str:
     return f"{name}.{key}" if name else key
 
 
-def _stored(storage: PickledStorage) -> np.ndarray[Any, Any]:
+def _stored(storage: PickledStorage) -> Numbers:
     """The numbers of a storage, a view of its bytes.
 
     They are five pickles (magic number, version, machine, the storage's description, its key), which are looked
@@ -130,6 +158,15 @@ def _stored(storage: PickledStorage) -> np.ndarray[Any, Any]:
     if len(storage.content) != start + count * np.dtype(dtype).itemsize:
         raise WeightsError("a storage does not have the size of its numbers", hint=_DAMAGED)
     return np.frombuffer(storage.content, dtype, count, start)
+
+
+def _strided(name: str, stored: Numbers, sizes: tuple[int, ...], steps: tuple[int, ...]) -> Tensor:
+    """A copy of the numbers that a tensor with these strides has in its storage."""
+    reach = sum((size - 1) * step for size, step in zip(sizes, steps, strict=True))
+    if 0 in sizes or reach >= len(stored):
+        raise WeightsError(f"{name} has more values than its storage", hint=_DAMAGED)
+    view = np.lib.stride_tricks.as_strided(stored, sizes, [step * stored.itemsize for step in steps])
+    return torch.from_numpy(view.astype(np.float32, order="C"))
 
 
 def _too_many() -> WeightsError:

@@ -129,9 +129,10 @@ class PickledStorage(metaclass=_Sealed):
     """The bytes of `torch.storage._load_from_bytes`, a file of `torch.save` in the file."""
 
     def __init__(self, content: object) -> None:
-        if not isinstance(content, bytes):
+        raw = content.text.encode("latin1") if isinstance(content, _Encoded) else content
+        if not isinstance(raw, bytes):
             raise pickle.UnpicklingError("a storage is not made of bytes")
-        self.content = content
+        self.content = raw
 
     def __setstate__(self, state: object) -> None:
         raise pickle.UnpicklingError("a storage has two states")
@@ -142,7 +143,11 @@ class PickledTensor(metaclass=_Sealed):
 
     def __init__(self, storage: object, offset: object, shape: object, strides: object, *_others: object) -> None:
         sizes = (offset, *shape, *strides) if isinstance(shape, tuple) and isinstance(strides, tuple) else (None,)
-        if not isinstance(storage, PickledStorage) or not all(type(size) is int and size >= 0 for size in sizes):
+        if (
+            len(sizes) % 2 == 0
+            or not isinstance(storage, PickledStorage)
+            or not all(type(size) is int and size >= 0 for size in sizes)
+        ):
             raise pickle.UnpicklingError("a tensor is not made of a storage and sizes")
         self.storage, self.offset = storage, cast(int, offset)
         self.shape, self.strides = cast("tuple[int, ...]", shape), cast("tuple[int, ...]", strides)

@@ -23,8 +23,9 @@ from ganinvert.weights.wheel import is_wheel, read_files
 
 State = Mapping[str, Tensor]
 KNOWN = (
-    "looked for: ganinvert .safetensors; NVIDIA's pickle (G, D, Gs); torch files of genforce, GANDissect, the GAN Zoo,"
-    " MMGeneration, or with the canonical state dict; the wheel random-face 2021.7.21.1"
+    "looked for: ganinvert .safetensors; NVIDIA's pickles of (G, D, Gs) and of StyleGAN2; torch files of genforce,"
+    " GANDissect, the GAN Zoo, MMGeneration, StyleGAN2's port, or with the canonical state dict; the wheel random-face"
+    " 2021.7.21.1"
 )
 
 

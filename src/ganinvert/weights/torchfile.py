@@ -19,8 +19,11 @@ LARGEST = 4 << 30
 _LEGACY = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")  # torch.save before 1.6: no zip, but this number first
 
 
+_SETTINGS = ("models.utils.config.BaseConfig", "argparse.Namespace")
+
+
 class _Config:
-    """Stand-in for the GAN Zoo's class of training settings, whose code is not loaded."""
+    """Stand-in for the classes of training settings in checkpoints, whose code is not loaded."""
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__ = dict(state)
@@ -33,11 +36,11 @@ def is_torch_file(path: Path) -> bool:
 
 
 def read_torch(path: Path) -> Mapping[str, Any]:
-    """Read a torch file that holds a dictionary; a GAN Zoo `config` in it becomes a dictionary of its own."""
+    """Read a torch file that holds a dictionary; training settings in it become a dictionary of their own."""
     if zipfile.is_zipfile(path):
         _check_zip(path)
     try:
-        with safe_globals([(_Config, "models.utils.config.BaseConfig")]):
+        with safe_globals([(_Config, name) for name in _SETTINGS]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged or hostile file can raise anything
         raise WeightsError(

@@ -21,7 +21,7 @@ from ganinvert.generators.activations import Activations
 from ganinvert.generators.base import Generator, LayerInfo, StyleInput
 from ganinvert.generators.latents import NormalSpace
 from ganinvert.generators.mobilestylegan.architecture import MobileStyleGANArchitecture
-from ganinvert.generators.styles import SLOPE, MappingNetwork, StyleSpace
+from ganinvert.generators.styles import SLOPE, MappingNetwork, StyleSpace, centred, modulated_matmul
 from ganinvert.generators.views import Window
 from ganinvert.weights import digest
 
@@ -41,14 +41,6 @@ def inverse_haar(x: Tensor) -> Tensor:
     cells = [torch.stack([top + even, top - even], dim=3), torch.stack([bottom + odd, bottom - odd], dim=3)]
     pixels: Tensor = torch.stack(cells, dim=2) / 2
     return pixels.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
-
-
-def modulated_matmul(h: Tensor, weight: Tensor, bias: Tensor, style: Tensor) -> Tensor:
-    """A 1×1 convolution of h (n, i, h, w) times its style (n, i) with a weight (o, i), which takes the style in."""
-    cells = h.permute(0, 2, 3, 1)
-    product = torch.baddbmm(bias, cells.flatten(1, 2), (weight * style[:, None]).transpose(1, 2))
-    maps: Tensor = product.unflatten(1, cells.shape[1:3])
-    return maps.permute(0, 3, 1, 2)
 
 
 class _Layer(nn.Module):
@@ -81,15 +73,8 @@ class _Layer(nn.Module):
         else:  # the style of a channel passes through its own kernel
             h = F.conv2d(h, self.depthwise, padding=1, groups=h.shape[1])
             h = modulated_matmul(h, self.weight, self.bias, style)
-        noise = self.noise_for(h) if window is None else window.of(self.noise)
+        noise = centred(self.noise, h) if window is None else window.of(self.noise)
         return F.leaky_relu(h + noise, SLOPE, inplace=True)
-
-    def noise_for(self, h: Tensor) -> Tensor:
-        """The noise for a map of any size, in whose middle the layer's own map lies, or which is the middle of it."""
-        below, beside = h.shape[2] - len(self.noise), h.shape[3] - len(self.noise)
-        if not below and not beside:
-            return self.noise
-        return F.pad(self.noise, (beside // 2, beside - beside // 2, below // 2, below - below // 2))
 
 
 class _Head(nn.Module):
