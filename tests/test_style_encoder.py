@@ -217,12 +217,14 @@ def test_codes_start_at_the_encoders(styled: Path, encoder: Path, tmp_path: Path
     assert "--space w+" in caught.value.hint
 
 
-@pytest.mark.usefixtures("encoder")
-@pytest.mark.parametrize("method", [("single", "--space", "w+"), ("bdinvert", "--layer", "3"), ("pti",)])
-def test_methods_start_at_the_encoders_code(method: tuple[str, ...], styled: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", [("single", "--space", "w+"), ("single",), ("bdinvert", "--layer", "3")])
+def test_methods_start_at_the_encoders_code(
+    method: tuple[str, ...], styled: Path, encoder: Path, tmp_path: Path
+) -> None:
     picture = photo(tmp_path / "a.png")
-    chosen = ["--method", *method, "--init", "encoder", "--steps", "2", "--device", "cpu"]
+    chosen = ["--method", *method, "--init", "encoder", "--steps", "1", "--lr", "1e-6", "--device", "cpu"]
     done = run("invert", picture, "-g", styled, *chosen, "-o", tmp_path)
     assert done.exit_code == 0, done.output
-    bundle = LatentBundle.load(tmp_path / "a.invert.pt")
-    assert bundle.provenance["helpers"].keys() == {"encoder"}
+    styles = read_encoder(encoder).predict(square(picture))[0][0]
+    z = LatentBundle.load(tmp_path / "a.invert.pt").tensors["z"]
+    assert torch.allclose(z, styles if z.ndim == 2 else styles.mean(dim=0), atol=1e-4)
