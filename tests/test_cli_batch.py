@@ -19,7 +19,7 @@ from filelock import FileLock
 from PIL import Image
 
 import ganinvert
-from ganinvert import files
+from ganinvert import files, progress
 from ganinvert.batch import photos as photo_sessions
 from ganinvert.batch.inputs import Input, expand
 from ganinvert.batch.job import Job, Product
@@ -339,6 +339,34 @@ def test_progress_is_bars_on_a_terminal_and_lines_elsewhere(
         for n in "01"
         for line in (f"{n}: step 1/3, loss 1.0000  PSNR 1.0 dB", f"{n}: step 3/3, loss 3.0000  PSNR 3.0 dB")
     ] + ["2 done, 0 skipped, 0 failed"]
+
+
+def test_phases_beside_the_steps_show_their_progress(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session, terminal = stepping([]), Terminal()
+    make = session.make
+
+    def run(batch: Sequence[tuple[Job, str]], watch: Watch) -> list[Product]:
+        for n in range(3):
+            progress.report("comparing", n, 8)
+            time.sleep(0.3)
+        return make(batch, watch)
+
+    for name in ("terminal", "pipe"):
+        groups = [[Input("a", tmp_path / "a", "a")]]
+        items = plan_outputs(groups, tmp_path / name, task="invert", suffixes={"bundle": ".pt"})
+        with monkeypatch.context() as patch:
+            patch.setenv("COLUMNS", "100")
+            if name == "terminal":
+                patch.setattr(sys, "stderr", terminal)
+            run_jobs(items, replace(session, make=run))
+    assert "a: comparing" in terminal.getvalue()
+    assert "2/8" in terminal.getvalue()
+    assert "3/3" in terminal.getvalue()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "a: comparing: 0/8 images, 0 images/s"
+    assert [line.split(",")[0] for line in lines[1:]] == ["a: step 1/3", "a: step 3/3"]
 
 
 def test_short_memory_halves_the_batch_and_goes_on(tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
+from ganinvert.batch.inputs import expand
+from ganinvert.errors import UsageError
+
 from .commandline import QUICK, names, photo, program, run
 
 OPTIONS = [*QUICK, "--layer", "3"]
@@ -183,9 +186,13 @@ def test_edit_writes_a_picture_for_every_strength_and_a_sheet(
     assert "up to date" in run(*command, "--strength", "0").stderr
     assert "exists already" in run(*command, "--strength", "1").stderr
     several = ["edit", ends[0], "--name", "{stem}", "-o", tmp_path / "several", "--direction", "ganspace-0", *generator]
-    assert run(*several, "--strength", "-2,0,2.5", "--sheet").exit_code == 0
+    first = run(*several, "--strength", "-2,0,2.5", "--sheet")
+    assert first.exit_code == 0, first.output
+    assert "drawing what the directions change" in first.stderr
     files = [f"a.invert.{mark}.{kind}" for mark in ("+0", "+2.5", "-2") for kind in ("png", "pt")]
     assert names(tmp_path / "several") == [*files, "a.invert.sheet.png"]
+    with pytest.raises(UsageError, match="no file to treat"):
+        expand([tmp_path / "several"])
     shown = {path.name: _levels(path) for path in (tmp_path / "several").glob("*[05-9].png")}
     assert not np.array_equal(shown["a.invert.+0.png"], shown["a.invert.+2.5.png"])
     assert "up to date" in run(*several, "--strength", "-2,0,2.5", "--sheet").stderr

@@ -10,10 +10,12 @@ from PIL import Image
 from skimage.color import rgb2lab
 from torch import Tensor
 
-from ganinvert.degradations import Degradation, Downsample, Grayscale, Identity, Mask
+from ganinvert.degradations import Degradation, Downsample, Grayscale, Identity, Mask, Measurement
 from ganinvert.degradations.downsample import resampling_matrix
+from ganinvert.errors import UsageError
 from ganinvert.generators import Window
 from ganinvert.images.color import from_linear, lab_to_linear, to_lab
+from ganinvert.settings import UpscaleTask
 
 
 def _random_mask(share: float) -> Tensor:
@@ -187,3 +189,21 @@ def test_the_identity_trusts_nothing(x: Tensor, other: Tensor) -> None:
     assert operator.project(other, x) is other
     assert operator.guess(x) is x
     assert operator.coverage(x).tolist() == [1, 1]
+
+
+def test_a_share_of_the_detail_is_kept_and_the_small_photo_still_comes_out() -> None:
+    x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(2)) - 0.5
+    whole, half = Downsample(32, 8), Downsample(32, 8, detail=0.5)
+    y = whole(x / 2)
+    results = [each.project(x, y) for each in (whole, half)]
+    assert all((whole(result) - y).abs().max() < 0.01 for result in results)
+    distances = [float((result - whole.guess(y)).square().mean()) for result in results]
+    assert distances[1] < 0.5 * distances[0]
+    options = {"kernel": "bicubic", "detail": 0.5}
+    levels = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    assert Measurement("downsample", levels, options=options).is_sound()
+    assert not Measurement("downsample", levels, options=options | {"detail": 2.0}).is_sound()
+    assert not Measurement("grayscale", levels[:1], options={"luma": "lab", "detail": 0.5}).is_sound()
+    assert UpscaleTask().identity == {"task": "upscale", "factor": None, "kernel": "bicubic"}
+    with pytest.raises(UsageError, match="detail"):
+        UpscaleTask(detail=1.5)

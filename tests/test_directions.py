@@ -205,7 +205,7 @@ def test_styles_are_exchanged(kind: str, style: Generator) -> None:
         coarse = ganinvert.swap(a, b, style, styles=[0, 1])[0].bundle
         assert torch.allclose(coarse.render(style), style(mixed, "w+"), atol=1e-5)
     else:
-        with pytest.raises(UsageError, match="can only be exchanged together"):
+        with pytest.raises(UsageError, match=r"styles 0-\d, which can only be exchanged together"):
             ganinvert.swap(a, b, style, styles=[0])
 
 

@@ -5,9 +5,9 @@ Usage: python tests/benchmarks/parts.py pggan-256 pggan-1024
 
 Subjects are PGGANs of the official shapes with random weights, which 30 codes at layer 3 drive (R = 6, K = 5), the
 real upper half of PGGAN CelebA-HQ, driven by features at layer 9, or the file of any generator with W+, driven by
-features at its editing layer and styles (F/W+). It prints seconds per step and the peak memory of each variant, and
-PSNR and LPIPS of the whole image after some steps, whose rendering does not count. Each variant has a process of its
-own, one after another.
+features at its editing layer and styles (F/W+). It prints seconds of the processor per step and the peak memory of
+each variant, and PSNR and LPIPS of the whole image after some steps, whose rendering does not count. Each variant has
+a process of its own, one after another.
 """
 
 from __future__ import annotations
@@ -91,18 +91,18 @@ def measure(
         return codes[0]
 
     object.__setattr__(method, "start", kept)
-    clock = time.perf_counter()
+    clock = time.process_time()
 
     def watch(step: Step) -> None:
         nonlocal clock
-        times.append(time.perf_counter() - clock)
+        times.append(time.process_time() - clock)
         if step.index + 1 in checks:
             with torch.no_grad():
                 x = codes[0].render(generator).clamp(-1, 1)
             small = [torch.nn.functional.avg_pool2d(each, max(1, r // 256)) for each in (x, y)]
             large, small = image_metrics(x, y)[0], image_metrics(*small)[0]
             curve.append([step.index + 1, sum(times), large["psnr"], large["lpips"], small["psnr"], small["lpips"]])
-        clock = time.perf_counter()
+        clock = time.process_time()
 
     solve(
         generator,

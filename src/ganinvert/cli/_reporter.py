@@ -24,7 +24,9 @@ class ConsoleReporter:
 
     def __init__(self, *, quiet_stdout: bool) -> None:
         self.quiet_stdout = quiet_stdout
-        self._bars: dict[int, tuple[ExitStack, Show]] = {}
+        self._titles: dict[int, str] = {}
+        self._bars: dict[tuple[int, str], tuple[ExitStack, Show]] = {}
+        """Bars by worker and phase, "" for the steps."""
         self._all = ExitStack()
 
     def __call__(self, event: Any) -> None:
@@ -35,18 +37,31 @@ class ConsoleReporter:
             case events.Message(text, level, style):
                 output.say(text, level=level, style=style)
             case events.WorkStarted(worker, title):
-                stack = ExitStack()
-                self._bars[worker] = stack, stack.enter_context(output.steps(title))
-            case events.Progress(worker, done, steps, loss, psnr) if worker in self._bars:
-                self._bars[worker][1](done, steps, lambda: f"loss {loss:.4f}  PSNR {psnr:.1f} dB")
-            case events.Phase(worker, name, done, total) if worker in self._bars:
-                self._bars[worker][1](done, total, lambda: name)
-            case events.WorkEnded(worker) if worker in self._bars:
-                self._bars.pop(worker)[0].close()
+                self._titles[worker] = title
+            case events.Progress(worker, done, steps, loss, psnr) if worker in self._titles:
+                self._bar(worker)(done, steps, lambda: f"loss {loss:.4f}  PSNR {psnr:.1f} dB")
+            case events.Phase(worker, name, done, total) if worker in self._titles:
+                self._bar(worker, name)(done, total, lambda: "")
+            case events.WorkEnded(worker) if worker in self._titles:
+                self._close(worker)
+                del self._titles[worker]
             case events.JobFinished(result):
                 self._show(result)
             case events.BatchEnded():
                 self._end(event)
+
+    def _bar(self, worker: int, phase: str = "") -> Show:
+        """The bar of a worker's steps or of a phase; a new one takes the place of the one before."""
+        if (worker, phase) not in self._bars:
+            self._close(worker)
+            title, unit = (f"{self._titles[worker]}: {phase}", "images") if phase else (self._titles[worker], "step")
+            stack = ExitStack()
+            self._bars[worker, phase] = stack, stack.enter_context(output.steps(title, unit=unit))
+        return self._bars[worker, phase][1]
+
+    def _close(self, worker: int) -> None:
+        for key in [key for key in self._bars if key[0] == worker]:
+            self._bars.pop(key)[0].close()
 
     def _show(self, result: JobResult) -> None:
         job, product = result.job, result.product

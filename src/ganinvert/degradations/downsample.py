@@ -31,9 +31,9 @@ class Downsample(Degradation):
     matrix: Tensor
     inverse: Tensor
 
-    def __init__(self, resolution: int, size: int, *, kernel: Kernel = "bicubic") -> None:
+    def __init__(self, resolution: int, size: int, *, kernel: Kernel = "bicubic", detail: float = 1.0) -> None:
         super().__init__()
-        self.resolution, self.size, self.kernel = resolution, size, kernel
+        self.resolution, self.size, self.kernel, self.detail = resolution, size, kernel, detail
         weights = resampling_matrix(resolution, size, kernel).float()
         self.register_buffer("matrix", weights, persistent=False)
         # D has full row rank, so that A A⁺ is the identity, and (D ⊗ D)⁺ = D⁺ ⊗ D⁺.
@@ -52,6 +52,8 @@ class Downsample(Degradation):
 
     def _project(self, x: Tensor, y: Tensor) -> Tensor:
         x = x.clamp(-1, 1)
+        if self.detail < 1:
+            x = torch.lerp(self.guess(y), x, self.detail)
         for _ in range(ALTERNATIONS):
             error = y - self(x)
             if error.abs().max() <= TOLERANCE:

@@ -20,13 +20,15 @@ from ganinvert.settings.common import Kernel, Luma
 class DegradationEntry:
     """A kind of degradation, which `build` makes for a measurement and images of a resolution.
 
-    Its measurements have so many channels, options with one of these `choices` each, and if `masked` known pixels.
+    Its measurements have so many channels, options with one of these `choices` each, and if `masked` known pixels. They
+    may have an option that is a `share`, from 0 to 1.
     """
 
     build: Callable[[Measurement, int], Degradation]
     channels: int = 3
     choices: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     masked: bool = False
+    share: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Measurement:
         kind: Kind of the degradation, of `DEGRADATIONS`.
         levels: Measured image, (c, s, s) uint8; 0 … 255 stand for [-1, 1].
         known: Known pixels, (s, s) bool; None if all are.
-        options: Options of the degradation: its luma or kernel.
+        options: Options of the degradation: its luma, or kernel and detail.
     """
 
     kind: str
@@ -61,7 +63,8 @@ class Measurement:
             and (known is None or (known.dtype == torch.bool and known.shape == levels.shape[1:]))
             and entry.masked == (known is not None)
             and len(levels) == entry.channels
-            and self.options.keys() == entry.choices.keys()
+            and self.options.keys() - {entry.share} == entry.choices.keys()
+            and 0 <= self.options.get(entry.share, 1.0) <= 1
             and all(self.options[name] in values for name, values in entry.choices.items())
         )
 
@@ -81,6 +84,7 @@ DEGRADATIONS: dict[str, DegradationEntry] = {
     "downsample": DegradationEntry(
         lambda m, resolution: Downsample(resolution, m.levels.shape[-1], **m.options),
         choices={"kernel": get_args(Kernel)},
+        share="detail",
     ),
     "mask": DegradationEntry(_mask, masked=True),
 }

@@ -70,9 +70,9 @@ class Activations:
         assert other.styles is not None
         chosen = set(numbers)
         if 0 < len(chosen.intersection(before)) < len(before):
-            named = ", ".join(map(str, before))
             raise UsageError(
-                f"the features of these results stand for the styles {named}, which can only be exchanged together",
+                f"the features of these results stand for the styles {min(before)}-{max(before)}, "
+                "which can only be exchanged together",
                 hint="choose all of them, or later ones alone",
             )
         mask = torch.tensor([n in chosen for n in range(self.styles.shape[1])], device=self.styles.device)

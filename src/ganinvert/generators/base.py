@@ -82,6 +82,7 @@ class Generator(Network, ABC):
         spaces: Latent spaces by name; the first one is the native one.
         resolution: Side of the image in pixels.
         num_layers: Number of layers of the synthesis.
+        preview_side: Largest side of the features from which small previews of images are read.
         classes: Number of class labels; 0 for generators without classes.
         label: Class label of a class-conditional generator.
         allows_bfloat16: False if bfloat16 changes its images visibly; it is then never chosen for it automatically.
@@ -94,6 +95,7 @@ class Generator(Network, ABC):
     spaces: Mapping[str, LatentSpace]
     resolution: int
     num_layers: int
+    preview_side: int = 16
     classes: int = 0
     label: int = 0
     allows_bfloat16: bool = True

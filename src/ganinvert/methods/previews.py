@@ -13,8 +13,6 @@ from torch import Tensor
 from ganinvert import progress
 from ganinvert.generators import Generator, View, Window
 
-SIDE = 16
-"""Largest side in pixels of a preview: that of the layer from which it is read."""
 _SAMPLES, _RIDGE, _AT_ONCE = 32, 0.1, 32
 _PARTS = 4
 """Each sample shows one of 4×4 parts of its image, in turn."""
@@ -46,7 +44,7 @@ class Readout:
     @classmethod
     def _fit(cls, generator: Generator) -> Readout:
         sizes = [generator.layer_info(layer).size for layer in range(generator.num_layers + 1)]
-        layer = max(layer for layer, size in enumerate(sizes) if size <= SIDE)
+        layer = max(layer for layer, size in enumerate(sizes) if size <= generator.preview_side)
         cell, parts = generator.resolution // sizes[layer], min(_PARTS, sizes[layer])
         codes = generator.space().sample(_SAMPLES, torch.Generator().manual_seed(0))
         inputs, outputs = [], []

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 from ganinvert.errors import UsageError, WeightsError
-from ganinvert.generators import Generator
+from ganinvert.generators import Generator, View, Window
 from ganinvert.settings import Discovery
 from ganinvert.settings.common import scheduled_rate
 from ganinvert.weights import TensorFile
 
 FEATURE_STEPS = 2000
 """Number of Adam steps that solve the convex problem without the image loss."""
+LARGEST_SIDE = 256
+"""Side in pixels to which larger images are averaged."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ def learn_self_expression(
     Differs from the paper where `settings.moment_codes` is set: E‖F − FS‖² = tr((I − S)ᵀ E[FᵀF] (I − S)) needs
     only the second moments of the features, so these are taken once from many codes and the feature loss of
     every step is that expectation, free of sampling noise. W then starts at the minimum without the image loss,
-    a convex problem that costs seconds: eq. 5 ends a quarter lower than after the paper's 3000 steps.
+    a convex problem that costs seconds: eq. 5 ends a quarter lower than after the paper's 3000 steps. Images above
+    256 pixels are averaged to that side, and each step looks at one of their quarters in turn.
 
     Args:
         generator: Generator on the device to compute on.
@@ -126,10 +129,10 @@ def learn_self_expression(
     optimizer = torch.optim.Adam([weight], lr=settings.lr, betas=(0.9, 0.999))
     losses = torch.empty(settings.steps, 3, device=device)
     for index in range(settings.steps):
-        z = generator.space().sample(settings.batch, rng).to(device)
+        z, view = generator.space().sample(settings.batch, rng).to(device), _view(generator.resolution, index)
         with torch.no_grad():
             state = generator.features(z, settings.layer)
-            image, h = generator.synthesize(state, settings.layer), state.features
+            image, h = generator.synthesize(state, settings.layer, view), state.features
         matrix = weight * (1 - identity)
         expressed = torch.einsum("nchw,cd->ndhw", h, matrix)
         if moments is None:
@@ -137,8 +140,9 @@ def learn_self_expression(
         else:
             feature_loss = _expected_feature_loss(moments, identity - matrix)
         image_loss = (
-            image - generator.synthesize(state.replace(expressed), settings.layer)
+            image - generator.synthesize(state.replace(expressed), settings.layer, view)
         ).square().sum() / settings.batch
+        image_loss = image_loss * (generator.resolution**2 / image[0, 0].numel())
         sparsity = matrix.abs().sum()
         optimizer.param_groups[0]["lr"] = settings.rate(index)
         optimizer.zero_grad(set_to_none=True)
@@ -149,6 +153,13 @@ def learn_self_expression(
             callback(SelfExpressionStep(index, settings.steps, *losses[index]))
     matrix = (weight * (1 - identity)).detach().cpu()
     return SelfExpression(matrix, generator.name, generator.digest, settings.layer, settings, losses.cpu())
+
+
+def _view(resolution: int, index: int) -> View | None:
+    """The quarter of the image that a step looks at, averaged to 256 pixels; None for small images: all of it."""
+    if resolution <= LARGEST_SIDE:
+        return None
+    return View(Window.tile(resolution, 2, index % 4), resolution // LARGEST_SIDE)
 
 
 @torch.no_grad()

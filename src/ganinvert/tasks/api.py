@@ -65,7 +65,12 @@ def colorize(picture: str | Path | Image, *, luma: Luma = "rec601", **options: U
 
 
 def upscale(
-    picture: str | Path | Image, *, factor: int | None = None, kernel: Kernel = "bicubic", **options: Unpack[Options]
+    picture: str | Path | Image,
+    *,
+    factor: int | None = None,
+    kernel: Kernel = "bicubic",
+    detail: float = 1.0,
+    **options: Unpack[Options],
 ) -> Inversion:
     """Find the image that gives the photo when it is made smaller (super-resolution; PmSFC, eq. 9).
 
@@ -74,13 +79,14 @@ def upscale(
         factor: Factor by which it is smaller than the generator's images; a photo of another size is resized to that.
             None takes the photo's own size, whatever factor that is.
         kernel: Filter with which it was made smaller: see `degradations.Downsample`.
+        detail: Share of the generator's detail, from 0 to 1; the rest is that of the bicubic enlargement.
         options: See `Options`.
 
     Raises:
         ImageError: The photo cannot be used, or is not smaller than the generator's images.
         UsageError, WeightsError: See `invert`.
     """
-    return _run(UpscaleTask(factor, kernel), picture, **options)
+    return _run(UpscaleTask(factor, kernel, detail), picture, **options)
 
 
 def inpaint(

@@ -14,6 +14,7 @@ from ganinvert.bundle import LatentBundle
 from ganinvert.directions import find_directions
 from ganinvert.errors import UsageError
 from ganinvert.generators import Generator, View, Window
+from ganinvert.progress import report
 from ganinvert.settings.directions import DirectionKind, parse_direction
 from ganinvert.tasks.editing import Edit, edited_bundle, listed, to_picture
 
@@ -81,11 +82,10 @@ def edit_sheet(
         shift = directions[kind].shift(number, strength, styles)
         return to_picture(code.shifted(own, shift).render(own, view))
 
-    middle = tile(kinds[0], 0, 0.0)
-    rows = [
-        [each for kind in kinds for each in (tile(kind, n, -strength), middle, tile(kind, n, strength))]
-        for n in range(count)
-    ]
+    middle, rows = tile(kinds[0], 0, 0.0), []
+    for n in range(count):
+        report("drawing what the directions change", n, count)
+        rows.append([each for kind in kinds for each in (tile(kind, n, -strength), middle, tile(kind, n, strength))])
     return images.grid(
         rows,
         row_labels=[str(n) for n in range(count)],

@@ -16,6 +16,7 @@ from ganinvert.errors import BundleError, UsageError
 from ganinvert.generators import Activations, Generator, blended
 from ganinvert.methods import ActivationCode, Code
 from ganinvert.metrics import lpips, to_unit
+from ganinvert.progress import report
 from ganinvert.settings.common import InterpolationPath
 from ganinvert.tasks.resolution import software
 
@@ -123,7 +124,10 @@ def swap_grid(a: LatentBundle, b: LatentBundle, generator: Generator, *, strengt
     A row per subspace: the two inversions at the ends, between them a with b's subspace and b with a's.
     """
     ends = swap(a, b, generator, subspaces=[])
-    pairs = [swap(a, b, generator, subspaces=[n], strength=strength) for n in range(1, a.partition.subspaces + 1)]
+    count, pairs = a.partition.subspaces, []
+    for n in range(1, count + 1):
+        report("exchanging each subspace", n - 1, count)
+        pairs.append(swap(a, b, generator, subspaces=[n], strength=strength))
     return images.grid(
         [[ends[0].image, first.image, second.image, ends[1].image] for first, second in pairs],
         row_labels=[f"subspace {n}\n{size} channels" for n, size in enumerate(a.partition.sizes, 1)],
@@ -154,6 +158,7 @@ def interpolate(
     first, last = a.features(generator), b.features(generator)
     edits = []
     for n in range(frames):
+        report("rendering the frames", n, frames)
         share = n / (frames - 1)
         if 0 < share < 1 and path == "codes":
             features = _between_codes(a, b, generator, share)

@@ -23,7 +23,7 @@ from ganinvert.settings.common import DEFAULT_GENERATOR, MethodName, plain
 from ganinvert.settings.presets import AUTOMATIC
 from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks.base import PreparedImage
-from ganinvert.tasks.resolution import ResolvedRequest
+from ganinvert.tasks.resolution import SMALLEST_PART, ResolvedRequest
 from ganinvert.tasks.results import Inversion
 
 if TYPE_CHECKING:
@@ -160,7 +160,8 @@ class Inverter(ResolvedRequest):
 
     def _results(self, prepared: Sequence[PreparedImage], solution: Solution) -> list[Inversion]:
         """Results, rendered on the CPU and one by one: a picture is exactly what its bundle gives again."""
-        progress.report("rendering the result", 0, len(prepared))
+        if self.generator.resolution >= 2 * SMALLEST_PART:
+            progress.report("rendering the result", 0, len(prepared))
         drafts = [self._draft(each, solution, n) for n, each in enumerate(prepared)]
         self.generator.cpu()
         try:

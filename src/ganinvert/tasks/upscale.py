@@ -36,7 +36,10 @@ class Upscale(Task[UpscaleTask]):
 
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
         """All pixels of the photo."""
-        return Measurement("downsample", levels_of(fitted), options={"kernel": self.options.kernel}), ""
+        options: dict[str, Any] = {"kernel": self.options.kernel}
+        if self.options.detail < 1:
+            options["detail"] = self.options.detail
+        return Measurement("downsample", levels_of(fitted), options=options), ""
 
     def degrade(self, levels: Tensor, trial: Any, rng: np.random.Generator) -> images.Picture:  # noqa: ARG002
         """The photo made smaller."""

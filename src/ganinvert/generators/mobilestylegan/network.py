@@ -100,6 +100,7 @@ class MobileStyleGANGenerator(Generator):
     """
 
     kind = "mobilestylegan-generator"
+    preview_side = 32
     allows_bfloat16 = False
 
     def __init__(self, architecture: MobileStyleGANArchitecture) -> None:

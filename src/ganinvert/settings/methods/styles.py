@@ -27,6 +27,9 @@ _WPLUS = replace(_W, space="w+")
 _FEATURES = replace(_W, space="f", layer=7)
 _EDITED = replace(_W, space="f", anchor=0.1)
 _RESTORED = replace(_W, space="f", anchor=1.0, prior=0.5)
+"""Strong pulls to what the generator knows: in F/W+ what is known is explained easily, and the rest invented freely."""
+_UPSCALED = replace(_W, space="f", anchor=0.1, prior=0.3)
+"""A small photo says something everywhere, so the pulls are weaker."""
 _COMPOSED = PmSFC(layer=5, space="w")
 
 
@@ -36,6 +39,7 @@ def _presets(
     *,
     edit: MethodSettings | None = None,
     restore: MethodSettings | None = None,
+    upscale: MethodSettings | None = None,
     paper: InversionSettings | None = None,
 ) -> Mapping[str, Presets]:
     """Presets of a method: its settings for inverting, and for photos that are edited or restored if they differ."""
@@ -49,7 +53,7 @@ def _presets(
     return {
         "invert": inverting,
         "edit": default(edit or method),
-        "upscale": default(restore or method, _PIXELS),
+        "upscale": default(upscale or restore or method, _PIXELS),
         RESTORE: default(restore or method),
     }
 
@@ -75,7 +79,7 @@ STYLED: Mapping[str, Mapping[str, Presets]] = {
             _PROJECTED, Optimization(1000, 0.1), Objective(0.0, perceptual=0.0, lpips=1.0, perceptual_every=1, side=256)
         ),
     ),
-    "bdinvert": _presets("bdinvert", _FEATURES, edit=_EDITED, restore=_RESTORED),
+    "bdinvert": _presets("bdinvert", _FEATURES, edit=_EDITED, restore=_RESTORED, upscale=_UPSCALED),
     "pmsfc": _presets("pmsfc", _COMPOSED),
     "mganprior": _presets("mganprior", replace(_COMPOSED, subspaces=1, codes=30, weighting="linear")),
     "pti": _tuned("pti", _W, "pti"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from ganinvert.errors import UsageError
 from ganinvert.settings.common import Kernel, at_least
 from ganinvert.settings.options import option
 from ganinvert.settings.tasks.base import TaskOptions, Trial
@@ -31,6 +34,7 @@ class UpscaleTask(TaskOptions):
     Attributes:
         factor: Factor by which the photo is smaller; None takes the photo's own size, whatever factor that is.
         kernel: Filter with which it was made smaller; see `degradations.Downsample`.
+        detail: Share of the generator's detail in the result; the rest is that of the bicubic enlargement.
     """
 
     name = "upscale"
@@ -60,7 +64,22 @@ class UpscaleTask(TaskOptions):
         "--kernel",
         help="Filter with which the photo was made smaller; bilinear is not antialiased, the others are.",
     )
+    detail: float = option(
+        1.0,
+        "--detail",
+        help="Share of the generator's detail: less of it is nearer to the truth on average, and less sharp.",
+        metavar="S",
+        min=0,
+        max=1,
+    )
 
     def __post_init__(self) -> None:
         if self.factor is not None:
             at_least("factor", self.factor, 2)
+        if not 0 <= self.detail <= 1:
+            raise UsageError(f"detail cannot be {self.detail:g}", hint="choose a share from 0 to 1")
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Name and options, without a detail of 1."""
+        return {name: value for name, value in super().identity.items() if (name, value) != ("detail", 1.0)}
