@@ -20,7 +20,7 @@ from ganinvert.generators import load_discriminator, load_generator, read_discri
 from ganinvert.generators.stylegan2 import StyleGAN2Architecture, StyleGAN2Generator
 from ganinvert.weights import TensorFile
 
-from .checkpoints import persistent_pickle
+from .checkpoints import nvidia_pickle, persistent_pickle
 
 REFERENCES = Path(__file__).parent / "references" / "stylegan2.safetensors"
 TensorDict = dict[str, Tensor]
@@ -171,6 +171,12 @@ def test_other_networks_are_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "a.pkl").write_bytes(persistent_pickle({"D": (part("nvidia.D."), conditional)}))
     with pytest.raises(MissingNetworkError, match="discriminator of classes"):
         read_discriminator(tmp_path / "a.pkl")
+
+
+def test_networks_of_tensorflow_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "a.pkl").write_bytes(nvidia_pickle([("lod", 0)], components={"mapping": None}))
+    with pytest.raises(WeightsError, match="holds a StyleGAN of TensorFlow"):
+        read_generator(tmp_path / "a.pkl")
 
 
 class _Calls:
