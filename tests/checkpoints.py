@@ -198,6 +198,7 @@ def nvidia_pickle(
     protocol: int = 4,
     numpy: str = "numpy.core.multiarray",
     others: list[tuple[str, Any]] | None = None,
+    **states: Any,
 ) -> bytes:
     """(G, D, Gs) as `tfutil` pickled it, with the module paths of that time; only Gs has `variables`."""
     others = others or [("lod", np.float32(0)), ("4x4/Dense/weight", np.ones(3, "f4"))]
@@ -223,6 +224,7 @@ def nvidia_pickle(
                 "static_kwargs": {"num_channels": 3, "resolution": 8, "label_size": 0, "fused_scale": True},
                 "build_module_src": "import os\nos.abort()\n",
                 "build_func_name": "G_paper",
+                **states,
                 "variables": variables if name == "Gs" else [(key, np.array(value)) for key, value in others],
             }
             networks.append(made)

@@ -35,7 +35,8 @@ class MappedSpace(LatentSpace):
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator) -> Tensor:
-        w: Tensor = self.mapping(torch.randn(n, STYLE, generator=rng))
+        with torch.autocast("cpu", enabled=False):
+            w: Tensor = self.mapping(torch.randn(n, STYLE, generator=rng))
         return w if len(self.shape) == 1 else w[:, None].repeat(1, self.shape[0], 1)
 
     def prior(self, x: Tensor) -> Tensor:
@@ -171,7 +172,7 @@ def toy_family(name: str, network: type[Generator]) -> Family:
     def none(_: object) -> Any:
         raise MissingNetworkError("holds no other network", hint="toys have none")
 
-    return Family(lambda file: file.own.about.get("kind") == name, read, none, none)
+    return Family(lambda file: file.own.about.get("kind") == name, read, none, none, styled=name == "style")
 
 
 TOYS = {"style": StyleToy, "class": ClassToy}

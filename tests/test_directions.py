@@ -19,7 +19,7 @@ from ganinvert.generators import FAMILIES, Generator, PGGANGenerator, load_gener
 from ganinvert.methods import ActivationCode, Code, ComposedCode, LatentCode, ResidualCode
 from ganinvert.settings import PmSFC, SingleCode
 
-from .commandline import names, run
+from .commandline import names, photo, run
 from .families import LAYERS, STYLE, StyleToy, toy, toy_family, write
 from .test_contract_generators import HALVES, bundle_of
 
@@ -321,3 +321,18 @@ def test_the_commands_edit_and_mix_style_based_results(tmp_path: Path, monkeypat
     wrong = run("swap", *ends, "--styles", "2-4", *known, "--name", "wrong")
     assert wrong.exit_code == 2
     assert "hint: its styles are 0 … 3" in wrong.stderr
+
+
+def test_photos_of_style_based_generators_are_inverted_before_they_are_edited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, "style", toy_family("style", StyleToy))
+    picture = photo(tmp_path / "a.png", (32, 32))
+    known = ["-g", write("style", tmp_path / "toy.safetensors"), "-o", tmp_path, "--device", "cpu", "--steps", "3"]
+    result = run("edit", picture, "--direction", "ganspace-0", "--strength", "1", *known)
+    assert result.exit_code == 0, result.output
+    edited = LatentBundle.load(tmp_path / "a.edit.pt")
+    assert (edited.method, edited.code["kind"], edited.code["space"]) == ("bdinvert", "residuals", "w+")
+    for command in (["swap", picture, picture, "--styles", "0-1"], ["interpolate", picture, picture]):
+        result = run(*command, *known, *(["--frames", "2"] if command[0] == "interpolate" else []))
+        assert result.exit_code == 0, result.output

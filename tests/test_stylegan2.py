@@ -20,7 +20,9 @@ from ganinvert.generators import load_discriminator, load_generator, read_discri
 from ganinvert.generators.stylegan2 import StyleGAN2Architecture, StyleGAN2Generator
 from ganinvert.weights import TensorFile
 
-from .checkpoints import persistent_pickle
+from .checkpoints import nvidia_pickle, persistent_pickle
+from .commandline import run
+from .conftest import EXAMPLE
 
 REFERENCES = Path(__file__).parent / "references" / "stylegan2.safetensors"
 TensorDict = dict[str, Tensor]
@@ -173,6 +175,12 @@ def test_other_networks_are_refused_by_name(tmp_path: Path) -> None:
         read_discriminator(tmp_path / "a.pkl")
 
 
+def test_networks_of_tensorflow_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "a.pkl").write_bytes(nvidia_pickle([("lod", 0)], components={"mapping": None}))
+    with pytest.raises(WeightsError, match="holds a StyleGAN of TensorFlow"):
+        read_generator(tmp_path / "a.pkl")
+
+
 class _Calls:
     """Pickles as a call."""
 
@@ -244,3 +252,11 @@ def test_damaged_pickles_never_crash(tmp_path: Path) -> None:
         (tmp_path / "a.pkl").write_bytes(whole[: int(len(whole) * share)])
         with pytest.raises(WeightsError):
             read_generator(tmp_path / "a.pkl")
+
+
+def test_commands_know_that_its_files_are_style_based(tmp_path: Path) -> None:
+    file = str(torched(tmp_path / "a.pt"))
+    options = ["--method", "image2stylegan", "--steps", "2", "-o", str(tmp_path)]
+    result = run("invert", "-g", file, str(EXAMPLE), *options)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "face.invert.pt").is_file()

@@ -37,13 +37,14 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-def resolve_precision(name: Precision, device: torch.device) -> torch.dtype:
+def resolve_precision(name: Precision, device: torch.device, *, allows_bfloat16: bool = True) -> torch.dtype:
     """Choose the data type of convolutions; variables are always float32.
 
-    `auto` is bfloat16 where the hardware supports it (measured in docs/explanation/optimisation.md), else float32.
+    `auto` is bfloat16 where the generator allows it and the hardware supports it (measured in
+    docs/explanation/optimisation.md), else float32.
     """
     if name == "auto":
-        return torch.bfloat16 if _has_fast_bfloat16(device) else torch.float32
+        return torch.bfloat16 if allows_bfloat16 and _has_fast_bfloat16(device) else torch.float32
     return torch.bfloat16 if name == "bfloat16" else torch.float32
 
 

@@ -25,11 +25,14 @@ from ganinvert.cli._transfers import Needs, choose_generator, is_styled, ready_g
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.settings import METHODS, InversionSettings, PmSFC, Request, preset_of
 from ganinvert.settings.common import MethodName
+from ganinvert.settings.presets import method_name
 
 if TYPE_CHECKING:
     from ganinvert.bundle import LatentBundle
 
 BUNDLES = frozenset({".pt"})
+COMPOSITION = ("count", "codes")
+"""Options that compositions alone have."""
 Source = Annotated[Path, typer.Argument(metavar="PHOTO|BUNDLE", help="Photo, which is inverted first, or .pt bundle.")]
 Sources = Annotated[
     list[Path], typer.Argument(metavar="PHOTO|BUNDLE", help="Photos, which are inverted first, or .pt bundles.")
@@ -86,13 +89,17 @@ class EditOptions:
     def inversion(self, method: MethodName = "pmsfc") -> tuple[Request, Path | None]:
         """The inversion of photos by a method, and the bundle among the inputs, if there is one.
 
-        The generator is that of `-g`, or of the bundle, or the best in the cache. Photos beside a bundle are composed
-        as the bundle was, so that the two belong together.
+        The generator is that of `-g`, or of the bundle, or the best in the cache. Where the method is open, options of
+        compositions choose PmSFC. Photos beside a bundle are composed as the bundle was, so that the two belong
+        together.
         """
 
         def preset(styled: bool) -> InversionSettings:
+            composed = any(getattr(self, name) is not None and name not in self.from_config for name in COMPOSITION)
+            name = method_name(method, styled=styled and not composed)
             return adjusted(
-                preset_of(method, "edit", self.preset, styled=styled),
+                preset_of(name, "edit", self.preset, styled=styled),
+                optional=self.from_config,
                 steps=self.steps,
                 lr=self.lr,
                 subspaces=self.count,

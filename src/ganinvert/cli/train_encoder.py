@@ -59,23 +59,23 @@ def train_encoder(
         print_folder_notes(job.images)
     photos = f" and {len(job.images.training)} photos" if job.images is not None else ""
     output.say(
-        f"encoder of {trainer.generator.name}, layer {settings.layer}: samples{photos},"
+        f"encoder of {trainer.generator.name}, layer {trainer.encoder.layer}: samples{photos},"
         f" {settings.images - trainer.images_seen} of {settings.images} still to show, on {trainer.device}"
     )
     result = run_training(job, licence=licence, credit=credit, stored=stored)
-    _report(result)
+    _report(result, trainer.encoder.space)
     print_paths(result)
 
 
-def _report(result: TrainedNetwork) -> None:
+def _report(result: TrainedNetwork, space: str) -> None:
     metrics = result.metrics
     output.say(f"trained on {result.images} samples in {result.seconds / 60:.1f} minutes")
-    output.say(f"z of samples: mean cosine {metrics['cosine']:.2f} to the true one, by chance 0")
+    output.say(f"{space} of samples: mean cosine {metrics['cosine']:.2f} to the true one, by chance 0")
     for kind, words in (("samples", "samples"), ("real", "held-out photos")):
         if f"psnr_{kind}_code" in metrics:
             output.say(
                 f"{words}: {metrics[f'psnr_{kind}_features']:.1f} dB through features,"
-                f" {metrics[f'psnr_{kind}_code']:.1f} dB through z"
+                f" {metrics[f'psnr_{kind}_code']:.1f} dB through {space}"
             )
     if result.name:
         output.say(f"found by the name of its generator, {result.name}")

@@ -28,6 +28,7 @@ from ganinvert.generators.latents import NormalSpace as NormalSpace
 from ganinvert.generators.pggan import PGGANDiscriminator as PGGANDiscriminator
 from ganinvert.generators.pggan import PGGANEncoder as PGGANEncoder
 from ganinvert.generators.pggan import PGGANGenerator as PGGANGenerator
+from ganinvert.generators.style_encoder import StyleEncoder as StyleEncoder
 from ganinvert.generators.tuned import apply_deltas as apply_deltas
 from ganinvert.generators.tuned import blended as blended
 from ganinvert.generators.views import View as View

@@ -12,6 +12,7 @@ from ganinvert.generators import Activations, Generator
 from ganinvert.methods.base import Code, CodeRecord, Method, require, to_bundle
 from ganinvert.methods.initialization import encoder_of
 from ganinvert.methods.latent import LatentCode
+from ganinvert.methods.residuals import ResidualCode
 from ganinvert.settings import Encoded, SingleCode
 
 
@@ -25,8 +26,11 @@ class Encoding(Method):
         """Predict the code or the activations of the measurement."""
         encoder = encoder_of(generator)
         z, state = encoder.predict(degradation.guess(y).expand(-1, 3, -1, -1))
-        if self.settings.into == "code":
+        if self.settings.result == "code":
             return LatentCode(z.float(), SingleCode(init="encoder"), seed=seed, space=encoder.space)
+        if generator.is_styled:  # F/W+: what the features add to those of the styles
+            residual = state.features.float() - generator.features(z.float(), encoder.layer, encoder.space).features
+            return ResidualCode(z.float(), {encoder.layer: residual}, space=encoder.space)
         return ActivationCode(state.map(Tensor.float), encoder.layer)
 
 

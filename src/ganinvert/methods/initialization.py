@@ -35,7 +35,8 @@ def initial_codes(
     """Draw or predict initial codes, (b, count, *shape), for b measurements; arguments as in `Method.start`.
 
     By `settings.init`, "random" codes are the same for all images; "nearest" are the best of `candidates` random ones;
-    "encoder" is the encoder's code, and for more than one the nearest follow it; "mean" is the mean of the space.
+    "encoder" is the encoder's code, in W the mean of its styles, and for more than one the nearest follow it; "mean" is
+    the mean of the space.
     """
     space = settings.code_space
     rng = torch.Generator().manual_seed(seed)
@@ -51,13 +52,20 @@ def initial_codes(
             hint = "choose another start (--init), or a space of styles (--space w+)"
             raise UsageError(f"the mean of {generator.space(space).name} is no code of an image", hint=hint)
         return mean.expand(len(y), count, *mean.shape).clone()
-    encoder = encoder_of(generator)
-    if encoder.space != generator.space(space).name:
-        raise UsageError(f"the encoder predicts codes of {encoder.space}, not {space}", hint="choose another start")
-    predicted = encoder.predict(degradation.guess(y).expand(-1, 3, -1, -1))[0].float()[:, None]
+    predicted = _predicted(generator, degradation.guess(y), generator.space(space).name)[:, None]
     if count == 1:
         return predicted
     return torch.cat([predicted, nearest(count=count - 1)], dim=1)
+
+
+def _predicted(generator: Generator, image: Tensor, space: str) -> Tensor:
+    """The encoder's codes (b, *shape) in a space; in W the means of its styles of W+."""
+    encoder = encoder_of(generator)
+    if encoder.space != space and (encoder.space, space) != ("w+", "w"):
+        hint = f"choose another start (--init), or --space {encoder.space}"
+        raise UsageError(f"the encoder predicts codes of {encoder.space}, not {space}", hint=hint)
+    codes = encoder.predict(image.expand(-1, 3, -1, -1))[0].float()
+    return codes if encoder.space == space else codes.mean(dim=1)
 
 
 def encoder_of(generator: Generator) -> Encoder:

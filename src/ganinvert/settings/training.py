@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ganinvert.errors import UsageError
@@ -103,13 +103,14 @@ class EncoderTraining:
     """Training of a generator's encoder on its own samples and on real images.
 
     Attributes:
-        layer: Layer of the generator whose features the encoder predicts besides z.
+        layer: Layer of the generator whose features the encoder predicts besides the code; None: the one at which its
+            results are edited.
         base: Factor of the number of channels: at r pixels there are min(max(base / r, 16), cap).
         cap: Largest number of channels.
         images: Number of samples shown in all.
         batch: Number of samples per step; real images come half as many.
         lr: Adam's learning rate, which rises in the first twentieth and then falls to 0 along a cosine.
-        code: Weight of 1 - cos(z, ẑ).
+        code: Weight of 1 - cos(z, ẑ), or in W+ of the mean of ((w - ŵ) / σ)².
         features: Weight of the mean squared difference of features, each channel divided by its standard deviation.
         pixel: Weight of the mean squared difference of images in [-1, 1].
         perceptual: Weight of the mean squared difference of AlexNet's features, at unit length at every position.
@@ -120,7 +121,13 @@ class EncoderTraining:
         seed: Random seed.
     """
 
-    layer: int = option(3, "--layer", help="Number of convolutions after which features are predicted.", metavar="L")
+    layer: int | None = option(
+        None,
+        "--layer",
+        help="Number of convolutions after which features are predicted.",
+        metavar="L",
+        show_default="3; 5 for style-based generators",
+    )
     base: int = _count(1536, "--base", help="Base of the number of channels, min(max(base / r, 16), cap) at r pixels.")
     cap: int = _count(128, "--cap", help="Maximum of channels; see --base.")
     images: int = _learning(50_000, "--images", help="Number of samples to train on.")
@@ -139,7 +146,7 @@ class EncoderTraining:
     seed: int = _learning(0, "--seed", help="Random seed of the whole training.")
 
     def __post_init__(self) -> None:
-        common.at_least("layer", self.layer, 0)
+        common.at_least("layer", self.layer or 0, 0)
         for name in ("base", "cap", "images", "evaluation_images", "evaluations"):
             common.at_least(name.replace("_", " "), getattr(self, name), 1)
         common.at_least("batch", self.batch, 4)
@@ -149,6 +156,10 @@ class EncoderTraining:
             common.not_negative(name, getattr(self, name))
         if not any((self.code, self.features, self.pixel, self.perceptual)):
             raise UsageError("all weights are 0", hint="give one of code, features, pixel and perceptual a weight")
+
+    def at(self, layer: int) -> EncoderTraining:
+        """The same training, at a layer if none was chosen."""
+        return replace(self, layer=layer) if self.layer is None else self
 
     def rate(self, images_seen: int) -> float:
         """Learning rate after that many samples."""

@@ -80,8 +80,7 @@ class ResolvedRequest:
         Alignment(request.align, request.face)
         device = resolve_device(request.device)
         generator = load_generator(request.generator) if generator is None else generator
-        chosen = "float32" if request.dtype == "auto" and not generator.allows_bfloat16 else request.dtype
-        dtype = resolve_precision(chosen, device)
+        dtype = resolve_precision(request.dtype, device, allows_bfloat16=generator.allows_bfloat16)
         settings = request.settings_for(styled=generator.is_styled)
         for name in {settings.method.code_space, *(("w+",) if settings.method.space == "f" else ())}:
             generator.space(name)

@@ -15,6 +15,7 @@ from ganinvert.training.encoder_trainer import EncoderTrainer
 from ganinvert.training.evaluation import EncoderEvaluation
 from ganinvert.training.job import TrainedNetwork, TrainingJob, begin, run_folder
 from ganinvert.training.loop import TrainingLoop, TrainingStep
+from ganinvert.training.rendering import Rendering
 from ganinvert.weights import registry
 
 
@@ -41,14 +42,17 @@ class EncoderJob(TrainingJob[EncoderTrainer, EncoderEvaluation]):
         registry.require_name(network.name, encoder=True)
         registered = registry.find(f"{network.name}.encoder") if network.name != DEFAULT_GENERATOR else None
         hint = "" if overwrite else "replace it with --overwrite"
+        if settings is not None or not resume:
+            settings = (settings or EncoderTraining()).at(network.edit_layer)
         settings, before = begin(output, registered, settings, EncoderTraining, resume=resume, hint=hint)
         if before is not None and network.digest != before.source:
             raise UsageError(
                 f"the training began with another generator than {network.name}",
                 hint="name the same one with -g, or start anew with --overwrite",
             )
-        network.check_layer(settings.layer)
-        images = ImageFolder.load(Path(reals), network.resolution, seed=settings.seed) if reals is not None else None
+        network.check_layer(settings.layer or 0)
+        side = Rendering(network).side
+        images = ImageFolder.load(Path(reals), side, seed=settings.seed) if reals is not None else None
         data, photos, held_out = (images.sha256, images.training, images.held_out) if images else ("", None, None)
         if before is not None and data != before.data:
             raise UsageError(
@@ -56,7 +60,8 @@ class EncoderJob(TrainingJob[EncoderTrainer, EncoderEvaluation]):
                 hint=f"name the same folder with --reals{'' if before.data else ', that is none'}, or start anew with"
                 " --overwrite",
             )
-        trainer = EncoderTrainer(settings, network, photos, device=place, dtype=resolve_precision(dtype, place))
+        precision = resolve_precision(dtype, place, allows_bfloat16=network.allows_bfloat16)
+        trainer = EncoderTrainer(settings, network, photos, device=place, dtype=precision)
         evaluation = EncoderEvaluation(trainer.generator, held_out, count=settings.evaluation_images, device=place)
         loop = TrainingLoop(trainer, evaluation, run_folder(output), data, network.digest)
         if before is not None:

@@ -18,6 +18,7 @@ from ganinvert.metrics import FEATURE_SIDE, Moments, frechet_distance, lpips, lp
 from ganinvert.settings import Training
 from ganinvert.training.features import AlexNetFeatures
 from ganinvert.training.loop import COLUMNS, Evaluation
+from ganinvert.training.rendering import Rendering
 
 BATCH = 50
 ENCODER_BATCH = 16
@@ -74,45 +75,53 @@ class EncoderEvaluation(Evaluation):
     title = "LPIPS (AlexNet) of reconstructions"
 
     def __init__(self, generator: Generator, held_out: Tensor | None, *, count: int, device: torch.device) -> None:
-        self.generator, self.device = generator, device
-        self.codes = generator.space().sample(count, torch.Generator().manual_seed(2019))
+        self.rendering, self.device = Rendering(generator), device
+        self.at_once = max(1, ENCODER_BATCH * min(256**2, generator.resolution**2) // generator.resolution**2)
+        space = generator.space(self.rendering.space)
+        self.codes, self.mean = space.sample(count, torch.Generator().manual_seed(2019)), space.mean()
         with torch.no_grad():
-            parts = [generator(part.to(device)).clamp(-1, 1).cpu() for part in self.codes.split(ENCODER_BATCH)]
+            split = self.codes.split(self.at_once)
+            parts = [self.rendering.from_code(part.to(device)).clamp(-1, 1).cpu() for part in split]
         self.images = {"samples": torch.cat(parts)}
         if held_out is not None and len(held_out):
             self.images["real"] = from_pixels(held_out[:count])
         self.labels = {
             f"lpips_{kind}_{route}": f"{kind.replace('real', 'real images')}, through {word}"
             for kind in self.images
-            for route, word in (("features", "features"), ("code", "z"))
+            for route, word in (("features", "features"), ("code", space.name))
         }
 
     def __call__(self, network: Encoder) -> dict[str, float]:
-        """Measure PSNR and LPIPS of reconstructions through features and z, and "cosine", the mean of z and ẑ."""
+        """Measure PSNR and LPIPS of reconstructions through features and code, and "cosine" of code and truth.
+
+        The cosine is that of their differences to the space's mean, averaged over the samples.
+        """
         metrics = {}
         for kind, images in self.images.items():
-            z, by_features, by_code = self.reconstruct(network, images)
+            code, by_features, by_code = self.reconstruct(network, images)
             if kind == "samples":
-                metrics["cosine"] = float(F.cosine_similarity(z, self.codes).mean())
+                offset, true = ((each - self.mean).flatten(1) for each in (code, self.codes))
+                metrics["cosine"] = float(F.cosine_similarity(offset, true).mean())
             for route, rendering in (("features", by_features), ("code", by_code)):
                 metrics[f"psnr_{kind}_{route}"] = float(psnr(to_unit(rendering), to_unit(images)).mean())
                 metrics[f"lpips_{kind}_{route}"] = float(lpips(to_unit(rendering), to_unit(images)).mean())
         return metrics
 
     def pictures(self, network: Encoder) -> dict[str, Tensor]:
-        """Images above their reconstructions through features and through z."""
+        """Images above their reconstructions through features and through the code."""
         rows = {kind: images[:COLUMNS] for kind, images in self.images.items()}
         return {kind: torch.cat([row, *self.reconstruct(network, row)[1:]]) for kind, row in rows.items()}
 
     @torch.no_grad()
     def reconstruct(self, encoder: Encoder, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Find z (n, latent) and the reconstructions (n, 3, r, r) through features and through z; on the CPU."""
+        """Find codes (n, *shape) and the reconstructions (n, 3, r, r) through features and through them; on the CPU."""
         parts = []
-        for part in images.split(ENCODER_BATCH):
-            z, features = encoder.predict(part.to(self.device))
-            parts.append((z.cpu(), self.generator.synthesize(features, encoder.layer).cpu(), self.generator(z).cpu()))
-        z, by_features, by_code = (torch.cat(each) for each in zip(*parts, strict=True))
-        return z, by_features, by_code
+        for part in images.split(self.at_once):
+            code, state = encoder.predict(part.to(self.device))
+            by_features = self.rendering.from_features(code, state, encoder.layer)
+            parts.append((code.cpu(), by_features.cpu(), self.rendering.from_code(code).cpu()))
+        code, by_features, by_code = (torch.cat(each) for each in zip(*parts, strict=True))
+        return code, by_features, by_code
 
 
 @dataclass(frozen=True)

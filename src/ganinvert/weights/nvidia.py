@@ -47,6 +47,9 @@ def tensorflow_variables(networks: object, budget: int, *, discriminator: bool =
 
 def _variables(network: PickledNetwork, budget: int) -> Iterator[tuple[str, Tensor]]:
     state = getattr(network, "state", None)
+    if isinstance(state, dict) and state.get("components"):
+        hint = "`legacy.py` of NVIDIA's StyleGAN3 repository converts those of StyleGAN2 to ones of PyTorch"
+        raise WeightsError("holds a StyleGAN of TensorFlow, which is not read", hint=hint)
     variables = state.get("variables") if isinstance(state, dict) else None
     if not isinstance(variables, list):
         raise WeightsError("its network has no variables", hint="the file is damaged or of a newer program")

@@ -18,6 +18,7 @@ from ganinvert.generators.loading import fitting, loaded, plain
 from ganinvert.generators.mobilestylegan.architecture import MobileStyleGANArchitecture
 from ganinvert.generators.mobilestylegan.layout import from_openvino
 from ganinvert.generators.mobilestylegan.network import MobileStyleGANGenerator
+from ganinvert.generators.style_encoder import is_style_encoder
 from ganinvert.weights import TensorFile, digest
 from ganinvert.weights.catalog import CATALOG
 from ganinvert.weights.openvino import Graph
@@ -28,8 +29,10 @@ _ENTRY = CATALOG["ffhq-1024"]
 
 
 def recognises(file: WeightsFile) -> bool:
-    """True if the file is a wheel with graphs of OpenVINO, or if its header says so."""
-    return file.container == "openvino" or file.own.about.get("kind") == MobileStyleGANGenerator.kind
+    """True if the file is a wheel with graphs of OpenVINO, or if its header says so, or names an encoder of styles."""
+    if file.container == "openvino" or is_style_encoder(file):
+        return True
+    return file.own.about.get("kind") == MobileStyleGANGenerator.kind
 
 
 def read_generator(file: WeightsFile, name: str) -> MobileStyleGANGenerator:

@@ -1,6 +1,7 @@
 """Progressive GAN: networks, architectures, and the layouts of its checkpoints."""
 
 from ganinvert.generators.families import Family
+from ganinvert.generators.normalization import pixel_norm as pixel_norm
 from ganinvert.generators.pggan import formats
 from ganinvert.generators.pggan.architecture import EncoderArchitecture as EncoderArchitecture
 from ganinvert.generators.pggan.architecture import PGGANArchitecture as PGGANArchitecture
@@ -9,6 +10,5 @@ from ganinvert.generators.pggan.discriminator import minibatch_stddev as minibat
 from ganinvert.generators.pggan.encoder import PGGANEncoder as PGGANEncoder
 from ganinvert.generators.pggan.network import SLOPE as SLOPE
 from ganinvert.generators.pggan.network import PGGANGenerator as PGGANGenerator
-from ganinvert.generators.pggan.network import pixel_norm as pixel_norm
 
 PGGAN = Family(formats.recognises, formats.read_generator, formats.read_discriminator, formats.read_encoder)

@@ -9,10 +9,8 @@ from math import log2
 from torch import Tensor
 
 from ganinvert.errors import UsageError, WeightsError
+from ganinvert.generators.encoders import LARGEST_SEEN, compact_widths
 from ganinvert.weights.reading import require_keys
-
-LARGEST_SEEN = 256
-"""Pixels: an encoder looks at no finer image, which would cost much and tell it little."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +98,14 @@ class EncoderArchitecture:
     def compact(
         cls, resolution: int, *, latent_dim: int, layer: int, channels: int, base: int = 1536, cap: int = 128
     ) -> EncoderArchitecture:
-        """The channel rule of the generators with a floor: min(max(base / r, 16), cap) at side r.
+        """The sizes for a generator, with the channel rule of `compact_widths`.
 
         Raises UsageError if the features of the layer are finer than an encoder's own.
         """
-        sides = [2**power for power in range(2, int(log2(min(resolution, LARGEST_SEEN))))]
-        if layer > 2 * len(sides):
+        widths = compact_widths(min(resolution, LARGEST_SEEN), base=base, cap=cap)
+        if layer > 2 * len(widths):
             raise UsageError(
                 f"an encoder cannot tell the features of layer {layer}, which are nearly the image",
-                hint=f"choose a layer from 0 to {2 * len(sides)}",
+                hint=f"choose a layer from 0 to {2 * len(widths)}",
             )
-        return cls(resolution, latent_dim, layer, channels, tuple(min(max(base // side, 16), cap) for side in sides))
+        return cls(resolution, latent_dim, layer, channels, widths)

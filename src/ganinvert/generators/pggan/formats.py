@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 
 from ganinvert.errors import MissingNetworkError, WeightsError
+from ganinvert.generators import encoders
 from ganinvert.generators.loading import fitting, loaded, plain
 from ganinvert.generators.pggan import layouts
 from ganinvert.generators.pggan.architecture import EncoderArchitecture, PGGANArchitecture
@@ -81,24 +81,8 @@ def read_discriminator(file: WeightsFile) -> PGGANDiscriminator:
 
 
 def read_encoder(file: WeightsFile) -> PGGANEncoder:
-    """Read an encoder of ours."""
-    if file.own.about.get("kind") != PGGANEncoder.kind:
-        raise MissingNetworkError("holds no encoder", hint="those of `ganinvert train-encoder` do")
-    architecture = _encoder_architecture(file.own.structured("architecture"))
-    require_plain(file.own.tensors)
-    with fitting("PGGAN"):
-        encoder = loaded(lambda: PGGANEncoder(architecture), plain(file.own.tensors))
-    encoder.about, encoder.digest = file.own.about, file.own.about.get("generator", "")
-    return encoder
-
-
-def _encoder_architecture(stated: object) -> EncoderArchitecture:
-    names = {field.name for field in fields(EncoderArchitecture)}
-    if isinstance(stated, dict) and stated.keys() == names and isinstance(widths := stated["widths"], list):
-        numbers = {key: value for key, value in stated.items() if key != "widths"}
-        if widths and all(type(value) is int for value in (*numbers.values(), *widths)):
-            return EncoderArchitecture(**numbers, widths=tuple(widths))
-    raise WeightsError("its header does not describe an encoder", hint="the file is damaged: fetch it again")
+    """Read an encoder of ours; `MissingNetworkError` if the file holds none."""
+    return encoders.read_encoder(file, PGGANEncoder.kind, PGGANEncoder, EncoderArchitecture)
 
 
 def _tensors(file: WeightsFile) -> State:

@@ -73,8 +73,8 @@ class _Mapping(MappingNetwork):
 class _Layer(nn.Module):
     """Modulated 3×3 convolution, which may double the side, with demodulation, noise, bias and activation.
 
-    The style scales the features, and the demodulation what comes out: a convolution whose weights are constant needs
-    no gradient of them, which would cost half as much again.
+    The style scales the features, and the demodulation what comes out. So a batch is one convolution, and its weights
+    need no gradient; one of folded weights, grouped for batches, was 4 times slower at 256 px.
     """
 
     noise: Tensor
@@ -99,9 +99,9 @@ class _Layer(nn.Module):
         else:
             h = F.conv2d(h, self.weight, padding=1)
         noise = centred(self.noise, h) if window is None else window.enlarged(2 if self.up else 1).of(self.noise)
-        # LeakyReLU commutes with the factor √2, which costs nothing here.
+        # LeakyReLU lets the factor √2 through, which costs nothing here.
         scale, shift = 2**0.5 * torch.rsqrt(energy + 1e-8), 2**0.5 * self.bias
-        h = h * scale[:, :, None, None] + (2**0.5 * self.strength * noise + shift[:, None, None])
+        h = torch.addcmul(shift[:, None, None], h, scale[:, :, None, None]).add_(2**0.5 * self.strength * noise)
         return clamped(F.leaky_relu(h, SLOPE, inplace=True), self.clamp)
 
 

@@ -15,7 +15,8 @@ class Encoded(MethodSettings):
     """Result of an encoder in one forward pass.
 
     Attributes:
-        into: "features" of the encoder keep more of the photo, its "code" keeps to the generator's own images.
+        into: "features" of the encoder keep more of the photo, its "code" keeps to the generator's own images. The
+            space "f" stands for the one and "w+" for the other.
     """
 
     title = "encoder"
@@ -24,9 +25,19 @@ class Encoded(MethodSettings):
     optimized = False
     into: Literal["features", "code"] = "features"
 
+    @classmethod
+    def allows_space(cls, space: str) -> bool:
+        """Spaces in which encoders of style-based generators predict."""
+        return space in ("w+", "f")
+
+    @property
+    def result(self) -> str:
+        """The kind of prediction to take, "features" or "code", by the space if one was chosen."""
+        return {"f": "features", "w+": "code"}.get(self.space, self.into)
+
     def edit_layer(self, default: int, encoder: int) -> int:
         """The layer of the encoder's features, if those are the result."""
-        return encoder if self.into == "features" else default
+        return encoder if self.result == "features" else default
 
 
 ENCODER = method(
