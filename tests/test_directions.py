@@ -333,6 +333,6 @@ def test_photos_of_style_based_generators_are_inverted_before_they_are_edited(
     assert result.exit_code == 0, result.output
     edited = LatentBundle.load(tmp_path / "a.edit.pt")
     assert (edited.method, edited.code["kind"], edited.code["space"]) == ("bdinvert", "residuals", "w+")
-    for command in (["swap", picture, tmp_path / "a.edit.pt", "--styles", "3"], ["interpolate", picture, picture]):
+    for command in (["swap", picture, picture, "--styles", "0-1"], ["interpolate", picture, picture]):
         result = run(*command, *known, *(["--frames", "2"] if command[0] == "interpolate" else []))
         assert result.exit_code == 0, result.output

@@ -21,6 +21,8 @@ from ganinvert.generators.stylegan2 import StyleGAN2Architecture, StyleGAN2Gener
 from ganinvert.weights import TensorFile
 
 from .checkpoints import nvidia_pickle, persistent_pickle
+from .commandline import run
+from .conftest import EXAMPLE
 
 REFERENCES = Path(__file__).parent / "references" / "stylegan2.safetensors"
 TensorDict = dict[str, Tensor]
@@ -250,3 +252,11 @@ def test_damaged_pickles_never_crash(tmp_path: Path) -> None:
         (tmp_path / "a.pkl").write_bytes(whole[: int(len(whole) * share)])
         with pytest.raises(WeightsError):
             read_generator(tmp_path / "a.pkl")
+
+
+def test_commands_know_that_its_files_are_style_based(tmp_path: Path) -> None:
+    file = str(torched(tmp_path / "a.pt"))
+    options = ["--method", "image2stylegan", "--steps", "2", "-o", str(tmp_path)]
+    result = run("invert", "-g", file, str(EXAMPLE), *options)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "face.invert.pt").is_file()

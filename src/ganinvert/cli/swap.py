@@ -10,7 +10,7 @@ from ganinvert.cli._options import IO, METHOD, opt
 from ganinvert.cli._signature import with_options
 from ganinvert.errors import UsageError
 from ganinvert.settings import preset_of
-from ganinvert.settings.presets import AUTOMATIC
+from ganinvert.settings.methods.styles import IMAGE2STYLEGAN
 
 FILES = {"a": ".a.png", "b": ".b.png", "grid": ".grid.png", "bundle_b": ".b.pt", "bundle": ".a.pt"}
 """Kind of file to what its name ends with; the last is the sign that the others are complete."""
@@ -53,5 +53,5 @@ def swap(
         *(["bundle_b", "bundle"] if exchanged else []),
     ]
     jobs = pair.jobs("swap", {kind: FILES[kind] for kind in kinds})
-    request, bundle = pair.inversion(AUTOMATIC if mixed else "pmsfc")
+    request, bundle = pair.inversion(IMAGE2STYLEGAN.name if mixed else "pmsfc")
     pair.run(SwapRequest(request, bundle, not pair.no_metadata, numbers, strength, styles=mixed), jobs)

@@ -73,7 +73,7 @@ class Activations:
             raise UsageError(
                 f"the features of these results stand for the styles {min(before)}-{max(before)}, "
                 "which can only be exchanged together",
-                hint="choose all of them, or later ones alone",
+                hint="choose all of them, or later ones alone; or invert photos in W+ (--method image2stylegan)",
             )
         mask = torch.tensor([n in chosen for n in range(self.styles.shape[1])], device=self.styles.device)
         state = other if before and chosen.issuperset(before) else self

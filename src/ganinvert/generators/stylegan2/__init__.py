@@ -8,4 +8,6 @@ from ganinvert.generators.stylegan2.discriminator import DiscriminatorArchitectu
 from ganinvert.generators.stylegan2.discriminator import StyleGAN2Discriminator as StyleGAN2Discriminator
 from ganinvert.generators.stylegan2.network import StyleGAN2Generator as StyleGAN2Generator
 
-STYLEGAN2 = Family(formats.recognises, formats.read_generator, formats.read_discriminator, read_style_encoder)
+STYLEGAN2 = Family(
+    formats.recognises, formats.read_generator, formats.read_discriminator, read_style_encoder, styled=True
+)
