@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -121,6 +122,18 @@ def test_a_resumed_training_gives_the_same_encoder_which_is_read_back(styled: Pa
     assert state.features.shape == (2, info.channels, info.size, info.size)
     with pytest.raises(WeightsError, match="another generator"):
         load_encoder(plain, generator=MobileStyleGANGenerator.random(TOY.architecture, seed=1))
+
+
+def test_the_command_says_in_which_space_the_code_is(
+    styled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys.modules["ganinvert.cli.train_encoder"], "DEFAULT", TINY)
+    done = run("train-encoder", "-g", styled, "--device", "cpu")
+    assert done.exit_code == 0, done.output
+    assert f"layer {TOY.edit_layer}: samples" in done.stderr
+    assert "w+ of samples: mean cosine" in done.stderr
+    assert "dB through w+" in done.stderr
 
 
 def test_photos_are_read_at_the_side_of_the_encoder() -> None:

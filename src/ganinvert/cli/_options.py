@@ -48,7 +48,7 @@ HELP: Mapping[str, str] = {
     "--init": "Initial codes: the nearest of some random ones, random ones, those of an encoder, or the mean.",
     "--subspaces": "Number of subspaces (groups of feature channels); 1 composes all channels together.",
     "--codes": "Number of latent codes per subspace.",
-    "--layer": "Number of convolutions after which features are composed.",
+    "--layer": "Number of convolutions after which features are composed, or free in F/W+.",
     "--affinity": "Affinity of channels: as in the authors' program (more repeatable), or in the paper.",
     "--preset": "Preset: fast defaults, or the settings of the paper or of its authors' program.",
     "--steps": "Number of optimisation steps; fine-tuning has its own.",

@@ -145,7 +145,7 @@ def from_options(options: type[T], given: Mapping[str, Any]) -> T:
 def _quoting(annotation: Any, name: str, settings: InversionSettings, *, varies: bool) -> Any:
     """The annotation of an option, its shown default taken from the settings if they have one of that name."""
     for part in (settings.method, settings.optimization):
-        if name in vars(part):
+        if vars(part).get(name, "") != "":
             kind, info = get_args(annotation)
             info = copy(info)
             value = f"{vars(part)[name]:g}" if name == "lr" else str(vars(part)[name])
@@ -157,5 +157,11 @@ def _quoting(annotation: Any, name: str, settings: InversionSettings, *, varies:
 def _varies(name: str, task: str | None) -> bool:
     presets = [entry.presets_for(task) for entry in METHODS.values()] if task else []
     defaults = [each["default"] for each in presets if each]
-    parts = [part for each in defaults for part in (each.method, each.optimization)]
-    return len({vars(part)[name] for part in parts if name in vars(part)}) > 1
+    fields = [
+        {
+            **vars(each.optimization),
+            **{key: value for key, value in vars(each.method).items() if not each.method.ignores(key)},
+        }
+        for each in defaults
+    ]
+    return len({each[name] for each in fields if name in each}) > 1

@@ -112,7 +112,10 @@ class StyleEncoder(ConvolutionalEncoder):
         """Images (n, 3, r, r) in [-1, 1] to styles of W+, (n, S, d), and features and styles at `layer`."""
         coarse, matching = self.maps(image)
         means = F.leaky_relu(coarse, SLOPE).mean(dim=(2, 3))
-        normal = self.values(coarse)[:, None] + self.offsets(means).unflatten(1, (-1, len(self.code_mean)))
+        # Equalised learning rates (Karras et al. 2018): a sum of many inputs would move by several σ in one step.
+        whole = self.values(coarse) / self.code.in_features**0.5
+        each = self.offsets(means).unflatten(1, (-1, len(self.code_mean))) / self.offsets.in_features**0.5
+        normal = whole[:, None] + each
         styles = torch.addcmul(self.code_mean, normal, self.code_scale)
         return styles, Activations(self.features(coarse, matching), styles)
 

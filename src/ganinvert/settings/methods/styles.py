@@ -31,7 +31,7 @@ _RESTORED = replace(_W, space="f", anchor=1.0, prior=0.5)
 """Strong pulls to what the generator knows: in F/W+ what is known is explained easily, and the rest invented freely."""
 _UPSCALED = replace(_W, space="f", anchor=0.1, prior=0.3)
 """A small photo says something everywhere, so the pulls are weaker."""
-_COMPOSED = PmSFC(layer=5, space="w")
+_COMPOSED = PmSFC(layer=5, space="w", weight_rate=1.0)
 
 
 def _presets(

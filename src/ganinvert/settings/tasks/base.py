@@ -59,7 +59,7 @@ class InvertTask(TaskOptions):
     """The photo shows the wanted image itself."""
 
     name = "invert"
-    help = """Invert photos: find codes from which the generator makes them again (PmSFC, or another --method).
+    help = """Invert photos: find codes from which the generator makes them again, by PmSFC or another --method.
 
     Writes NAME.invert.png and the bundle NAME.invert.pt, which holds everything to render the result again.
     What is up to date is skipped: to go on after a stop, give the same command again.
