@@ -26,6 +26,7 @@ from ganinvert.batch.outputs import SUFFIXES, plan_outputs
 from ganinvert.batch.session import Watch
 from ganinvert.batch.signals import postponed
 from ganinvert.bundle import LatentBundle
+from ganinvert.optimize import Step
 
 from .commandline import QUICK, names, photo, run
 from .standins import FunctionSession, run_jobs
@@ -202,16 +203,13 @@ def test_a_stop_keeps_what_is_done_and_says_so(
     """In the second step of the second photo."""
     steps = 0
 
-    def watch(*_: object) -> Callable[[object], None]:
-        def count(_step: object) -> None:
-            nonlocal steps
-            steps += 1
-            if steps == 6:
-                raise stop
+    def count(_watch: object, _step: object) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 6:
+            raise stop
 
-        return count
-
-    monkeypatch.setattr(worker, "StepWatch", watch)
+    monkeypatch.setattr(worker.StepWatch, "__call__", count)
     pictures = [photo(tmp_path / f"{name}.png") for name in "abc"]
     result = run("invert", *pictures, "-o", tmp_path / "out", "--json", *generator, *QUICK)
     assert result.exit_code == code
@@ -285,25 +283,22 @@ def test_a_stopped_optimisation_goes_on_to_the_same_bits(
     command = ["invert", photo(tmp_path / "a.png"), "--checkpoint-every", steps, *generator, *QUICK, "--steps", 11]
     seen: list[int] = []
 
-    def stopping_at(last: int) -> Callable[[object], Callable[[object], None]]:
-        def watch(*_: object) -> Callable[[object], None]:
-            def look(step: object) -> None:
-                seen.append(step.index)
-                if step.index == last:
-                    raise KeyboardInterrupt
+    def stopping_at(last: int) -> Callable[[object, Step], None]:
+        def look(_watch: object, step: Step) -> None:
+            seen.append(step.index)
+            if step.index == last:
+                raise KeyboardInterrupt
 
-            return look
+        return look
 
-        return watch
-
-    monkeypatch.setattr(worker, "StepWatch", stopping_at(99))
+    monkeypatch.setattr(worker.StepWatch, "__call__", stopping_at(99))
     assert run(*command, "-o", tmp_path / "calm").exit_code == 0
     assert len(names(tmp_path / "calm")) == 2
-    monkeypatch.setattr(worker, "StepWatch", stopping_at(7))
+    monkeypatch.setattr(worker.StepWatch, "__call__", stopping_at(7))
     assert run(*command, "-o", tmp_path / "out").exit_code == 130
     assert [Path(name).suffix for name in names(tmp_path / "out")] == [".checkpoint"]
     seen.clear()
-    monkeypatch.setattr(worker, "StepWatch", stopping_at(99))
+    monkeypatch.setattr(worker.StepWatch, "__call__", stopping_at(99))
     assert run(*command, "-o", tmp_path / "out").exit_code == 0
     assert seen[0] == 6
     assert contents(tmp_path / "out") == contents(tmp_path / "calm")
@@ -316,15 +311,12 @@ def test_a_checkpoint_of_something_else_or_damaged_is_not_used(
     command = ["invert", picture, "-o", tmp_path / "out", "--checkpoint-every", 2, *generator, *QUICK]
     seen: list[int] = []
 
-    def watch(*_: object) -> Callable[[object], None]:
-        def look(step: object) -> None:
-            seen.append(step.index)
-            if step.index == 2:
-                raise KeyboardInterrupt
+    def look(_watch: object, step: Step) -> None:
+        seen.append(step.index)
+        if step.index == 2:
+            raise KeyboardInterrupt
 
-        return look
-
-    monkeypatch.setattr(worker, "StepWatch", watch)
+    monkeypatch.setattr(worker.StepWatch, "__call__", look)
     checkpoint = files.beside(tmp_path / "out" / "a.invert.pt", files.CHECKPOINT)
     for spoil in (
         lambda: None,  # there is none yet

@@ -223,6 +223,7 @@ def test_generators_of_aligned_faces_are_known(small_file: Path, face_file: Path
         "celebahq-512",
         "celebahq-256",
         "celebahq-1024-mmgen",
+        "ffhq-1024",
     }
 
 
