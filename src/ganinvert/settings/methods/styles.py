@@ -22,7 +22,7 @@ _LPIPS = Objective(perceptual=0.0, lpips=0.2, perceptual_every=1, side=256)
 _PIXELS = replace(_LPIPS, lpips=0.0)
 _RATES = Optimization(120, 0.05, warmup=0.07, parts=2)
 _W = SingleCode("mean", sphere=False, space="w")
-_PROJECTED = replace(_W, jitter=0.05)
+_PROJECTED = replace(_W, jitter=0.05, noise=1e5)
 _WPLUS = replace(_W, space="w+")
 _FEATURES = replace(_W, space="f", layer=7, anchor=0.5, prior=0.2)
 """Pulls that cost nothing in PSNR and LPIPS; without them the finest details look painted."""
