@@ -121,7 +121,7 @@ def test_the_library_takes_settings_a_name_or_the_default_of_the_family(styled: 
 
 def test_the_projector_optimises_noise_that_stays_noise(styled: Path, tmp_path: Path) -> None:
     picture, generator = photo(tmp_path / "a.png", (64, 64)), load_generator(styled)
-    preset = preset_of("stylegan2-projector", "invert", styled=True)
+    preset = preset_of("stylegan2-projector", "invert", "paper", styled=True)
     assert preset.single_image_only
     few = replace(preset, optimization=replace(preset.optimization, steps=5))
     result = ganinvert.invert(picture, generator=styled, settings=few, device="cpu")

@@ -22,7 +22,7 @@ _LPIPS = Objective(perceptual=0.0, lpips=0.2, perceptual_every=1, side=256)
 _PIXELS = replace(_LPIPS, lpips=0.0)
 _RATES = Optimization(120, 0.05, warmup=0.07, parts=2)
 _W = SingleCode("mean", sphere=False, space="w")
-_PROJECTED = replace(_W, jitter=0.05, noise=1e5)
+_PROJECTED = replace(_W, jitter=0.05)
 _WPLUS = replace(_W, space="w+")
 _FEATURES = replace(_W, space="f", layer=7, anchor=0.5, prior=0.2)
 """Pulls that cost nothing in PSNR and LPIPS; without them the finest details look painted."""
@@ -77,7 +77,9 @@ STYLED: Mapping[str, Mapping[str, Presets]] = {
         "stylegan2-projector",
         _PROJECTED,
         paper=InversionSettings(
-            _PROJECTED, Optimization(1000, 0.1), Objective(0.0, perceptual=0.0, lpips=1.0, perceptual_every=1, side=256)
+            replace(_PROJECTED, noise=1e5),
+            Optimization(1000, 0.1),
+            Objective(0.0, perceptual=0.0, lpips=1.0, perceptual_every=1, side=256),
         ),
     ),
     "bdinvert": _presets("bdinvert", _FEATURES, edit=_EDITED, restore=_RESTORED, upscale=_UPSCALED),
