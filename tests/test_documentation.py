@@ -40,8 +40,13 @@ NOT_HERE = {
 STYLED = {"tutorial.md", "edit-photos.md"}
 """Pages whose generator is style-based."""
 SMALLER = {
-    "edit-photos.md": {"7-22": "7-13", "14-22": "10-13", '"ffhq-1024"': '"styled.safetensors"'},
-    "train-encoder.md": {"-g mugs": "-g small.safetensors"},
+    "edit-photos.md": {
+        "ann.pt bob.pt": "bob.pt ann.pt",
+        "7-22": "7-13",
+        "14-22": "10-13",
+        '"ffhq-1024"': '"styled.safetensors"',
+    },
+    "train-encoder.md": {"-g mugs --reals photos/": "-g small.safetensors --reals many/"},
 }
 """Names and numbers of smaller networks, by page."""
 FASTER = """
@@ -100,13 +105,33 @@ def test_the_library_page_knows_every_public_name() -> None:
     assert sorted(documented) == sorted(set(ganinvert.__all__) - {"__version__"})
 
 
+def test_notices_name_everything_that_is_embedded_or_shown() -> None:
+    assets, docs = ROOT / "src/ganinvert/assets", ROOT / "docs"
+    notices, credits = (assets / "THIRD_PARTY.md").read_text("utf-8"), (docs / "examples/CREDITS.md").read_text("utf-8")
+    embedded = [*assets.glob("*.safetensors"), *assets.glob("*.csv")]
+    assert len(embedded) >= 9
+    assert [path.name for path in embedded if f"`{path.name}`" not in notices] == []
+    named = {path.name for path in assets.iterdir()} - {path.name for path in embedded}
+    assert named == {"THIRD_PARTY.md", "report.css", "report.html.jinja", "report.js"}
+    pictures = [*docs.rglob("*.jpg"), *docs.rglob("*.png")]
+    own = ("results-", "discovery", "training", "tuning")
+    shown = [path.name for path in pictures if not path.name.startswith(own)]
+    assert [name for name in shown if name not in credits] == []
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with all that the pages' examples name."""
     home = tmp_path / "place"
     for name in ("face.jpg", "ann.jpg", "bob.jpg", "mug.jpg", "holiday.jpg", "photo.jpg", "photo.png"):
         photo(home / name, (96, 96))
-    for name in ("photos/ann.jpg", "photos/bob.jpg", "scans/old.png", "docs/examples/face.jpg"):
+    for name in (
+        *(f"many/{n}.png" for n in range(10)),
+        "photos/ann.jpg",
+        "photos/bob.jpg",
+        "scans/old.png",
+        "docs/examples/face.jpg",
+    ):
         photo(home / name, (64, 64))
     for name in ("old.jpg", "scans/older.png"):
         photo(home / name, (96, 96))
