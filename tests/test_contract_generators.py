@@ -204,7 +204,8 @@ class _Synthesis(torch.nn.Module):
 
 def test_changes_of_zero_give_the_same_bits(case: tuple[Generator, str, Tensor]) -> None:
     generator, space, codes = case
-    tuned = apply_deltas(generator, {key: torch.zeros_like(value) for key, value in generator.named_parameters()})
+    changeable = {**dict(generator.named_parameters()), **generator.noises()}
+    tuned = apply_deltas(generator, {key: torch.zeros_like(value) for key, value in changeable.items()})
     assert torch.equal(tuned(codes, space), generator(codes, space))
     assert (tuned.name, tuned.digest, tuned.edit_layer) == (generator.name, generator.digest, generator.edit_layer)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ import ganinvert
 from ganinvert import LatentBundle, load_generator
 from ganinvert.errors import UsageError
 from ganinvert.generators.mobilestylegan import MobileStyleGANArchitecture, MobileStyleGANGenerator
+from ganinvert.methods.noise import noise_correlation
 from ganinvert.metrics import to_unit
-from ganinvert.settings import METHODS, InvertTask, PmSFC, Request, SingleCode, preset_of
+from ganinvert.settings import METHODS, InvertTask, PmSFC, Request, SingleCode, preset_of, refinement
 from ganinvert.settings.presets import DEFAULT_METHODS
 from ganinvert.settings.request import chosen_settings
 
@@ -115,3 +117,37 @@ def test_the_library_takes_settings_a_name_or_the_default_of_the_family(styled: 
     results = [ganinvert.invert(picture, generator=styled, settings=settings, device="cpu") for _ in range(2)]
     assert results[0].bundle.tensors["styles"].shape == (11, 12)
     assert torch.equal(results[0].bundle.tensors["styles"], results[1].bundle.tensors["styles"])
+
+
+def test_the_projector_optimises_noise_that_stays_noise(styled: Path, tmp_path: Path) -> None:
+    picture, generator = photo(tmp_path / "a.png", (64, 64)), load_generator(styled)
+    preset = preset_of("stylegan2-projector", "invert", "paper", styled=True)
+    assert preset.single_image_only
+    few = replace(preset, optimization=replace(preset.optimization, steps=5))
+    result = ganinvert.invert(picture, generator=styled, settings=few, device="cpu")
+    deltas, noises = result.bundle.deltas, generator.noises()
+    assert set(deltas) == set(noises) != set()
+    for name, noise in noises.items():
+        changed = noise + deltas[name].float()
+        assert not torch.equal(changed, noise)
+        assert float(changed.mean()) == pytest.approx(float(noise.mean()), abs=1e-3)
+        assert float(changed.std()) == pytest.approx(float(noise.std()), rel=0.01)
+    tuned = replace(few, tuning=replace(refinement("pti", styled=True), optimization=few.optimization))
+    refined = ganinvert.invert(picture, generator=styled, settings=tuned, device="cpu")
+    assert all(torch.equal(refined.bundle.deltas[name], deltas[name]) for name in noises)
+    assert len(refined.bundle.deltas) > len(noises)
+    assert (
+        np.abs(
+            to_unit(refined.bundle.render(generator))[0].permute(1, 2, 0).numpy() * 255 - np.asarray(refined.image)
+        ).max()
+        <= 1
+    )
+
+
+def test_neighbours_in_noise_are_compared_at_every_scale() -> None:
+    rng = torch.Generator().manual_seed(0)
+    white = torch.randn(64, 64, generator=rng)
+    blocks = torch.randn(16, 16, generator=rng).repeat_interleave(4, 0).repeat_interleave(4, 1)
+    assert float(noise_correlation(white)) < 0.05
+    assert float(noise_correlation(blocks)) > 1.0
+    assert float(noise_correlation(white)) == pytest.approx(float(noise_correlation(3 * white + 1)), rel=1e-4)

@@ -151,6 +151,10 @@ class Generator(Network, ABC):
     def weights_after(self, layer: int) -> dict[str, Tensor]:
         """Parameters that `synthesize` uses from `layer` on, by name: what can be tuned behind it."""
 
+    def noises(self) -> dict[str, Tensor]:
+        """Constant noise maps (h, w) that layers add to their features, by name: the buffers of the name `noise`."""
+        return {name: value for name, value in self.named_buffers() if name.rpartition(".")[2] == "noise"}
+
     def style_inputs(self) -> Sequence[StyleInput]:
         """The inputs of the S styles, by their numbers; none by default, for families that do not tell them."""
         return ()

@@ -18,20 +18,20 @@ LEFT, RIGHT = ".left", ".right"
 
 
 def apply_deltas(generator: Generator, deltas: Mapping[str, Tensor]) -> Generator:
-    """A generator that computes with changed weights, W + Δ, and shares all others.
+    """A generator that computes with changed weights or noise maps, W + Δ, and shares all others.
 
     Its identity is that of the shared generator, whose subspaces and bundles hold for it, too.
 
     Args:
-        generator: Shared generator, whose parameters are never written to.
-        deltas: Weight deltas by the names of the parameters, of any float type; gradients flow into them. A delta of
-            low rank has two factors, `NAME.left` (o, k) and `NAME.right` (k, i), whose product is Δ.
+        generator: Shared generator, which is never written to.
+        deltas: Deltas by the names of the parameters and of `Generator.noises`, of any float type; gradients flow into
+            them. A delta of low rank has two factors, `NAME.left` (o, k) and `NAME.right` (k, i), whose product is Δ.
 
     Raises:
         ValueError: There is no such parameter, or it has another shape.
     """
     changed: dict[int, Tensor] = {}
-    parameters = dict(generator.named_parameters())
+    parameters = {**dict(generator.named_parameters()), **generator.noises()}
     for name, delta in _multiplied(deltas).items():
         if (weight := parameters.get(name)) is None:
             raise ValueError(f"{name}: the generator has no such parameter")
@@ -69,8 +69,9 @@ def _with_parameters(module: M, changed: Mapping[int, Tensor]) -> M:
     """Copy a tree of modules, which shares its tensors but those that are changed, by their id."""
     twin = copy(module)
     parameters = {name: changed.get(id(weight), weight) for name, weight in module._parameters.items()}
+    buffers = {name: changed.get(id(value), value) for name, value in module._buffers.items()}
     modules = {name: part and _with_parameters(part, changed) for name, part in module._modules.items()}
-    vars(twin).update(_parameters=parameters, _modules=modules)
+    vars(twin).update(_parameters=parameters, _buffers=buffers, _modules=modules)
     return twin
 
 

@@ -40,7 +40,7 @@ class DeepGenerativePrior(Method):
         z = generator.space().sample(self.settings.candidates, rng).to(y.device)
         distances = [distance(generator(part), last=_COARSE) for part in z.split(_CANDIDATES_AT_ONCE)]
         best = z[torch.cat(distances).argmin()][None].clone()
-        changes = WeightDeltas(generator, after=0, rank=self.settings.rank, rng=rng)
+        changes = WeightDeltas(generator.weights_after(0), rank=self.settings.rank, rng=rng)
         return PriorCode(best, changes, self.settings, distance, layers=generator.num_layers)
 
 

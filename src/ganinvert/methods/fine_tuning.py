@@ -58,7 +58,7 @@ class FineTuning:
                 reals=self.reals,
             )
         rng = torch.Generator().manual_seed(seed)
-        changes = WeightDeltas(generator, after=pivot.layer, rank=settings.rank, rng=rng)
+        changes = WeightDeltas(generator.weights_after(pivot.layer), rank=settings.rank, rng=rng)
         stop = lpips_loss(y) if settings.stop else None
         with torch.no_grad():
             features = pivot.compose(generator).map(Tensor.float)
@@ -90,12 +90,14 @@ class FineTunedCode(TuningCode):
         self.whole_image_only = adversary is not None or stop is not None
         self._stop, self._rng, self._local = stop, torch.Generator(), True
         self._view: View | None = None
+        self._fixed = pivot.deltas(0)
+        """Deltas of the pivot, which stay."""
         self._ended: tuple[Tensor, dict[str, Tensor]] | None = None
         """Image and deltas when the tuning ended before its last step."""
 
     def tuned(self, generator: Generator) -> Generator:
         """Return the generator with the present deltas, differentiable in them."""
-        return apply_deltas(generator, self.changes.named())
+        return apply_deltas(generator, {**self._fixed, **self.changes.named()})
 
     def compose(self, generator: Generator) -> Activations:  # noqa: ARG002  (the layers before are as they were)
         """Return the activations of the pivot, which do not change."""
@@ -153,6 +155,10 @@ class FineTunedCode(TuningCode):
     def tensors(self, image: int) -> dict[str, Tensor]:
         """Return the tensors of the pivot."""
         return self.pivot.tensors(image)
+
+    def deltas(self, image: int) -> dict[str, Tensor]:
+        """Return the deltas for a bundle, with those of the pivot."""
+        return {**self._fixed, **super().deltas(image)}
 
     @torch.no_grad()
     def _distance(self, x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from ganinvert.directions import Shift
 from ganinvert.generators import Activations, Generator, LatentSpace
 from ganinvert.methods.base import Code, CodeRecord, Method, require, to_bundle
 from ganinvert.methods.initialization import initial_codes
+from ganinvert.methods.noise import NoisyCode
 from ganinvert.methods.residuals import free_features
 from ganinvert.settings import SingleCode
 
@@ -37,7 +38,7 @@ class Latent(Method):
         code.spread = _spread(generator.space(settings.space)) if settings.jitter else 0.0
         code.draw(generator, -1)
         code.project_(generator)
-        return code
+        return NoisyCode.of(code, generator, settings.noise) if settings.noise else code
 
 
 class LatentCode(Code):

@@ -1,14 +1,13 @@
-"""Deltas of a generator's weights as variables of a code."""
+"""Deltas of a generator's weights, or of its noise maps, as variables of a code."""
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from ganinvert.errors import UsageError
-from ganinvert.generators import Generator
 from ganinvert.generators.tuned import LEFT, RIGHT
 from ganinvert.methods.base import Code
 
@@ -17,16 +16,16 @@ _DOT = ":"
 
 
 class WeightDeltas(nn.Module):
-    """Deltas of the weights after a layer, initially 0; after layer 0, of all.
+    """Deltas of weights by their names in the generator, initially 0.
 
     A convolution's delta of rank k is a product (o, k)·(k, i·h·w), as in LoRA (Hu et al. 2021). The second factor is
     random, scaled so that a step moves the product about as far as it would move a full delta. Biases, and weights
     where the product would not be smaller, have full deltas, as all do with rank 0.
     """
 
-    def __init__(self, generator: Generator, *, after: int, rank: int, rng: torch.Generator) -> None:
+    def __init__(self, weights: Mapping[str, Tensor], *, rank: int, rng: torch.Generator) -> None:
         super().__init__()
-        for name, weight in generator.weights_after(after).items():
+        for name, weight in weights.items():
             inputs = weight[0].numel()
             if not rank or weight.ndim < 4 or rank * (len(weight) + inputs) >= weight.numel():
                 self._add(name, torch.zeros_like(weight, memory_format=torch.contiguous_format))

@@ -59,6 +59,11 @@ class MethodSettings:
         return field not in vars(self)
 
     @property
+    def single_image_only(self) -> bool:
+        """True if photos cannot be optimised together."""
+        return self.tunes_generator
+
+    @property
     def networks(self) -> tuple[str, ...]:
         """Networks that the method cannot do without; an encoder, if a field `init` says that codes start from it."""
         return (*self.needs, *(("encoder",) if vars(self).get("init") == "encoder" else ()))

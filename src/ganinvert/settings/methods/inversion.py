@@ -81,7 +81,7 @@ class InversionSettings:
     @property
     def single_image_only(self) -> bool:
         """True if photos cannot be optimised together."""
-        return self.tunes or self.optimization.optimizer == "lbfgs"
+        return self.tunes or self.method.single_image_only or self.optimization.optimizer == "lbfgs"
 
 
 Presets = Mapping[Preset, InversionSettings]

@@ -29,6 +29,7 @@ class SingleCode(MethodSettings):
         feature_rate: Learning rate of d as a multiple of the code's.
         jitter: Standard deviation of the noise that is added to the code at first, as a share of the mean distance to
             the mean code; it fades away in three quarters of the steps (Karras et al. 2020).
+        noise: Weight of the regularisation of the generator's noise maps, which are variables, too; 0: they stay.
     """
 
     title = "single"
@@ -45,14 +46,20 @@ class SingleCode(MethodSettings):
     anchor: float = field(default=0.0, kw_only=True, metadata=ADDED)
     feature_rate: float = field(default=0.6, kw_only=True, metadata=ADDED)
     jitter: float = field(default=0.0, kw_only=True, metadata=ADDED)
+    noise: float = field(default=0.0, kw_only=True, metadata=ADDED)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least("candidates", self.candidates, 1)
         at_least("layer", self.layer, 0)
         positive("feature_rate", self.feature_rate)
-        for name in ("prior", "clip", "anchor", "jitter"):
+        for name in ("prior", "clip", "anchor", "jitter", "noise"):
             not_negative(name, getattr(self, name))
+
+    @property
+    def single_image_only(self) -> bool:
+        """True if noise maps, which images share, are variables."""
+        return self.noise > 0
 
     @property
     def runs(self) -> int:

@@ -77,7 +77,9 @@ STYLED: Mapping[str, Mapping[str, Presets]] = {
         "stylegan2-projector",
         _PROJECTED,
         paper=InversionSettings(
-            _PROJECTED, Optimization(1000, 0.1), Objective(0.0, perceptual=0.0, lpips=1.0, perceptual_every=1, side=256)
+            replace(_PROJECTED, noise=1e5),
+            Optimization(1000, 0.1),
+            Objective(0.0, perceptual=0.0, lpips=1.0, perceptual_every=1, side=256),
         ),
     ),
     "bdinvert": _presets("bdinvert", _FEATURES, edit=_EDITED, restore=_RESTORED, upscale=_UPSCALED),
