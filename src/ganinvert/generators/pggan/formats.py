@@ -126,7 +126,7 @@ def _discriminator(file: WeightsFile) -> tuple[State, bool, bool]:
 _LAYOUTS: Mapping[str, tuple[str, Callable[[State], State]]] = {
     "canonical": (r"layers\.0\.weight", lambda state: state),
     "genforce": (r"layer0\.(conv\.)?weight", layouts.from_genforce),
-    "gandissect": (r"layer1\.wscale\.b", layouts.from_gandissect),
+    "gandissect": (r"layer1\.wscale\.b(ias)?", layouts.from_gandissect),
     "ptrblck": (r"in_layer\.2\.scale|features\.0\.wscale\.scale", layouts.from_ptrblck),
     "gan-zoo": (r"formatLayer\.weight", layouts.from_gan_zoo),
     "mmgen": (r"noise2feat\.linear\.weight_orig", layouts.from_mmgen),
