@@ -47,7 +47,7 @@ def from_genforce(state: State) -> State:
 
 
 def from_gandissect(state: State) -> State:
-    """GANDissect, and InterFaceGAN with another name for biases: 1-based layers, and the last ToRGB by its resolution."""
+    """GANDissect, and InterFaceGAN, whose biases have another name: 1-based layers, and only the last ToRGB."""
     depth = count(state, r"layer(\d+)\.conv\.weight")
     rgb = "output_{0}x{0}".format(2 << (depth // 2))
     bias = ".wscale.b" if "layer1.wscale.b" in state else ".wscale.bias"
