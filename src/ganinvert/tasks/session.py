@@ -91,7 +91,7 @@ class Inverter(ResolvedRequest):
     ) -> list[Inversion]:
         """Do the task for photos; no result depends on the other photos.
 
-        An accelerator optimises those together whose measurements have the same size. Convolutions round differently
+        An accelerator optimises those together whose measurements are alike. Convolutions round differently
         for every number of images, and the optimisation makes much of it, so the CPU takes one after another: there
         results are the same to the bit.
 
@@ -107,7 +107,7 @@ class Inverter(ResolvedRequest):
         alone = self.device.type == "cpu" or self.settings.single_image_only
         for n, each in enumerate(prepared):
             snapshot = checkpoints.load(each.sha256) if checkpoints else None
-            together = n if alone else None, each.measurement.levels.shape, snapshot.done if snapshot else 0
+            together = n if alone else None, each.measurement.likeness, snapshot.done if snapshot else 0
             batches.setdefault(together, []).append((n, snapshot))
         results: dict[int, Inversion] = {}
         for batch in batches.values():

@@ -20,12 +20,12 @@ class Upscale(Task[UpscaleTask]):
     def check(self, resolution: int) -> None:
         """Raise UsageError unless the factor divides the resolution."""
         if self.options.factor is not None:
-            _side(resolution, self.options.factor)
+            smaller_side(resolution, self.options.factor)
 
     def side(self, picture: images.Picture, resolution: int) -> int:
         """The generator's resolution divided by the factor, or the photo's shorter side."""
         if self.options.factor is not None:
-            return _side(resolution, self.options.factor)
+            return smaller_side(resolution, self.options.factor)
         side = min(picture.rgb.size)
         if side >= resolution:
             raise ImageError(
@@ -44,11 +44,12 @@ class Upscale(Task[UpscaleTask]):
     def degrade(self, levels: Tensor, trial: Any, rng: np.random.Generator) -> images.Picture:  # noqa: ARG002
         """The photo made smaller."""
         resolution = levels.shape[-1]
-        small = Downsample(resolution, _side(resolution, trial.factor), kernel=trial.kernel)
+        small = Downsample(resolution, smaller_side(resolution, trial.factor), kernel=trial.kernel)
         return picture_of(small(levels[None].float() / 127.5 - 1))
 
 
-def _side(resolution: int, factor: int) -> int:
+def smaller_side(resolution: int, factor: int) -> int:
+    """Side of images that are so many times smaller; raises UsageError unless the factor divides the resolution."""
     if factor < 2 or resolution % factor or resolution // factor < 2:
         factors = [n for n in range(2, resolution // 2 + 1) if resolution % n == 0]
         raise UsageError(
