@@ -6,9 +6,7 @@ import re
 
 from ganinvert.errors import WeightsError
 
-_CUT = re.compile(
-    r"only \d+ remain|exhausted before|truncated|unexpected EOF|Ran out of input|not fully covered|invalid header length"
-)
+_CUT = re.compile(r"only \d+ remain|exhausted before|truncated|unexpected EOF|not fully covered|invalid header length")
 """Complaints of Python, torch and safetensors about an end that is missing."""
 
 
