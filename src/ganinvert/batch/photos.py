@@ -117,8 +117,10 @@ class PhotoSession(Session[PreparedImage]):
 
     def _verdict(self, figures: Mapping[str, float], faces: int) -> str:
         quality = f"PSNR {figures['psnr']:.2f} dB  SSIM {figures['ssim']:.3f}  LPIPS {figures['lpips']:.3f}"
+        if self.request.request.task.degrades:
+            quality = f"explains what is known to {quality}"
         if "deviation" in figures:
-            quality = f"explains what is known to {quality}; agrees with it to {figures['deviation']:.1f}/255"
+            quality += f"; agrees with it to {figures['deviation']:.1f}/255"
         quality = quality if faces == 1 else f"{faces} faces, on average: {quality}"
         return f"{quality}  ({self.inverter.generator.name}, {self.inverter.generator.resolution} px)"
 

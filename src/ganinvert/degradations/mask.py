@@ -81,16 +81,16 @@ def blend_seam(x: Tensor, y: Tensor, known: Tensor, depth: float) -> Tensor:
 
 
 def _extend(error: Tensor, known: Tensor, depth: float) -> Tensor:
-    """Solve the screened Poisson equation in the holes of one image, (1, 3, h, w), by conjugate gradients."""
+    """Solve the screened Poisson equation in the holes of one image, (1, c, h, w), by conjugate gradients."""
     if known.all():
         return error
-    hole = (~known).to(error)
+    hole, channels = (~known).to(error), error.shape[1]
     screening = 1 / depth**2
-    cross = torch.tensor([[0.0, 1, 0], [1, 0, 1], [0, 1, 0]]).to(error).expand(3, 1, 3, 3)
-    neighbours = F.conv2d(torch.ones_like(error), cross, padding=1, groups=3)
+    cross = torch.tensor([[0.0, 1, 0], [1, 0, 1], [0, 1, 0]]).to(error).expand(channels, 1, 3, 3)
+    neighbours = F.conv2d(torch.ones_like(error), cross, padding=1, groups=channels)
 
     def operator(e: Tensor) -> Tensor:
-        return ((neighbours + screening) * e - F.conv2d(e, cross, padding=1, groups=3)) * hole
+        return ((neighbours + screening) * e - F.conv2d(e, cross, padding=1, groups=channels)) * hole
 
     e = torch.zeros_like(error)
     residual = -operator(error)  # for e = 0 in the holes; the border's values are on the right side

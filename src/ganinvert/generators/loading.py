@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ganinvert.errors import WeightsError
-from ganinvert.weights.reading import State, require_finite, require_keys
+from ganinvert.weights.reading import require_finite, require_keys
+from ganinvert.weights.states import State
 
 N = TypeVar("N", bound=nn.Module)
 

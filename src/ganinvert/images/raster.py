@@ -119,6 +119,15 @@ def resample(levels: NDArray[np.float32], size: tuple[int, int], kernel: Kernel)
     return np.stack(bands, axis=2)
 
 
+def enlarged(raster: Raster, size: tuple[int, int]) -> Raster:
+    """Enlarge a picture to a size (width, height) by Lanczos interpolation."""
+    alpha = None
+    if raster.alpha is not None:
+        alpha = raster.rounded(resample(raster.alpha[..., None].astype(np.float32), size, "lanczos"))[..., 0]
+    levels = raster.rounded(resample(raster.levels.astype(np.float32), size, "lanczos"))
+    return Raster(levels, alpha, raster.profile)
+
+
 def raster_of(image: Image.Image, low: Image.Image | None, profile: bytes | None) -> Raster | None:
     """The samples of a decoded file, if sRGB of 8 bits would lose some of them.
 

@@ -58,10 +58,8 @@ class Inpaint(Task[InpaintTask]):
         Known pixels stay the same to the bit. At the picture's own size, too, the error at the hole's border is
         continued into the hole; see `Mask.project`.
         """
-        raster, known = picture.raster, known_pixels(picture)
-        levels, filled = raster.levels.copy(), known.copy()
-        if picture.original is not None:
-            levels[~known] = raster.rounded(raster.from_srgb(picture.rgb)[~known])
+        raster, known = filled(picture), known_pixels(picture)
+        levels, covered = raster.levels.copy(), known.copy()
         for patch, (_, placement) in zip(images.patches(squares, picture.rgb.size), squares, strict=True):
             area = around(~patch.of(known))
             below, kept = patch.of(levels)[area], patch.of(known)[area]
@@ -71,8 +69,8 @@ class Inpaint(Task[InpaintTask]):
             x, y = (to_signed(each, raster.top) for each in (x, below))
             x = blend_seam(x, y, torch.from_numpy(kept)[None, None], SEAM * max(placement.sides))
             below[~kept] = raster.rounded(from_signed(x, raster.top))[~kept]
-            patch.of(filled)[patch.weight[..., 0] > 0] = True
-        alpha = None if filled.all() else raster.rounded(filled * np.float32(raster.top))
+            patch.of(covered)[patch.weight[..., 0] > 0] = True
+        alpha = None if covered.all() else raster.rounded(covered * np.float32(raster.top))
         return replace(raster, levels=levels, alpha=alpha)
 
     def degrade(self, levels: Tensor, trial: Any, rng: np.random.Generator) -> images.Picture:
@@ -93,6 +91,16 @@ def known_pixels(picture: images.Picture) -> NDArray[np.bool_]:
     if picture.alpha is None:
         return np.ones(picture.rgb.size[::-1], dtype=bool)
     return np.asarray(picture.alpha) >= KNOWN
+
+
+def filled(picture: images.Picture) -> images.Raster:
+    """The samples of a picture, with the colours of its surroundings in the hole, opaque."""
+    raster, known = picture.raster, known_pixels(picture)
+    if picture.original is None or known.all():
+        return replace(raster, alpha=None)
+    levels = raster.levels.copy()
+    levels[~known] = raster.rounded(raster.from_srgb(picture.rgb)[~known])
+    return replace(raster, levels=levels, alpha=None)
 
 
 def around(pixels: NDArray[np.bool_]) -> tuple[slice, slice]:

@@ -29,7 +29,7 @@ class Inversion:
             for the other tasks it agrees with the measurement.
         target: The measurement as an image of that size: the photo in the generator's square, gray, small or holed.
         metrics: "psnr" in dB, "ssim" and "lpips" (AlexNet) between the measurement and the generator's image, degraded
-            alike; for tasks other than `invert` also "deviation", the largest difference between the measurement and
+            alike; for restorations without noise also "deviation", the largest difference between the measurement and
             that of the image, in 8-bit steps.
         outcome: End of the optimisation.
         notes: Changes to the photo, and doubts about it.
@@ -73,7 +73,7 @@ class Inversion:
         image = _to_image(agreeing, prepared)
         if not bundle.metrics:
             metrics = explained(degradation, measured, x)
-            if bundle.measurement is not None:
+            if bundle.measurement is not None and not degradation.noise:
                 metrics["deviation"] = float((degradation(signed(image)) - measured.y).abs().max() * 127.5)
             bundle = replace(bundle, metrics=metrics)
         return cls(

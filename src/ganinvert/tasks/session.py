@@ -128,7 +128,7 @@ class Inverter(ResolvedRequest):
     ) -> list[Inversion]:
         """Do the task for photos, with all their faces; no result depends on the others.
 
-        An accelerator optimises those together whose measurements have the same size. Convolutions round differently
+        An accelerator optimises those together whose measurements are alike. Convolutions round differently
         for every number of images, and the optimisation makes much of it, so the CPU takes one after another: there
         results are the same to the bit.
 
@@ -146,7 +146,7 @@ class Inverter(ResolvedRequest):
         squares = [square for photo in prepared for square in photo.squares]
         for n, each in enumerate(squares):
             snapshot = checkpoints.load(each.sha256) if checkpoints else None
-            kind = n if alone else None, each.measurement.levels.shape, snapshot.done if snapshot else 0
+            kind = n if alone else None, each.measurement.likeness, snapshot.done if snapshot else 0
             batches.setdefault(kind, []).append((n, snapshot))
         results: dict[int, Inversion] = {}
         for together in batches.values():

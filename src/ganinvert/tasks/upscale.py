@@ -33,12 +33,12 @@ class Upscale(Task[UpscaleTask]):
     def check(self, resolution: int, *, whole: bool) -> None:
         """Raise UsageError unless the factor divides the resolution, if squares alone are wanted."""
         if self.options.factor is not None and not whole:
-            _side(resolution, self.options.factor)
+            smaller_side(resolution, self.options.factor)
 
     def side(self, placement: images.Placement, resolution: int, *, whole: bool) -> int:
         """The shorter side of the place, or for squares alone the generator's resolution divided by the factor."""
         if self.options.factor is not None and not whole:
-            return _side(resolution, self.options.factor)
+            return smaller_side(resolution, self.options.factor)
         side = max(2, round(min(placement.sides)))
         if side >= resolution:
             raise ImageError(
@@ -52,8 +52,8 @@ class Upscale(Task[UpscaleTask]):
         raster, frame = picture.raster, picture.rgb.size
         factor = self.options.factor or _factor(frame, squares)
         size = round(factor * frame[0]), round(factor * frame[1])
-        small = raster.levels.astype(np.float32)
-        large = images.resample(small, size, "lanczos")
+        small, whole = raster.levels.astype(np.float32), images.enlarged(raster, size)
+        large = whole.levels.astype(np.float32)
         for patch in images.patches([(image, place.scaled(size)) for image, place in squares], size):
             below = patch.of(large)
             below += patch.weight * (raster.from_srgb(patch.image) - below)
@@ -62,10 +62,7 @@ class Upscale(Task[UpscaleTask]):
             if np.abs(error).max() <= TOLERANCE * raster.top:
                 break
             large = (large + images.resample(error, size, "lanczos")).clip(0, raster.top)
-        alpha = None
-        if raster.alpha is not None:
-            alpha = raster.rounded(images.resample(raster.alpha[..., None].astype(np.float32), size, "lanczos"))[..., 0]
-        return replace(raster, levels=raster.rounded(large), alpha=alpha)
+        return replace(whole, levels=raster.rounded(large))
 
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
         """All pixels of the photo."""
@@ -77,7 +74,7 @@ class Upscale(Task[UpscaleTask]):
     def degrade(self, levels: Tensor, trial: Any, rng: np.random.Generator) -> images.Picture:  # noqa: ARG002
         """The photo made smaller."""
         resolution = levels.shape[-1]
-        small = Downsample(resolution, _side(resolution, trial.factor), kernel=trial.kernel)
+        small = Downsample(resolution, smaller_side(resolution, trial.factor), kernel=trial.kernel)
         return picture_of(small(levels[None].float() / 127.5 - 1))
 
 
@@ -87,7 +84,8 @@ def _factor(frame: tuple[int, int], squares: Sequence[tuple[Image, images.Placem
     return min(wanted, max(2.0, LONGEST_SIDE / max(frame)))
 
 
-def _side(resolution: int, factor: int) -> int:
+def smaller_side(resolution: int, factor: int) -> int:
+    """Side of images that are so many times smaller; raises UsageError unless the factor divides the resolution."""
     if factor < 2 or resolution % factor or resolution // factor < 2:
         factors = [n for n in range(2, resolution // 2 + 1) if resolution % n == 0]
         raise UsageError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,15 +50,6 @@ def read_torch(path: Path) -> Mapping[str, Any]:
     if not isinstance(content, dict):
         raise WeightsError(f"holds a {type(content).__name__}, not a state dict", hint="save the state dict instead")
     return {str(key): vars(value) if isinstance(value, _Config) else value for key, value in content.items()}
-
-
-def is_state(content: object) -> TypeGuard[Mapping[str, Tensor]]:
-    """True for a flat state dict, of names and tensors only."""
-    return (
-        isinstance(content, Mapping)
-        and len(content) > 0
-        and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items())
-    )
 
 
 def require_plain(state: Mapping[str, Tensor]) -> None:

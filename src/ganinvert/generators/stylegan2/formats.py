@@ -26,12 +26,13 @@ from ganinvert.generators.stylegan2.network import StyleGAN2Generator
 from ganinvert.weights import digest
 from ganinvert.weights.nvidia import ModuleTree
 from ganinvert.weights.pickles import PickledModule
-from ganinvert.weights.reading import State, WeightsFile
-from ganinvert.weights.torchfile import is_state, require_plain
+from ganinvert.weights.reading import WeightsFile
+from ganinvert.weights.states import State, choose, find_networks
+from ganinvert.weights.torchfile import require_plain
 
 _FAMILY = "StyleGAN2"
-_KEY = "conv1.conv.modulation.weight"  # only the community's generators have it
-_DISCRIMINATOR_KEY = "final_linear.1.weight"
+_KEY = r"conv1\.conv\.modulation\.weight"  # only the community's generators have it
+_DISCRIMINATOR_KEY = r"final_linear\.1\.weight"
 _WHOLE = "generators are in NVIDIA's `G_ema`, the community's `g_ema`, and files of ganinvert"
 
 
@@ -40,7 +41,7 @@ def recognises(file: WeightsFile) -> bool:
     if file.container == "nvidia":
         return bool(_modules(file))
     if file.container == "torch":
-        return _KEY in _community(file) or _DISCRIMINATOR_KEY in _state(file.content.get("d"))
+        return any(find_networks(file.tensors, key) for key in (_KEY, _DISCRIMINATOR_KEY))
     return file.own.about.get("kind") in (StyleGAN2Generator.kind, StyleGAN2Discriminator.kind)
 
 
@@ -73,8 +74,8 @@ def read_discriminator(file: WeightsFile) -> StyleGAN2Discriminator:
                 raise MissingNetworkError("holds a discriminator of classes", hint="only those without can be used")
             state = layouts.discriminator_from_nvidia(tree, tree.tensors())
         elif file.container == "torch":
-            raw = _state(file.content.get("d"))
-            state = layouts.discriminator_from_community(raw) if raw else {}
+            networks = find_networks(file.tensors, _DISCRIMINATOR_KEY)
+            state = layouts.discriminator_from_community(_plain_choice(networks)[1]) if networks else {}
         elif file.own.about.get("kind") == StyleGAN2Discriminator.kind:
             require_plain(file.own.tensors)
             state = dict(file.own.tensors)
@@ -91,8 +92,11 @@ def read_discriminator(file: WeightsFile) -> StyleGAN2Discriminator:
 def _generator_state(file: WeightsFile) -> tuple[str, dict[str, Tensor]]:
     """The name of the layout, and the canonical state dict, without the statistics of w that the file does not have."""
     if file.container == "torch":
-        mean = file.content.get("latent_avg")
-        return "rosinality", layouts.from_community(_community(file), mean if isinstance(mean, Tensor) else None)
+        networks = find_networks(file.tensors, _KEY)
+        if not networks:
+            raise WeightsError("holds no generator", hint=_WHOLE)
+        state = _plain_choice(networks)[1]
+        return "rosinality", layouts.from_community(state, file.tensors.get("latent_avg"))
     if file.container == "safetensors":
         require_plain(file.own.tensors)
         return "canonical", dict(file.own.tensors)
@@ -118,13 +122,7 @@ def _modules(file: WeightsFile) -> Mapping[str, PickledModule]:
     return {key: module for key, module in networks.items() if isinstance(module, PickledModule)}
 
 
-def _community(file: WeightsFile) -> State:
-    """The averaged generator of a torch file, which may hold nothing else; empty if there is none."""
-    return _state(file.content.get("g_ema")) or _state(file.content)
-
-
-def _state(content: object) -> State:
-    if not is_state(content):
-        return {}
-    require_plain(content)
-    return content
+def _plain_choice(networks: Mapping[str, State]) -> tuple[str, State]:
+    name, state = choose(networks)
+    require_plain(state)
+    return name, state
