@@ -34,6 +34,8 @@ class PhotoSession(Session[PreparedImage]):
         self.reads_ahead = device.type != "cpu"
         sizes = ", ".join(map(str, partition.sizes))
         self.about = f"subspaces of {sizes} channels ({partition.source}); {device}, {self.inverter.dtype}"
+        if network := self.inverter.generator.about.get("network"):
+            self.about += f"; {network} of the generator's file"
         self.fitting = FIRST_BATCH
         """Faces that fit into the device's memory together, as far as is known."""
 
