@@ -99,7 +99,7 @@ def test_dictionaries_in_themselves_end(tmp_path: Path) -> None:
     content: dict[str, Any] = {"weight": torch.zeros(1)}
     content |= {f"part{n}": content for n in range(1000)}
     torch.save(content, tmp_path / "net.pth")
-    with pytest.raises(WeightsError, match="unknown keys, such as part0.weight, weight"):
+    with pytest.raises(WeightsError, match=r"unknown keys, such as part0\.weight, weight"):
         read_generator(tmp_path / "net.pth")
 
 
