@@ -117,7 +117,7 @@ def test_gan_zoo_conversion_agrees_with_its_network_and_averaging_the_bias_would
     x = F.interpolate(x, scale_factor=2)
     for name in ("scaleLayers.0.0", "scaleLayers.0.1"):
         x = pixel_norm(F.leaky_relu(layer(x, name), 0.2))
-    canonical = dict(from_gan_zoo(state))
+    canonical = dict(from_gan_zoo({key.replace(".module.", "."): tensor for key, tensor in state.items()}))
     expected = layer(x, "toRGBLayers.1")
     torch.testing.assert_close(_canonical_images(canonical, z), expected, rtol=0, atol=1e-5)
     bias = canonical["layers.0.bias"]
@@ -313,9 +313,6 @@ def test_lod_and_alpha_must_be_zero(tmp_path: Path) -> None:
     state = checkpoints._gan_zoo(checkpoints.network(8).state_dict())
     torch.save({"config": {"alpha": 0.25}, "netG": state, "avgG": state}, path)
     with pytest.raises(WeightsError, match=r"alpha is 0\.25"):
-        read_generator(path)
-    torch.save({"config": {"alpha": 0}, "netG": state}, path)
-    with pytest.raises(WeightsError, match="no avgG"):
         read_generator(path)
 
 

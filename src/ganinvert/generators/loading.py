@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ganinvert.errors import WeightsError
-from ganinvert.weights.reading import State, require_finite, require_keys
+from ganinvert.weights.reading import require_finite, require_keys
+from ganinvert.weights.states import State
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -29,6 +30,13 @@ def fitting(family: str) -> Iterator[None]:
         raise WeightsError(
             f"its tensors do not have the shapes of a {family}", hint="the file is damaged or of another network"
         ) from error
+
+
+def require_colour(channels: float) -> None:
+    """Refuse a network with another number of channels in its images than 3."""
+    if channels != 3:
+        kind = "gray images, of 1 channel" if channels == 1 else f"images of {channels:g} channels"
+        raise WeightsError(f"is a network of {kind}", hint="only networks of images in colour can be used")
 
 
 def loaded(build: Callable[[], N], state: Mapping[str, Tensor]) -> N:

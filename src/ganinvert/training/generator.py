@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import sqrt
 from pathlib import Path
 
 import torch
@@ -182,7 +183,10 @@ def _adopt(trainer: GeneratorTrainer, start: PGGANGenerator, name: str) -> bool:
         discriminator = load_discriminator(name)
         if discriminator.pools_first:
             return False
-        trainer.discriminator.adopt(discriminator.state_dict())
+        state = discriminator.state_dict()
+        if discriminator.consecutive:  # its deviations are those of three in four
+            state["final.weight"][:, -1] *= sqrt(4 / 3)
+        trainer.discriminator.adopt(state)
     except (WeightsError, KeyError, RuntimeError):
         return False
     return True

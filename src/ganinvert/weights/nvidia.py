@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import math
 import pickletools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -36,21 +37,57 @@ def tensorflow_variables(networks: object, budget: int, *, discriminator: bool =
         MissingNetworkError: There is no D.
         WeightsError: The pickle holds no networks of TensorFlow, or is damaged.
     """
+    return dict(_variables(_state(networks, discriminator), budget))
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Settings with which a network was built, as a pickle states them.
+
+    Attributes:
+        function: Name of the function that built it; empty if unknown.
+        source: Source code of the module of that function, which is never executed.
+        values: Strings and numbers that the function was given, by their names; None for anything else.
+    """
+
+    function: str
+    source: str
+    values: Mapping[str, str | float | None]
+
+
+def tensorflow_settings(networks: object, *, discriminator: bool = False) -> NetworkSettings:
+    """Read how Gs or D was built; see `tensorflow_variables`."""
+    state = _state(networks, discriminator)
+    function, source = (str(state.get(key) or "") for key in ("build_func_name", "build_module_src"))
+    settings = state.get("static_kwargs")
+    if not isinstance(settings, dict | None):
+        raise WeightsError("its settings are no dictionary", hint=_DAMAGED)
+    return NetworkSettings(function, source, {str(key): _plain(value) for key, value in (settings or {}).items()})
+
+
+def _plain(value: object) -> str | float | None:
+    """A string or number, also one of NumPy; None for anything else."""
+    if isinstance(value, PickledArray) and (array := value.numbers()).size == 1:
+        value = array.item()
+    return value if isinstance(value, str | int | float) else None
+
+
+def _state(networks: object, discriminator: bool) -> dict[str, Any]:
     several = list(networks) if isinstance(networks, tuple | list) and networks else [networks]
     if discriminator and len(several) != 3:
         raise MissingNetworkError("holds no discriminator", hint=_TUPLE)
     network = several[1 if discriminator else -1]
     if not isinstance(network, PickledNetwork):
         raise WeightsError("holds no TensorFlow network", hint=_TUPLE)
-    return dict(_variables(network, budget))
-
-
-def _variables(network: PickledNetwork, budget: int) -> Iterator[tuple[str, Tensor]]:
     state = getattr(network, "state", None)
     if isinstance(state, dict) and state.get("components"):
         hint = "`legacy.py` of NVIDIA's StyleGAN3 repository converts those of StyleGAN2 to ones of PyTorch"
         raise WeightsError("holds a StyleGAN of TensorFlow, which is not read", hint=hint)
-    variables = state.get("variables") if isinstance(state, dict) else None
+    return state if isinstance(state, dict) else {}
+
+
+def _variables(state: dict[str, Any], budget: int) -> Iterator[tuple[str, Tensor]]:
+    variables = state.get("variables")
     if not isinstance(variables, list):
         raise WeightsError("its network has no variables", hint="the file is damaged or of a newer program")
     for variable in variables:

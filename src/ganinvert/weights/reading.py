@@ -17,16 +17,29 @@ from ganinvert.weights.catalog import RANDOM_FACE
 from ganinvert.weights.nvidia import tensorflow_variables
 from ganinvert.weights.openvino import Graph
 from ganinvert.weights.pickles import unpickled
+from ganinvert.weights.states import State, choose, find_networks, flatten
 from ganinvert.weights.tensorfile import TensorFile
-from ganinvert.weights.torchfile import is_state, is_torch_file, read_torch, require_plain
+from ganinvert.weights.torchfile import is_torch_file, read_torch, require_plain
 from ganinvert.weights.wheel import is_wheel, read_files
 
-State = Mapping[str, Tensor]
 KNOWN = (
     "looked for: ganinvert .safetensors; NVIDIA's pickles of (G, D, Gs) and of StyleGAN2; torch files of genforce,"
     " GANDissect, the GAN Zoo, MMGeneration, StyleGAN2's port, or with the canonical state dict; the wheel random-face"
     " 2021.7.21.1"
 )
+_KINDS = (
+    (b"", "is empty", "the download or copy failed: fetch it again"),
+    (
+        b"version https://git-lfs",
+        "is a pointer of Git LFS, not the file",
+        "`git lfs pull` in its repository fetches it",
+    ),
+    (b"<?xml", "is an XML text, not a weights file", "give the wheel, or the folder, that it is from"),
+    (b"<", "is a web page, not a weights file", "the download failed: a browser shows what the page says"),
+    (b"{", "is a JSON text, not a weights file", "the download failed: the text says why"),
+    (b"PK\x03\x04", "is cut short: its end is missing", "the download or copy was stopped: fetch it again"),
+)
+"""Beginnings of files that hold no weights, what they are, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +62,8 @@ class WeightsFile:
             return cls(path, "openvino")
         require_file(path)
         with path.open("rb") as file:
-            head = file.read(9)
-        if head[8:] == b"{":
+            head = file.read(64)
+        if head[8:9] == b"{":
             return cls(path, "safetensors")
         if is_wheel(path):
             return cls(path, "openvino")
@@ -58,8 +71,11 @@ class WeightsFile:
             return cls(path, "torch")
         if head.startswith(b"\x80"):  # as pickles do
             return cls(path, "nvidia")
-        page = head.lstrip().lower().startswith(b"<")
-        raise WeightsError("is a web page, not a weights file" if page else "is of no known kind", hint=KNOWN)
+        text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+        for start, kind, hint in _KINDS:
+            if text.startswith(start) if start else not text:
+                raise WeightsError(kind, hint=hint)
+        raise WeightsError("is of no known kind", hint=KNOWN)
 
     @cached_property
     def own(self) -> TensorFile:
@@ -75,6 +91,16 @@ class WeightsFile:
     def size(self) -> int:
         """Size of the file in bytes, which bounds the numbers in it."""
         return self.path.stat().st_size
+
+    @cached_property
+    def values(self) -> Mapping[str, object]:
+        """Everything in the file by dotted keys; see `flatten`."""
+        return flatten(self.own.tensors if self.container == "safetensors" else self.content)
+
+    @cached_property
+    def tensors(self) -> State:
+        """The tensors among the values."""
+        return {key: value for key, value in self.values.items() if isinstance(value, Tensor)}
 
     @cached_property
     def content(self) -> Mapping[str, object]:
@@ -97,12 +123,11 @@ def read_graphs(path: Path) -> dict[str, Graph]:
 def read_perceptual(path: Path, *, convolutions: Mapping[str, tuple[int, ...]]) -> TensorFile:
     """Read the convolutions of a torchvision classification network, given the shapes of their weights by name."""
     with naming(path):
-        require_file(path)
-        content = read_torch(path) if is_torch_file(path) else {}
-        if not is_state(content):
-            raise WeightsError("does not hold a flat state dict", hint="torchvision's own files do")
+        networks = find_networks(WeightsFile.open(path).tensors, r"features\.0\.weight")
+        if not networks:
+            raise WeightsError("does not hold torchvision's network", hint="torchvision's own files do")
         expected = {f"{name}.{part}" for name in convolutions for part in ("weight", "bias")}
-        state = {key: tensor for key, tensor in content.items() if key.startswith("features.")}
+        state = {key: tensor for key, tensor in choose(networks)[1].items() if key.startswith("features.")}
         require_keys(state, expected, what="network")
         require_plain(state)
         for name, shape in convolutions.items():

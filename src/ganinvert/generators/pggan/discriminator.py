@@ -13,7 +13,7 @@ from ganinvert.generators.base import Discriminator
 from ganinvert.generators.pggan.architecture import PGGANArchitecture
 from ganinvert.generators.pggan.network import SLOPE
 
-POOLS_FIRST = "pools_first"
+POOLS_FIRST, CONSECUTIVE = "pools_first", "consecutive"
 
 
 class PGGANDiscriminator(Discriminator):
@@ -22,13 +22,18 @@ class PGGANDiscriminator(Discriminator):
     Args:
         architecture: Architecture of the generator, whose channels are used in reverse.
         pools_first: True if a block averages before its last activation, as NVIDIA's does; else after it.
+        consecutive: True if the standard deviation is that of consecutive images, as the GAN Zoo's; see
+            `consecutive_stddev`.
     """
 
     kind = "pggan-discriminator"
 
-    def __init__(self, architecture: PGGANArchitecture, *, pools_first: bool = False) -> None:
+    def __init__(
+        self, architecture: PGGANArchitecture, *, pools_first: bool = False, consecutive: bool = False
+    ) -> None:
         super().__init__()
-        self.pools_first, self.resolution = pools_first, architecture.resolution
+        self.pools_first, self.consecutive = pools_first, consecutive
+        self.resolution = architecture.resolution
         widths = architecture.channels[::-1]
         self.from_rgb = nn.Conv2d(3, widths[0], 1)
         self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths[:-1]))
@@ -39,8 +44,9 @@ class PGGANDiscriminator(Discriminator):
 
     @property
     def header(self) -> Mapping[str, str]:
-        """Kind, and the order of pooling and activation."""
-        return {"kind": self.kind} | ({POOLS_FIRST: "yes"} if self.pools_first else {})
+        """Kind, the order of pooling and activation, and the groups of images."""
+        flags = {POOLS_FIRST: self.pools_first, CONSECUTIVE: self.consecutive}
+        return {"kind": self.kind} | {name: "yes" for name, set_ in flags.items() if set_}
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Images (n, 3, r, r) in [-1, 1] to maps (n, c, h, w): a block's for every resolution from r to 8, and 4×4."""
@@ -59,7 +65,8 @@ class PGGANDiscriminator(Discriminator):
     def forward(self, image: Tensor) -> Tensor:
         """Images (n, 3, r, r) in [-1, 1] to scores (n,), higher for more real."""
         x = self.features(image)[-1]
-        x = F.leaky_relu(self.final(torch.cat([x, minibatch_stddev(x)], dim=1)), SLOPE)
+        stddev = consecutive_stddev(x) if self.consecutive else minibatch_stddev(x)
+        x = F.leaky_relu(self.final(torch.cat([x, stddev], dim=1)), SLOPE)
         x = F.leaky_relu(self.dense(x.flatten(1)), SLOPE)
         score: Tensor = self.score(x)
         return score[:, 0]
@@ -82,3 +89,17 @@ def minibatch_stddev(x: Tensor, *, group: int = 4) -> Tensor:
     grouped = x.reshape(size, n // size, *x.shape[1:])
     deviation = (grouped.var(dim=0, correction=0) + 1e-8).sqrt().mean(dim=(1, 2, 3))
     return deviation.repeat(size)[:, None, None, None].expand(n, 1, h, w)
+
+
+def consecutive_stddev(x: Tensor, *, group: int = 4) -> Tensor:
+    """As `minibatch_stddev`, but of consecutive images, and divided by their number less one; 0 for a single image.
+
+    All images are one group if their number n is not a multiple of `group`.
+    """
+    n, _, h, w = x.shape
+    size = group if n % group == 0 else n
+    if n == 1:
+        return x.new_zeros(n, 1, h, w)
+    grouped = x.reshape(n // size, size, *x.shape[1:])
+    deviation = (grouped.var(dim=1) + 1e-8).sqrt().mean(dim=(1, 2, 3))
+    return deviation.repeat_interleave(size)[:, None, None, None].expand(n, 1, h, w)

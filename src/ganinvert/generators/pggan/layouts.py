@@ -7,36 +7,68 @@ their scale gain/√fan_in; the gain is √2, but 1 for ToRGB.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import sqrt
 
 from torch import Tensor
 
-from ganinvert.errors import WeightsError
-from ganinvert.weights.reading import State, require_keys
+from ganinvert.generators.pggan.settings import require_grown
+from ganinvert.weights.reading import require_keys
+from ganinvert.weights.states import State
 
 Keys = Mapping[str, tuple[str, str]]
 """Names of our layers to the keys of their weight and bias."""
 
 
 def from_genforce(state: State) -> State:
-    """Genforce: 0-based layers; upsampling layers may hold the kernel of NVIDIA's fused transposed convolution."""
+    """Genforce, and mGANprior before it: 0-based layers.
+
+    Upsampling layers may hold the kernel of NVIDIA's fused transposed convolution: in mGANprior's files (kh, kw, in,
+    out) under a key of its own, in genforce's (in, out, kh, kw).
+    """
     depth = count(state, r"layer(\d+)\.(?:conv\.)?weight")
-    keys = _keys([f"layer{n}" for n in range(depth)], f"output{depth // 2 - 1}", ".conv.weight", ".wscale.bias")
-    fused = {f"layers.{n}": (f"layer{n}.weight", f"layer{n}.wscale.bias") for n in range(2, depth, 2)}
-    keys |= {name: pair for name, pair in fused.items() if pair[0] in state}
+    former = "layer0.conv.weight" in state
+    ends = (".conv.weight", ".wscale.bias") if former else (".weight", ".bias")
+    keys = _keys([f"layer{n}" for n in range(depth)], f"output{depth // 2 - 1}", *ends)
+    upsampling = {f"layers.{n}": f"layer{n}.weight" for n in range(2, depth, 2)}
+    if former:
+        fused = {name for name, key in upsampling.items() if key in state}
+        keys |= {name: (upsampling[name], keys[name][1]) for name in fused}
+    else:
+        shapes = [state[keys[f"layers.{n}"][0]].shape for n in range(depth)]
+        fused = set(upsampling) if _holds_fused(shapes, otherwise=False) else set()
 
     def kernel(name: str, key: str, weight: Tensor) -> Tensor:
-        return _plain(name, key, weight if ".conv." in key else _transposed(weight.permute(2, 3, 0, 1)))
+        if name in fused:
+            weight = _transposed(weight.permute(2, 3, 0, 1) if former else weight)
+        return _plain(name, key, weight)
 
-    return _converted(state, keys, kernel, unused=r"output\d+\.(conv\.weight|wscale\.bias)", lod=True)
+    return _converted(state, keys, kernel, unused=r"output\d+\.((conv\.)?weight|(wscale\.)?bias)", lod=True)
 
 
 def from_gandissect(state: State) -> State:
-    """GANDissect: 1-based layers and only the last ToRGB, named after the resolution."""
+    """GANDissect, and InterFaceGAN, whose biases have another name: 1-based layers, and only the last ToRGB."""
     depth = count(state, r"layer(\d+)\.conv\.weight")
     rgb = "output_{0}x{0}".format(2 << (depth // 2))
-    return _converted(state, _keys([f"layer{n + 1}" for n in range(depth)], rgb, ".conv.weight", ".wscale.b"))
+    bias = ".wscale.b" if "layer1.wscale.b" in state else ".wscale.bias"
+    return _converted(state, _keys([f"layer{n + 1}" for n in range(depth)], rgb, ".conv.weight", bias))
+
+
+def from_ptrblck(state: State) -> State:
+    """Prog_gans_pytorch_inference: the files hold the scales of the weights, for which GANDissect's have constants."""
+    if "output.conv.weight" in state:
+        names = [f"features.{n}" for n in range(count(state, r"features\.(\d+)\.conv\.weight"))]
+        keys = _keys(names, "output", ".conv.weight", ".wscale.b")
+    else:
+        names = [f"upsampling_layers.{n}" for n in range(count(state, r"upsampling_layers\.(\d+)\.conv\.weight"))]
+        keys = _keys(["", *names], "", ".conv.weight", ".wscale.b")
+        keys |= {"layers.0": ("in_layer.1.weight", "in_layer.2.b"), "to_rgb": ("out_layer.1.weight", "out_layer.2.b")}
+    scales = {weight: bias.removesuffix("b") + "scale" for weight, bias in keys.values()}
+
+    def kernel(_name: str, key: str, weight: Tensor) -> Tensor:
+        return weight.float() * state[scales[key]].float()
+
+    return _converted(state, keys, kernel, others=scales.values())
 
 
 def from_gan_zoo(state: State) -> State:
@@ -44,34 +76,24 @@ def from_gan_zoo(state: State) -> State:
 
     The dense layer's bias is per position and stays so: its mean per channel would be wrong by about 0.09.
     """
-    blocks = count(state, r"scaleLayers\.(\d+)\.0\.module\.weight")
+    blocks = count(state, r"scaleLayers\.(\d+)\.0\.weight")
     names = ["formatLayer", "groupScale0.0", *(f"scaleLayers.{n // 2}.{n % 2}" for n in range(2 * blocks))]
-    keys = _keys(names, f"toRGBLayers.{blocks}", ".module.weight", ".module.bias")
+    keys = _keys(names, f"toRGBLayers.{blocks}", ".weight", ".bias")
 
     def kernel(name: str, _key: str, weight: Tensor) -> Tensor:
         return _dense(_equalised(weight)) if name == "layers.0" else _equalised(weight)
 
-    return _converted(state, keys, kernel, unused=r"toRGBLayers\.\d+\.module\..+", scaled_bias=True)
+    return _converted(state, keys, kernel, unused=r"toRGBLayers\.\d+\..+", scaled_bias=True)
 
 
 def discriminator_from_gan_zoo(state: State) -> State:
-    """GAN Zoo's `netD`, as `PGGANDiscriminator` wants it.
-
-    Its minibatch deviation divides by n - 1, ours by n: the ratio for its groups of four is in the final weights.
-    """
-    blocks = count(state, r"scaleLayers\.(\d+)\.0\.module\.weight")
+    """GAN Zoo's `netD`, as `PGGANDiscriminator` wants it."""
+    blocks = count(state, r"scaleLayers\.(\d+)\.0\.weight")
     names = {"from_rgb": f"fromRGBLayers.{blocks}", "final": "groupScaleZero.0", "dense": "groupScaleZero.1"}
     names |= {f"layers.{n}": f"scaleLayers.{blocks - 1 - n // 2}.{n % 2}" for n in range(2 * blocks)}
-    keys = _paired({**names, "score": "decisionLayer"}, ".module.weight", ".module.bias")
-    canonical = _converted(
-        state,
-        keys,
-        lambda _name, _key, weight: _equalised(weight),
-        unused=r"fromRGBLayers\.\d+\.module\..+",
-        scaled_bias=True,
-    )
-    canonical["final.weight"][:, -1] *= sqrt(4 / 3)
-    return canonical
+    keys = _paired({**names, "score": "decisionLayer"}, ".weight", ".bias")
+    unused = r"fromRGBLayers\.\d+\..+"
+    return _converted(state, keys, lambda _name, _key, weight: _equalised(weight), unused=unused, scaled_bias=True)
 
 
 def discriminator_from_nvidia(state: State) -> State:
@@ -102,9 +124,6 @@ def from_mmgen(state: State) -> State:
 
     The fan-in of those is counted on the stored (in, out, 3, 3), its default; they may also be (out, in, 3, 3).
     """
-    prefix = "generator_ema." if any(key.startswith("generator_ema.") for key in state) else ""
-    # The trained generator and the discriminator are in the same file.
-    state = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
     depth = 1 + count(state, r"conv_blocks\.(\d+)\.conv\.weight_orig")
     names = ["noise2feat.linear", *(f"conv_blocks.{n}.conv" for n in range(depth - 1))]
     keys = _keys(names, f"torgb_layers.{depth // 2 - 1}.conv", ".weight_orig", ".bias")
@@ -113,15 +132,11 @@ def from_mmgen(state: State) -> State:
     def kernel(name: str, key: str, weight: Tensor) -> Tensor:
         if name == "layers.0":
             return _dense(_equalised(weight, gain=sqrt(2) / 4))
-        shapes = [state[f"{each}.weight_orig"].shape for each in names]
-        # In the first upsampling layer of two widths, the inputs are the outputs of the layer before.
-        fused = next(
-            (up[0] == last[0] for last, up in zip(shapes[1::2], shapes[2::2], strict=False) if up[0] != up[1]), True
-        )
         weight = _plain(name, key, weight)
         return _transposed(weight) if fused and name in upsampling else weight
 
     upsampling = {f"layers.{n}" for n in range(2, depth, 2)}
+    fused = _holds_fused([state[key].shape for key, _ in keys.values() if key in state], otherwise=True)
     return _converted(state, keys, kernel, unused=r"torgb_layers\.\d+\.conv\.(weight_orig|bias)")
 
 
@@ -171,26 +186,36 @@ def _transposed(weight: Tensor) -> Tensor:
     return weight.transpose(0, 1).flip(2, 3)
 
 
+def _holds_fused(shapes: Sequence[Sequence[int]], *, otherwise: bool) -> bool:
+    """True if the kernels of upsampling layers are those of fused transposed convolutions, (in, out, 3, 3).
+
+    The first upsampling layer of two widths tells it: its inputs are the outputs of the layer before. `otherwise` is
+    the answer where there is none. `shapes` are those of all layers' weights.
+    """
+    pairs = zip(shapes[1::2], shapes[2::2], strict=False)
+    return next((up[0] == last[0] for last, up in pairs if up[0] != up[1]), otherwise)
+
+
 def _converted(
     state: State,
     keys: Keys,
     kernel: Callable[[str, str, Tensor], Tensor] = _plain,
     *,
     unused: str = r"(?!)",
+    others: Iterable[str] = (),
     lod: bool = False,
     scaled_bias: bool = False,
 ) -> dict[str, Tensor]:
     """Convert every layer: `kernel` makes our weight from our name, their key and their weight.
 
     Missing and extra keys are refused, but those of the pattern `unused`: ToRGB at lower resolutions, which is no part
-    of the network. `lod` tells how far the network has grown.
+    of the network. `others` are keys that `kernel` uses. `lod` tells how far the network has grown, where it is there.
     """
-    names = {key for pair in keys.values() for key in pair} | ({"lod"} if lod else set())
+    names = {key for pair in keys.values() for key in pair}.union(others, {"lod"} & state.keys() if lod else ())
     used = {key for key in state if key in names or not re.fullmatch(unused, key)}
     require_keys(dict.fromkeys(used), names, what="PGGAN")
-    if lod and state["lod"] != 0:
-        message = f"lod is {float(state['lod']):g}, not 0"
-        raise WeightsError(message, hint="the network was still growing: use a finished one")
+    if lod:
+        require_grown("lod", state.get("lod", 0))
     canonical: dict[str, Tensor] = {}
     for name, (weight_key, bias_key) in keys.items():
         weight, bias = state[weight_key], state[bias_key]

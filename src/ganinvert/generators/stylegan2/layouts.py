@@ -16,7 +16,8 @@ from torch import Tensor
 
 from ganinvert.errors import WeightsError
 from ganinvert.weights.nvidia import ModuleTree
-from ganinvert.weights.reading import State, require_keys
+from ganinvert.weights.reading import require_keys
+from ganinvert.weights.states import State
 
 _MAPPING_RATE = 0.01
 """Learning-rate multiplier of the mapping network, which the community's files do not state."""
