@@ -152,6 +152,8 @@ class Inverter(ResolvedRequest):
         for together in batches.values():
             for start in range(0, len(together), at_once or len(together)):
                 batch = together[start : start + (at_once or len(together))]
+                if len(squares) > len(prepared):
+                    progress.report("restoring faces", len(results), len(squares))
                 photos = [squares[n] for n, _ in batch]
                 snapshots = [snapshot for _, snapshot in batch if snapshot is not None]
                 solution = self._solve(photos, snapshots, callback, checkpoints)
