@@ -20,14 +20,13 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
 from ganinvert.errors import ImageError
+from ganinvert.images.tiff import is_unsigned, is_white_zero, settle
 
 MIN_SIDE = 4
 """Least length of an input's shorter side, in pixels."""
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "PPM")
 """File formats that are opened, whatever the file's name says. Pillow's EPS reader would start another program."""
-
-_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -159,6 +158,8 @@ def _decode(file: BinaryIO, name: str) -> Picture:
         transparent = image.info.get("transparency")
         if isinstance(transparent, tuple) and image.tile[0].args == "RGB;16B":
             image.info["transparency"] = tuple(level >> 8 for level in transparent)  # Pillow keeps the high bytes
+        if image.format == "TIFF":
+            settle(image, name)
         return _upright_srgb(image, name)
 
 
@@ -223,10 +224,12 @@ def _gray_to_8_bits(image: Image.Image) -> Image.Image:
     Negative, infinite and undefined values become 0. The mode becomes "L", or "LA" if a gray level was transparent.
     """
     values = np.nan_to_num(np.asarray(image).astype(np.float64), posinf=0, neginf=0)
+    if image.mode == "I" and is_unsigned(image):
+        values %= 2**32  # Pillow reads them as signed numbers
     ranges = (65535,) if image.mode.startswith("I;16") else (1, 255, 65535) if image.mode == "F" else (255, 65535)
     span = next((top for top in ranges if values.max() <= top), values.max())
     # Pillow inverts scans in which white is 0 if they have 8 bits, but not if they have 16.
-    if image.mode.startswith("I;16") and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+    if image.mode.startswith("I;16") and is_white_zero(image):
         values = span - values
     gray = Image.fromarray(np.rint((values * (255 / span)).clip(0, 255)).astype(np.uint8))
     transparent = image.info.get("transparency")
