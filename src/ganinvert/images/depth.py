@@ -30,7 +30,8 @@ def correct_tiff(image: ImageFile.ImageFile, name: str) -> None:
             raise _unreadable(name, f"has separate planes of {bits} bits")
         if not compressed:
             suffix = ";16B" if big_endian else ";16L"
-            image.tile = [tile._replace(args=(tile.args[0] + suffix, *tile.args[1:])) for tile in image.tile]
+            tiles: list[Any] = image.tile
+            image.tile = [tile._replace(args=(tile.args[0] + suffix, *tile.args[1:])) for tile in tiles]
     if kind == _SIGNED and bits != 32:  # Pillow writes its own mode "I" as signed numbers of 32 bits
         raise _unreadable(name, "holds signed numbers")
     if bits == 32 and big_endian and compressed:
