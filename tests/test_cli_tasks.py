@@ -62,8 +62,8 @@ def test_upscale_takes_the_file_as_the_small_picture(generator: list[str], tmp_p
     refused = run("upscale", large, "-o", tmp_path / "out", *generator, *OPTIONS)
     assert refused.exit_code == 1
     assert "40 pixels already" in refused.stderr
-    assert run("upscale", large, "--factor", 4, "-o", tmp_path / "out", *generator, *OPTIONS).exit_code == 0
-    wrong = run("upscale", large, "--factor", 5, "-o", tmp_path / "out", *generator, *OPTIONS)
+    assert run("upscale", large, "--square", "--factor", 4, "-o", tmp_path / "out", *generator, *OPTIONS).exit_code == 0
+    wrong = run("upscale", large, "--square", "--factor", 5, "-o", tmp_path / "out", *generator, *OPTIONS)
     assert "choose a factor of 2, 4, 8" in wrong.stderr
 
 
@@ -287,7 +287,7 @@ def test_results_without_a_bundle_are_known_by_their_text(generator: list[str], 
         (["swap", "FOLDER", "B", "--subspaces", "1"], "is a folder"),
         (["swap", "A", "B", "--subspaces", "1", "--layer", "2"], "those of the bundle"),
         (["interpolate", "A", "B", "-o", "morph.webp"], "no name for results"),
-        (["upscale", "PHOTO", "--factor", "5"], "times smaller"),
+        (["upscale", "PHOTO", "--square", "--factor", "5"], "times smaller"),
         (["colorize", "PHOTO", "-o", "result.jpg"], "no name for results"),
         (["colorize", "PHOTO", "--save", "bundle", "-o", "-"], "the picture alone"),
         (["colorize", "PHOTO", "--name", "{stem:{width}}"], "is no template"),

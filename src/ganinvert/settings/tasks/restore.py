@@ -66,7 +66,6 @@ class RestoreTask(InpaintTask):
     done = "restored"
     implementation = "ganinvert.tasks.restore:Restore"
     trial = RestoreTrial
-    fits_back = False
     main_metrics = ("psnr", "lpips_alex")
     gray: bool = option(False, "--gray", help="The photo has lost its colours.")
     downscale: int = option(
