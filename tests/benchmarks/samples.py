@@ -27,7 +27,7 @@ from ganinvert import images
 from ganinvert.benchmark.protocol import EvaluationProtocol
 from ganinvert.benchmark.truth import degrade, read_truth, visible_image
 from ganinvert.metrics import lpips_features, psnr
-from ganinvert.settings import ColorizeTask, InpaintTask, RestoreTask, UpscaleTask, preset_of
+from ganinvert.settings import ColorizeTask, InpaintTask, RestoreTask, UpscaleTask
 from ganinvert.tasks import Inverter
 
 TRIALS = {task.name: task.trial() for task in (UpscaleTask, ColorizeTask, InpaintTask, RestoreTask)}
@@ -74,7 +74,9 @@ def sheet(rows: list[dict[str, list[Tensor]]], shown: int = 5) -> Image.Image:
     cells = []
     for row in rows:
         mean = torch.stack(row["results"]).mean(dim=0)
-        cells.append([images.to_pil(each[0].numpy()) for each in (*row["truth"], *row["input"], mean, *row["results"][:shown])])
+        cells.append(
+            [images.to_pil(each[0].numpy()) for each in (*row["truth"], *row["input"], mean, *row["results"][:shown])]
+        )
     labels = ["photo", "given", "mean", *(str(n) for n in range(1, len(cells[0]) - 2))]
     return images.grid(cells, column_labels=labels)
 
