@@ -105,7 +105,7 @@ class Task(Generic[OptionsT]):
         return PreparedImage(fitted, measurement, (*before, *remarks, *after), digest.hexdigest())
 
     def left_out(self, picture: images.Picture, places: Sequence[images.Placement]) -> str:  # noqa: ARG002
-        """What squares at these places cannot restore of the whole photo; "" for nothing."""
+        """Describe what squares at these places cannot restore of the whole photo; "" for nothing."""
         return ""
 
     def put_back(self, picture: images.Picture, squares: Sequence[tuple[Image, images.Placement]]) -> images.Raster:
