@@ -66,7 +66,7 @@ def check_holes(arguments: argparse.Namespace) -> None:
             result = inverter.run([prepared])[0]
             known = np.asarray(mask) == 0
             count += 1
-            whole += np.array_equal(np.asarray(result.whole)[known], np.asarray(photo.rgb)[known])
+            whole += np.array_equal(np.asarray(result.whole)[..., :3][known], np.asarray(photo.rgb)[known])
             inplace += prepared.fit.placement == images.default_placement(photo.rgb.size, "crop")
         seconds = (time.perf_counter() - start) / count
         print(

@@ -75,12 +75,12 @@ class PhotoSession(Session[PreparedImage]):
         squares = sum(len(photo.squares) for _, photo in batch)
         at_once, count = min(squares, max(len(batch), self.batch_size)), self.request.samples
         restore = inverter.run if count == 1 else partial(inverter.sample, count=count)
-        photos, results = [photo for _, photo in batch], list[Inversion]()
-        while not results:
+        photos, results = [photo for _, photo in batch], None
+        while results is None:
             try:
                 results = restore(photos, callback=watch, checkpoints=checkpoints, at_once=at_once)
             except InsufficientMemoryError:
-                if len(batch) > 1 or at_once == 1:
+                if len(batch) > 1 or at_once < 2:
                     raise
                 at_once //= 2
         fitting = images_that_fit(inverter.device, min(squares, at_once))

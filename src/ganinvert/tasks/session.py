@@ -76,6 +76,8 @@ class Inverter(ResolvedRequest):
             return first
         digest = hashlib.sha256("".join(each.sha256 for each in (first, *others)).encode())
         if whole:
+            text = self.task.left_out(picture, [each.fit.placement for each in (first, *others)])
+            first = replace(first, notes=(*first.notes, Note("warning", text))) if text else first
             raster = picture.raster
             digest.update(raster.levels.tobytes())
             if raster.alpha is not None:
