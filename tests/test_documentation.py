@@ -107,7 +107,10 @@ def test_the_library_page_knows_every_public_name() -> None:
 
 def test_notices_name_everything_that_is_embedded_or_shown() -> None:
     assets, docs = ROOT / "src/ganinvert/assets", ROOT / "docs"
-    notices, credits = (assets / "THIRD_PARTY.md").read_text("utf-8"), (docs / "examples/CREDITS.md").read_text("utf-8")
+    notices, credited = (
+        (assets / "THIRD_PARTY.md").read_text("utf-8"),
+        (docs / "examples/CREDITS.md").read_text("utf-8"),
+    )
     embedded = [*assets.glob("*.safetensors"), *assets.glob("*.csv")]
     assert len(embedded) >= 9
     assert [path.name for path in embedded if f"`{path.name}`" not in notices] == []
@@ -116,14 +119,26 @@ def test_notices_name_everything_that_is_embedded_or_shown() -> None:
     pictures = [*docs.rglob("*.jpg"), *docs.rglob("*.png")]
     own = ("results-", "discovery", "training", "tuning")
     shown = [path.name for path in pictures if not path.name.startswith(own)]
-    assert [name for name in shown if name not in credits] == []
+    assert [name for name in shown if name not in credited] == []
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with all that the pages' examples name."""
     home = tmp_path / "place"
-    for name in ("face.jpg", "ann.jpg", "bob.jpg", "mug.jpg", "holiday.jpg", "photo.jpg", "photo.png"):
+    for name in (
+        "face.jpg",
+        "ann.jpg",
+        "bob.jpg",
+        "mug.jpg",
+        "holiday.jpg",
+        "group.jpg",
+        "scan.jpg",
+        "shaken.jpg",
+        "dark.jpg",
+        "photo.jpg",
+        "photo.png",
+    ):
         photo(home / name, (96, 96))
     for name in (
         *(f"many/{n}.png" for n in range(10)),
@@ -174,20 +189,22 @@ def use_generator(page: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv("GANINVERT_GENERATOR", "styled.safetensors")
 
 
-@pytest.mark.parametrize("page", TOLD, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in TOLD if blocks(page, "sh")], ids=lambda page: page.name)
 def test_commands_of_the_pages_run(page: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_generator(page, place, monkeypatch)
-    for name in ("ann", "bob", "face"):
-        assert run("invert", f"{name}.jpg").exit_code == 0
-        (place / f"{name}.pt").write_bytes((place / f"{name}.invert.pt").read_bytes())
-    (place / "results").mkdir()
-    (place / "results" / "a.pt").write_bytes((place / "ann.pt").read_bytes())
+    commands = list(lines(page))
+    if any(".pt" in command for command in commands):
+        for name in ("ann", "bob", "face"):
+            assert run("invert", f"{name}.jpg").exit_code == 0
+            (place / f"{name}.pt").write_bytes((place / f"{name}.invert.pt").read_bytes())
+        (place / "results").mkdir()
+        (place / "results" / "a.pt").write_bytes((place / "ann.pt").read_bytes())
     shim = place.parent / "bin" / "ganinvert"
     shim.parent.mkdir()
     shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m ganinvert "$@"\n')
     shim.chmod(0o755)
     monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
-    for line in lines(page):
+    for line in commands:
         if re.search(r"[;|$<>]", line):
             done = subprocess.run(["bash", "-ec", line], capture_output=True, text=True)
             assert done.returncode == 0, (line, done.stderr)
