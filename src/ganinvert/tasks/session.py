@@ -232,7 +232,7 @@ class Inverter(ResolvedRequest):
             metrics={},
             settings=plain(self.settings),
             provenance=self.provenance(prepared, solution.outcomes[n]),
-            measurement=None if measured.kind == "identity" else measured,
+            measurement=measured if measured.binds else None,
         )
 
 
