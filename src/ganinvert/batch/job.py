@@ -52,6 +52,23 @@ class Job:
         *others, last = self.paths
         return replace(self, paths={**{kind: self.paths[kind] for kind in others}, **further, last: self.paths[last]})
 
+    def with_samples(self, count: int) -> Job:
+        """The job with so many images and bundles instead of one, NAME.1.png and so on, their mean, and their sheet."""
+        if count == 1 or not self.paths:
+            return self
+        paths: dict[str, Path] = {}
+        for kind, path in self.paths.items():
+            names = [str(n) for n in range(1, count + 1)]
+            if kind == "image":
+                paths["sheet"] = path.with_name(f"{path.stem}.samples{path.suffix}")
+            if kind.startswith("image"):
+                names.insert(0, "mean")
+            if kind == "comparison":
+                paths[kind] = path
+            else:
+                paths |= {f"{kind} #{name}": path.with_name(f"{path.stem}.{name}{path.suffix}") for name in names}
+        return replace(self, paths=paths)
+
     @property
     def kinds(self) -> frozenset[str]:
         """Kinds of files that are wanted."""

@@ -24,7 +24,7 @@ from ganinvert.settings.presets import AUTOMATIC
 from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks.base import PreparedImage
 from ganinvert.tasks.resolution import SMALLEST_PART, ResolvedRequest
-from ganinvert.tasks.results import Inversion, gathered
+from ganinvert.tasks.results import Inversion, gathered, mean_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -158,6 +158,35 @@ class Inverter(ResolvedRequest):
                 results |= zip((n for n, _ in batch), self._results(photos, solution), strict=True)
         in_order = (results[n] for n in range(len(squares)))
         return [gathered([next(in_order) for _ in photo.squares], photo, self.task) for photo in prepared]
+
+    def sample(
+        self,
+        prepared: Sequence[PreparedImage],
+        count: int,
+        *,
+        callback: Callable[[Step], None] | None = None,
+        checkpoints: Checkpoints | None = None,
+        at_once: int | None = None,
+    ) -> list[Inversion]:
+        """Do the task so many times, with the next seeds: the means of the results, which hold these as `samples`.
+
+        See `run` for the other arguments; steps are counted over all samples.
+        """
+        drawn: list[list[Inversion]] = []
+        for n in range(count):
+            session = self.drawn(n)
+
+            def watch(step: Step, before: int = n) -> None:
+                if callback:
+                    callback(replace(step, index=before * step.steps + step.index, steps=count * step.steps))
+
+            own = checkpoints and replace(checkpoints, settings_hash=session.settings_hash)
+            drawn.append(session.run(prepared, callback=watch, checkpoints=own, at_once=at_once))
+        return [mean_of(each, photo, self.task) for each, photo in zip(zip(*drawn, strict=True), prepared, strict=True)]
+
+    def drawn(self, n: int) -> Inverter:
+        """The session that makes sample `n`, counted from 0: its seed is greater by n."""
+        return replace(self, request=replace(self.request, seed=self.request.seed + n))
 
     def recall(self, prepared: PreparedImage, bundles: Sequence[LatentBundle]) -> Inversion:
         """The result again, from the bundles that an earlier run with the same settings made of the same photo."""
