@@ -117,6 +117,10 @@ class Task(Generic[OptionsT]):
         after = [Note("remark", note)] if note else []
         return PreparedImage(fitted, measurement, (*before, *remarks, *after), digest.hexdigest())
 
+    def left_out(self, picture: images.Picture, places: Sequence[images.Placement]) -> str:  # noqa: ARG002
+        """Describe what squares at these places cannot restore of the whole photo; "" for nothing."""
+        return ""
+
     def put_back(self, picture: images.Picture, squares: Sequence[tuple[Image, images.Placement]]) -> images.Raster:
         """The whole photo with the results in their places."""
         return images.paste_back(picture.raster, squares)

@@ -49,6 +49,17 @@ class Inpaint(Task[InpaintTask]):
             )
         return Measurement("mask", levels_of(fitted), known), ""
 
+    def left_out(self, picture: images.Picture, places: Sequence[images.Placement]) -> str:
+        """The part of the hole that no square reaches."""
+        missing = ~known_pixels(picture)
+        left, blank = missing.copy(), images.to_pil(np.zeros((3, 1, 1), np.float32))
+        for patch in images.patches([(blank, place) for place in places], picture.rgb.size):
+            patch.of(left)[patch.weight[..., 0] > 0] = False
+        share = 100 * left.sum() / missing.sum() if missing.any() else 0
+        return (
+            f"{share:.0f} % of the hole is outside the squares of faces, and stays transparent" if share >= 0.5 else ""
+        )
+
     def put_back(self, picture: images.Picture, squares: Sequence[tuple[Image, images.Placement]]) -> images.Raster:
         """The photo with its hole filled; where no square reaches, it stays transparent.
 

@@ -119,6 +119,7 @@ class ResolvedRequest:
 
     def provenance(self, prepared: PreparedImage, outcome: Outcome) -> dict[str, Any]:
         """The provenance that a bundle keeps: input hash, settings hash, notes, versions; strings and numbers."""
+        place = prepared.fit.placement
         different = divergences(self.settings, self.request.task.name)
         return {
             "input_sha256": prepared.sha256,
@@ -129,6 +130,9 @@ class ResolvedRequest:
             "device": str(self.device),
             "dtype": str(self.dtype).removeprefix("torch."),
             **self._origin,
+            "place": " ".join(
+                f"{number:g}" for vector in (place.corner, place.across, place.down) for number in vector
+            ),
             "licence": self.generator.licence,
             **software(),
         }

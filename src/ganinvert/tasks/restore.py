@@ -39,6 +39,10 @@ class Restore(Inpaint):
         """The generator's resolution divided by the factor."""
         return self._side(resolution)
 
+    def left_out(self, picture: images.Picture, places: Sequence[images.Placement]) -> str:  # noqa: ARG002
+        """Nothing: outside the squares the hole has the colours around it."""
+        return ""
+
     def put_back(
         self, picture: images.Picture, squares: Sequence[tuple[Image.Image, images.Placement]]
     ) -> images.Raster:

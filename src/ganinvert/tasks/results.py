@@ -99,7 +99,7 @@ def gathered(results: Sequence[Inversion], prepared: PreparedImage, task: Task[A
     """The result of a photo, from those of all its faces."""
     first, *others = results
     if prepared.picture is None:
-        return replace(first, others=tuple(others))
+        return replace(first, others=tuple(others)) if others else first
     places = [square.fit.placement for square in prepared.squares]
     squares = [(result.image, place) for result, place in zip(results, places, strict=True)]
     return replace(first, raster=task.put_back(prepared.picture, squares), others=tuple(others))

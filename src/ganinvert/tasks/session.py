@@ -78,6 +78,8 @@ class Inverter(ResolvedRequest):
             return first
         digest = hashlib.sha256("".join(each.sha256 for each in (first, *others)).encode())
         if whole:
+            text = self.task.left_out(picture, [each.fit.placement for each in (first, *others)])
+            first = replace(first, notes=(*first.notes, Note("warning", text))) if text else first
             raster = picture.raster
             digest.update(raster.levels.tobytes())
             if raster.alpha is not None:
@@ -155,6 +157,8 @@ class Inverter(ResolvedRequest):
         for together in batches.values():
             for start in range(0, len(together), at_once or len(together)):
                 batch = together[start : start + (at_once or len(together))]
+                if len(squares) > len(prepared):
+                    progress.report("restoring faces", len(results), len(squares))
                 photos = [squares[n] for n, _ in batch]
                 snapshots = [snapshot for _, snapshot in batch if snapshot is not None]
                 solution = self._solve(photos, snapshots, callback, checkpoints)
