@@ -16,7 +16,7 @@ from ganinvert.images import read_mask
 from ganinvert.tasks.inpaint import holed
 
 from .conftest import EXAMPLE
-from .test_restoration import QUICK
+from .test_restoration import QUICK, _whole
 
 SIZE = (64, 48)
 HOLE = Image.new("L", SIZE, 0)
@@ -61,6 +61,7 @@ KINDS = {
     "0 and 1": HOLE.point(lambda level: level // 255),
     "of 16 bits, 0 and 255": Image.fromarray(np.asarray(HOLE).astype(np.uint16)),
     "of 16 bits, 0 and 65535": Image.fromarray(np.asarray(HOLE).astype(np.uint16) * 257),
+    "of 16 bits, 0 and 1": Image.fromarray((np.asarray(HOLE) // 255).astype(np.uint16)),
     "of 32 bits, 0 and 1": Image.fromarray((np.asarray(HOLE) // 255).astype(np.int32)),
     "floating-point numbers": Image.fromarray(np.asarray(HOLE).astype(np.float32) / 255),
     "labels with dark colours": labels(128, 0, 0),
@@ -76,7 +77,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_mask_marks_the_same_pixels(kind: str, tmp_path: Path) -> None:
     assert read_mask(KINDS[kind], SIZE).tobytes() == HOLE.tobytes()
-    suffix = "tif" if KINDS[kind].mode == "F" else "png"
+    suffix = "tif" if KINDS[kind].mode in ("I", "F") else "png"
     KINDS[kind].save(tmp_path / f"mask.{suffix}")
     assert read_mask(tmp_path / f"mask.{suffix}", SIZE).tobytes() == HOLE.tobytes()
 
@@ -106,9 +107,8 @@ def test_thin_strokes_of_a_large_mask_are_not_lost() -> None:
     assert missing.any(axis=0).all()
 
 
-@pytest.mark.parametrize("photo", [example(), as_jpeg(example()), layer("red").convert("RGB").rotate(5), painted()])
+@pytest.mark.parametrize("photo", [example(), as_jpeg(example()), painted()])
 def test_colour_photos_are_no_masks(photo: Image.Image) -> None:
-    photo = photo if len(photo.getcolors(5000) or ()) != 2 else example()
     with pytest.raises(ImageError, match="the mask is a picture in colour") as caught:
         read_mask(photo, SIZE)
     assert "--mask-color red" in caught.value.hint
@@ -148,7 +148,7 @@ def with_transparent_part(hidden: str) -> Image.Image:
 
 @pytest.mark.parametrize("square", [False, True])
 def test_a_photos_own_transparency_is_no_hole_beside_a_mask(square: bool, small_file: Path) -> None:
-    options = {"generator": small_file, "settings": QUICK, "device": "cpu", "align": "off", "square": square}
+    options = {"generator": small_file, "settings": _whole(QUICK), "device": "cpu", "align": "off", "square": square}
     results = [
         ganinvert.inpaint(with_transparent_part(paint), box=(4, 6, 6, 5), **options) for paint in ("red", "lime")
     ]  # type: ignore[arg-type]
@@ -170,7 +170,7 @@ def test_a_photos_own_transparency_is_no_hole_beside_a_mask(square: bool, small_
 
 @pytest.mark.parametrize("function", [ganinvert.invert, ganinvert.colorize])
 def test_colours_that_transparency_hides_change_nothing(function: object, small_file: Path) -> None:
-    options = {"generator": small_file, "settings": QUICK, "device": "cpu", "align": "off", "square": True}
+    options = {"generator": small_file, "settings": _whole(QUICK), "device": "cpu", "align": "off", "square": True}
     first, second = (function(with_transparent_part(hidden), **options) for hidden in ("red", "lime"))  # type: ignore[operator]
     assert first.image.mode == "RGBA"
     assert first.image.tobytes() == second.image.tobytes()
@@ -178,7 +178,9 @@ def test_colours_that_transparency_hides_change_nothing(function: object, small_
 
 def test_photos_that_are_transparent_everywhere_are_refused(small_file: Path) -> None:
     with pytest.raises(ImageError, match="transparent everywhere") as caught:
-        ganinvert.invert(Image.new("RGBA", (16, 16), (9, 9, 9, 0)), generator=small_file, settings=QUICK, device="cpu")
+        ganinvert.invert(
+            Image.new("RGBA", (16, 16), (9, 9, 9, 0)), generator=small_file, settings=_whole(QUICK), device="cpu"
+        )
     assert caught.value.hint
 
 

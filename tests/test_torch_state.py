@@ -49,7 +49,7 @@ def results(file: Path, folder: Path) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[bytes]]:
+def plain() -> dict[str, list[bytes]]:
     return {}
 
 

@@ -59,16 +59,17 @@ def read_mask(
 def _white_of(picture: Picture) -> Image.Image:
     """The whiteness ("L") of a mask; raises ImageError if it is a colour photo."""
     opaque = None if picture.alpha is None else np.asarray(picture.alpha) >= SURE
-    colours = np.asarray(picture.rgb).astype(np.int32)
-    shown = colours.reshape(-1, 3) if opaque is None else colours[opaque]
-    kinds = np.unique(shown @ (1, 256, 65536))
+    colours = picture.raster.levels.astype(np.int64)
+    kinds = np.unique((colours.reshape(-1, 3) if opaque is None else colours[opaque]) @ (1, 2**16, 2**32))
     if opaque is not None and len(kinds) < 2:
         assert picture.alpha is not None
         return picture.alpha
-    gray = np.asarray(picture.rgb.convert("L"))
+    gray, shown = np.asarray(picture.rgb.convert("L")), np.asarray(picture.rgb)
+    shown = shown.reshape(-1, 3) if opaque is None else shown[opaque]
     if len(kinds) == 2:
-        low, high = np.unique(gray if opaque is None else gray[opaque])[[0, -1]]
-        gray = np.where(gray > (int(low) + int(high)) // 2, 255, 0).astype(np.uint8)
+        brightness = colours @ (299, 587, 114)
+        among = brightness if opaque is None else brightness[opaque]
+        gray = np.where(2 * brightness > among.min() + among.max(), 255, 0).astype(np.uint8)
     elif (np.ptp(shown, axis=1) >= _COLOURED).mean() >= _COLOURED_SHARE:
         raise ImageError(
             "the mask is a picture in colour",
