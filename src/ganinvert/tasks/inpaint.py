@@ -137,7 +137,7 @@ def holed(
     With a mask, box or paint, the picture's own transparency is no hole: it stays.
 
     Raises:
-        ImageError: What is missing leaves nothing missing or nothing known, or the mask does not fit.
+        ImageError: Nothing is missing or nothing is known, or the mask does not fit.
     """
     size = picture.rgb.size
     if box is not None:
