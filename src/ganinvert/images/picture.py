@@ -49,12 +49,14 @@ class Picture:
         alpha: Transparency ("L"); None if it is opaque.
         notes: Remarks for the user.
         original: Samples of the file, upright, if colours and transparency of 8 bits in sRGB do not hold them.
+        kept: Transparency ("L") that the result keeps, if `alpha` marks what is missing besides.
     """
 
     rgb: Image.Image
     alpha: Image.Image | None = None
     notes: tuple[str, ...] = ()
     original: Raster | None = None
+    kept: Image.Image | None = None
 
     @property
     def raster(self) -> Raster:

@@ -30,6 +30,17 @@ InterpolationPath = Literal["features", "codes"]
 MethodName = str
 """Name of a method, of `METHODS`."""
 Optimizer = Literal["adam", "rmsprop", "sgd", "lbfgs"]
+PAINTS = {
+    "red": "#FF0000",
+    "green": "#00FF00",
+    "blue": "#0000FF",
+    "yellow": "#FFFF00",
+    "magenta": "#FF00FF",
+    "cyan": "#00FFFF",
+    "white": "#FFFFFF",
+    "black": "#000000",
+}
+"""Colours of paint that have names."""
 Precision = Literal["auto", "float32", "bfloat16"]
 Preset = Literal["default", "paper", "official"]
 DiscoveryPreset = Literal["default", "paper"]

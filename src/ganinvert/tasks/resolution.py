@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import torch
 
-from ganinvert.devices import resolve_device, resolve_precision
+from ganinvert.devices import resolve_device, resolve_precision, undisturbed
 from ganinvert.errors import MissingNetworkError, UsageError, WeightsError
 from ganinvert.faces import Alignment
 from ganinvert.generators import Generator, load_generator
@@ -62,6 +62,7 @@ class ResolvedRequest:
     remark: str
 
     @classmethod
+    @undisturbed()
     def open(
         cls, request: Request, partition: SubspacePartition | None = None, *, generator: Generator | None = None
     ) -> Self:

@@ -17,9 +17,9 @@ from ganinvert import images
 from ganinvert.degradations import Grayscale, Lens, Measurement
 from ganinvert.errors import ImageError
 from ganinvert.settings import RestoreTask
-from ganinvert.tasks.base import levels_of, picture_of
+from ganinvert.tasks.base import KNOWN, Task, levels_of, picture_of
 from ganinvert.tasks.colorize import is_gray
-from ganinvert.tasks.inpaint import KNOWN, Inpaint, filled
+from ganinvert.tasks.inpaint import Inpaint, filled
 from ganinvert.tasks.upscale import smaller_side
 
 SHIFT = 4
@@ -55,7 +55,7 @@ class Restore(Inpaint):
 
     def open(self, picture: images.Picture, path: Path | None) -> images.Picture:
         """The photo with its hole made transparent, if it has one."""
-        return super().open(picture, path) if self.options.has_hole else picture
+        return super().open(picture, path) if self.options.has_hole else Task.open(self, picture, path)
 
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
         """The pixels that are known, gray if the colours are lost, and the noise of a photo of this size.

@@ -14,6 +14,7 @@ from ganinvert import images, progress
 from ganinvert.bundle import LatentBundle
 from ganinvert.checkpoint import Checkpoints
 from ganinvert.degradations import stack
+from ganinvert.devices import undisturbed
 from ganinvert.errors import ImageError, InsufficientMemoryError
 from ganinvert.faces import Alignment, Note, Square
 from ganinvert.methods import FineTuning, method_of
@@ -57,6 +58,7 @@ class Inverter(ResolvedRequest):
         """Open a session by keywords: see `Request` for what they mean, and `open` for errors."""
         return cls.open(Request(task, settings, generator, **options), partition)
 
+    @undisturbed()
     def prepare(self, picture: str | Path | Image | images.Picture) -> PreparedImage:
         """Read a photo and measure it.
 
@@ -120,6 +122,7 @@ class Inverter(ResolvedRequest):
                 problems.append(error)
         return prepared, problems
 
+    @undisturbed()
     def run(
         self,
         prepared: Sequence[PreparedImage],
@@ -192,6 +195,7 @@ class Inverter(ResolvedRequest):
         """The session that makes sample `n`, counted from 0: its seed is greater by n."""
         return replace(self, request=replace(self.request, seed=self.request.seed + n))
 
+    @undisturbed()
     def recall(self, prepared: PreparedImage, bundles: Sequence[LatentBundle]) -> Inversion:
         """The result again, from the bundles that an earlier run with the same settings made of the same photo."""
         results = [
@@ -265,7 +269,7 @@ class Inverter(ResolvedRequest):
             metrics={},
             settings=plain(self.settings),
             provenance=self.provenance(prepared, solution.outcomes[n]),
-            measurement=None if measured.kind == "identity" else measured,
+            measurement=measured if measured.binds else None,
         )
 
 
