@@ -168,6 +168,17 @@ def test_a_photos_own_transparency_is_no_hole_beside_a_mask(square: bool, small_
         assert np.array_equal(np.asarray(results[0].whole)[:, :5], before[:, :5])
 
 
+@pytest.mark.parametrize("box", [None, (6, 6, 4, 5)])
+def test_a_photo_that_is_restored_keeps_its_transparency(
+    box: tuple[int, int, int, int] | None, small_file: Path
+) -> None:
+    options = {"generator": small_file, "settings": _whole(QUICK), "device": "cpu", "align": "off"}
+    task = ganinvert.RestoreTask(box=box, noise=5)
+    whole = ganinvert.restore(with_transparent_part("red"), task, **options).whole  # type: ignore[arg-type]
+    assert whole is not None
+    assert np.array_equal(np.asarray(whole)[..., 3], np.asarray(with_transparent_part("red"))[..., 3])
+
+
 @pytest.mark.parametrize("function", [ganinvert.invert, ganinvert.colorize])
 def test_colours_that_transparency_hides_change_nothing(function: object, small_file: Path) -> None:
     options = {"generator": small_file, "settings": _whole(QUICK), "device": "cpu", "align": "off", "square": True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,9 @@ class Restore(Inpaint):
     ) -> images.Raster:
         """The whole photo with the results in their places, enlarged by Lanczos interpolation if it was smaller."""
         raster, factor = filled(picture), self.options.downscale
+        own = picture.kept if self.options.has_hole else picture.alpha
+        if own is not None and picture.original is not None:
+            raster = replace(raster, alpha=picture.original.alpha)
         size = factor * picture.rgb.width, factor * picture.rgb.height
         if factor > 1:
             raster = images.enlarged(raster, size)

@@ -99,6 +99,7 @@ class InpaintTask(TaskOptions):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.mask is not None and self.box is not None:
             raise UsageError("--mask and --box both say what is missing", hint="give one of them")
         if self.mask is None and self.keep_white:
