@@ -17,8 +17,12 @@ from typer.testing import CliRunner
 
 import ganinvert
 from ganinvert import files, images
+from ganinvert.batch.job import Job
+from ganinvert.batch.photos import PhotoSession
+from ganinvert.batch.requests import PhotoRequest
 from ganinvert.checkpoint import Checkpoints
 from ganinvert.cli import app
+from ganinvert.errors import InsufficientMemoryError
 from ganinvert.generators import load_generator
 from ganinvert.settings import InversionSettings, Optimization, PmSFC, TaskOptions
 from ganinvert.weights import TensorFile
@@ -239,3 +243,24 @@ def test_a_stopped_crowd_goes_on_face_by_face(face_file: Path, tmp_path: Path) -
         assert np.array_equal(np.asarray(before.image), np.asarray(after.image))
     files.tidy(last)
     assert not list(tmp_path.glob(".ganinvert-*"))
+
+
+def test_a_crowd_that_fills_the_memory_is_done_in_smaller_batches(
+    face_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inverter = ganinvert.Inverter.load(face_file, QUICK, task=ganinvert.ColorizeTask(), device="cpu")
+    session, sizes = PhotoSession(PhotoRequest(inverter.request), inverter), []
+    prepared = inverter.prepare(two_faces().convert("L"))
+    [result] = inverter.run([prepared])
+
+    def run(*_: object, at_once: int, **__: object) -> list[ganinvert.Inversion]:
+        sizes.append(at_once)
+        if at_once > 1:
+            raise InsufficientMemoryError("no room", hint="none")
+        return [result]
+
+    monkeypatch.setattr(ganinvert.Inverter, "run", run)
+    monkeypatch.setattr(PhotoSession, "batch_size", 8)
+    [product] = session.run([(Job((), {"bundle": tmp_path / "a.pt"}), prepared)], lambda _: None)
+    assert sizes == [2, 1]
+    assert product.files

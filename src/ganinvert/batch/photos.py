@@ -13,6 +13,7 @@ from ganinvert.batch.session import Session, Watch
 from ganinvert.bundle import LatentBundle
 from ganinvert.checkpoint import Checkpoints
 from ganinvert.devices import images_that_fit, watch_memory
+from ganinvert.errors import InsufficientMemoryError
 from ganinvert.images import comparison, difference, encode_png, encode_thumbnail, stacked
 from ganinvert.optimize import Outcome
 from ganinvert.tasks import Inversion, Inverter, PreparedImage
@@ -70,15 +71,18 @@ class PhotoSession(Session[PreparedImage]):
             for n, square in enumerate(photo.squares)
             if job.paths
         }
+        checkpoints = Checkpoints(inverter.settings_hash, paths, self.request.checkpoint_every) if paths else None
         squares = sum(len(photo.squares) for _, photo in batch)
-        at_once = max(len(batch), self.batch_size)
-        count = self.request.samples
-        results = (inverter.run if count == 1 else partial(inverter.sample, count=count))(
-            [photo for _, photo in batch],
-            callback=watch,
-            checkpoints=Checkpoints(inverter.settings_hash, paths, self.request.checkpoint_every) if paths else None,
-            at_once=at_once,
-        )
+        at_once, count = min(squares, max(len(batch), self.batch_size)), self.request.samples
+        restore = inverter.run if count == 1 else partial(inverter.sample, count=count)
+        photos, results = [photo for _, photo in batch], None
+        while results is None:
+            try:
+                results = restore(photos, callback=watch, checkpoints=checkpoints, at_once=at_once)
+            except InsufficientMemoryError:
+                if len(batch) > 1 or at_once < 2:
+                    raise
+                at_once //= 2
         fitting = images_that_fit(inverter.device, min(squares, at_once))
         self.fitting = min(fitting or FIRST_BATCH, MOST_TOGETHER)
         return [self._product(result, job) for (job, _), result in zip(batch, results, strict=True)]

@@ -5,6 +5,8 @@ from ganinvert.images.masks import box_mask as box_mask
 from ganinvert.images.masks import missing_where_transparent as missing_where_transparent
 from ganinvert.images.masks import read_mask as read_mask
 from ganinvert.images.masks import with_hole as with_hole
+from ganinvert.images.masks import with_hole_beside_transparency as with_hole_beside_transparency
+from ganinvert.images.masks import without_hidden_colours as without_hidden_colours
 from ganinvert.images.pasting import Patch as Patch
 from ganinvert.images.pasting import paste_back as paste_back
 from ganinvert.images.pasting import patches as patches

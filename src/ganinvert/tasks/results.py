@@ -99,7 +99,7 @@ def gathered(results: Sequence[Inversion], prepared: PreparedImage, task: Task[A
     """The result of a photo, from those of all its faces."""
     first, *others = results
     if prepared.picture is None:
-        return replace(first, others=tuple(others))
+        return replace(first, others=tuple(others)) if others else first
     places = [square.fit.placement for square in prepared.squares]
     squares = [(result.image, place) for result, place in zip(results, places, strict=True)]
     return replace(first, raster=task.put_back(prepared.picture, squares), others=tuple(others))
@@ -144,6 +144,7 @@ def averaged(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _to_image(x: torch.Tensor, prepared: PreparedImage) -> Image:
-    """An image (1, 3, r, r) about [-1, 1] in 8 bits, with the photo's transparency unless that marks a hole."""
-    alpha = prepared.fit.alpha if prepared.measurement.known is None else None
+    """An image (1, 3, r, r) about [-1, 1] in 8 bits, with the photo's transparency that does not mark a hole."""
+    is_hole = prepared.measurement.binds and prepared.measurement.known is not None
+    alpha = prepared.fit.kept if is_hole else prepared.fit.alpha
     return images.to_pil(to_unit(x)[0].cpu().numpy(), alpha)

@@ -14,6 +14,7 @@ from ganinvert import images, progress
 from ganinvert.bundle import LatentBundle
 from ganinvert.checkpoint import Checkpoints
 from ganinvert.degradations import stack
+from ganinvert.devices import undisturbed
 from ganinvert.errors import ImageError, InsufficientMemoryError
 from ganinvert.faces import Alignment, Note, Square
 from ganinvert.methods import FineTuning, method_of
@@ -57,6 +58,7 @@ class Inverter(ResolvedRequest):
         """Open a session by keywords: see `Request` for what they mean, and `open` for errors."""
         return cls.open(Request(task, settings, generator, **options), partition)
 
+    @undisturbed()
     def prepare(self, picture: str | Path | Image | images.Picture) -> PreparedImage:
         """Read a photo and measure it.
 
@@ -76,6 +78,8 @@ class Inverter(ResolvedRequest):
             return first
         digest = hashlib.sha256("".join(each.sha256 for each in (first, *others)).encode())
         if whole:
+            text = self.task.left_out(picture, [each.fit.placement for each in (first, *others)])
+            first = replace(first, notes=(*first.notes, Note("warning", text))) if text else first
             raster = picture.raster
             digest.update(raster.levels.tobytes())
             if raster.alpha is not None:
@@ -118,6 +122,7 @@ class Inverter(ResolvedRequest):
                 problems.append(error)
         return prepared, problems
 
+    @undisturbed()
     def run(
         self,
         prepared: Sequence[PreparedImage],
@@ -152,6 +157,8 @@ class Inverter(ResolvedRequest):
         for together in batches.values():
             for start in range(0, len(together), at_once or len(together)):
                 batch = together[start : start + (at_once or len(together))]
+                if len(squares) > len(prepared):
+                    progress.report("restoring faces", len(results), len(squares))
                 photos = [squares[n] for n, _ in batch]
                 snapshots = [snapshot for _, snapshot in batch if snapshot is not None]
                 solution = self._solve(photos, snapshots, callback, checkpoints)
@@ -188,6 +195,7 @@ class Inverter(ResolvedRequest):
         """The session that makes sample `n`, counted from 0: its seed is greater by n."""
         return replace(self, request=replace(self.request, seed=self.request.seed + n))
 
+    @undisturbed()
     def recall(self, prepared: PreparedImage, bundles: Sequence[LatentBundle]) -> Inversion:
         """The result again, from the bundles that an earlier run with the same settings made of the same photo."""
         results = [
@@ -261,7 +269,7 @@ class Inverter(ResolvedRequest):
             metrics={},
             settings=plain(self.settings),
             provenance=self.provenance(prepared, solution.outcomes[n]),
-            measurement=None if measured.kind == "identity" else measured,
+            measurement=measured if measured.binds else None,
         )
 
 
