@@ -159,7 +159,7 @@ def two_faces() -> Image.Image:
 
 def test_every_face_is_restored_and_the_rest_stays(face_file: Path) -> None:
     scene = two_faces()
-    result = restored(ganinvert.ColorizeTask(), scene.convert("L"), face_file)
+    result = restored(ganinvert.ColorizeTask(around="gray"), scene.convert("L"), face_file)
     assert len(result.faces) == 2
     assert result.whole is not None
     spread = np.ptp(np.asarray(result.whole).astype(int), axis=2)
