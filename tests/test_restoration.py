@@ -193,7 +193,7 @@ def test_real_photos_gain_from_the_prior(photos: list[Path]) -> None:
 def test_put_back_colours_keep_the_photos_own_luminance(mode: str, small_file: Path) -> None:
     """A photo in colour is gray outside the square, too, where nothing was colorized."""
     photo = Image.open(EXAMPLE).convert(mode).resize((60, 40))
-    inverter = _inverter(ganinvert.ColorizeTask(), small_file)
+    inverter = _inverter(ganinvert.ColorizeTask(around="gray"), small_file)
     whole = inverter.run([inverter.prepare(photo)])[0].whole
     assert whole is not None
     assert whole.size == photo.size

@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("--generator", default="portraits-64")
     parser.add_argument("--method", default="auto")
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--init", help="initial codes, instead of the preset's")
     parser.add_argument("-o", "--output", type=Path, default=Path("samples.json"))
     parser.add_argument("--sheets", type=Path)
     arguments = parser.parse_args()
@@ -100,6 +101,11 @@ def main() -> None:
     if arguments.steps:
         optimization = replace(inverter.settings.optimization, steps=arguments.steps)
         inverter = replace(inverter, settings=replace(inverter.settings, optimization=optimization))
+    if arguments.init:
+        method = replace(inverter.settings.method, init=arguments.init)
+        if arguments.init == "random" and "sigma" in vars(method):
+            method = replace(method, sigma=1.0)
+        inverter = replace(inverter, settings=replace(inverter.settings, method=method))
     paths = sorted(path for path in arguments.photos.iterdir() if path.suffix in (".jpg", ".png"))[: arguments.limit]
     start, rows = time.perf_counter(), []
     for path in paths:

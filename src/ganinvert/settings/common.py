@@ -14,6 +14,7 @@ DEFAULT_GENERATOR = "portraits-64"
 GanLoss = Literal["non-saturating", "wgan-gp"]
 Align = Literal["auto", "off", "force"]
 Affinity = Literal["thresholded", "paper"]
+Around = Literal["gray", "carry"]
 Augmentation = Literal["adaptive", "fixed", "none"]
 Box = tuple[int, int, int, int]
 """Left, top, width and height, in pixels."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 from ganinvert import images
 from ganinvert.optimize import Step
 from ganinvert.settings import InversionSettings, MethodSettings
-from ganinvert.settings.common import Box, Kernel, Luma, MethodName
+from ganinvert.settings.common import Around, Box, Kernel, Luma, MethodName
 from ganinvert.settings.request import chosen_settings
 from ganinvert.settings.tasks import ColorizeTask, InpaintTask, InvertTask, RestoreTask, TaskOptions, UpscaleTask
 from ganinvert.tasks.inpaint import holed
@@ -50,18 +50,21 @@ def invert(picture: str | Path | Image, **options: Unpack[Options]) -> Inversion
     return _run(InvertTask(), picture, **options)
 
 
-def colorize(picture: str | Path | Image, *, luma: Luma = "rec601", **options: Unpack[Options]) -> Inversion:
+def colorize(
+    picture: str | Path | Image, *, luma: Luma = "rec601", around: Around = "carry", **options: Unpack[Options]
+) -> Inversion:
     """Colorize a gray photo: keep its luminance, with the chroma of the image that explains it (PmSFC, eq. 9).
 
     Args:
         picture: A file or a Pillow image of any mode; one in colour is reduced to gray.
         luma: Luminance that is kept: Y′ of "rec601" or "rec709", or with "lab" L* of CIELAB.
+        around: Colour of the photo outside the squares: "gray", or "carry", that of the squares carried on up to edges.
         options: See `Options`.
 
     Raises:
         ImageError, UsageError, WeightsError: See `invert`.
     """
-    return _run(ColorizeTask(luma), picture, **options)
+    return _run(ColorizeTask(luma, around), picture, **options)
 
 
 def upscale(

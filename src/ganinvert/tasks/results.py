@@ -113,10 +113,8 @@ def mean_of(samples: Sequence[Inversion], prepared: PreparedImage, task: Task[An
     faces = []
     for results in zip(*(sample.faces for sample in samples), strict=True):
         levels: NDArray[np.float32] = np.stack([images.to_array(result.image) for result in results]).astype(np.float32)
-        first = results[0].image
-        image = images.to_pil(
-            levels.mean(axis=0) / np.float32(255), first.getchannel("A") if first.mode == "RGBA" else None
-        )
+        alpha = results[0].image.getchannel("A") if results[0].image.mode == "RGBA" else None
+        image = images.to_pil(levels.mean(axis=0) / np.float32(255), alpha)
         metrics = averaged([result.metrics for result in results])
         outcome = max((result.outcome for result in results), key=list(Outcome).index)
         faces.append(replace(results[0], image=image, metrics=metrics, outcome=outcome, raster=None, others=()))
