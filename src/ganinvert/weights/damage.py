@@ -7,7 +7,8 @@ import re
 from ganinvert.errors import WeightsError
 
 _CUT = re.compile(
-    r"only \d+ remain|exhausted before|truncated|unexpected EOF|not fully covered|invalid header length|requires a buffer|not enough data"
+    r"only \d+ remain|exhausted before|truncated|unexpected EOF|not fully covered|invalid header length"
+    r"|requires a buffer|not enough data"
 )
 """Complaints of Python, torch and safetensors about an end that is missing."""
 
