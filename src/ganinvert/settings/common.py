@@ -110,12 +110,6 @@ def at_least(name: str, value: int, least: int) -> None:
         raise UsageError(f"{name} cannot be {value}", hint=f"choose at least {least}")
 
 
-def one_of(name: str, value: str, choices: Any) -> None:
-    """Raise UsageError unless a value is one of a Literal's."""
-    if value not in get_args(choices):
-        raise UsageError(f"{name} cannot be {value!r}", hint=f"choose from {', '.join(get_args(choices))}")
-
-
 def require_seed(seed: int) -> None:
     """Raise UsageError unless a seed has 0 to 63 bits, as random generators take them."""
     if not 0 <= seed < 2**63:
