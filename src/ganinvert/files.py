@@ -120,11 +120,16 @@ def has_companions(last: Path) -> bool:
     return any(exists(beside(last, suffix)) for suffix in ("lock", _UNFINISHED))
 
 
+def companions(last: Path) -> list[Path]:
+    """Paths of the marker and of the checkpoint of a result that is not complete."""
+    return [beside(last, suffix) for suffix in (_UNFINISHED, CHECKPOINT)]
+
+
 def tidy(last: Path) -> None:
     """Remove the marker and the checkpoint of a complete result."""
     with suppress(OSError):
-        for suffix in (_UNFINISHED, CHECKPOINT):
-            beside(last, suffix).unlink(missing_ok=True)
+        for path in companions(last):
+            path.unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:

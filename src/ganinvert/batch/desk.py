@@ -1,0 +1,160 @@
+"""A worker on another machine: its actor, and the desk where its messages wait until the dispatcher asks for them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+from ganinvert.batch.dispatch import Death, serve
+from ganinvert.batch.job import JobResult
+from ganinvert.batch.luggage import Mark, Parcel, Piece, unpack
+from ganinvert.batch.session import BatchRequest, RunOptions
+
+PATIENCE = 10.0
+"""Seconds that a worker has to end a step and its writing when the batch is stopped."""
+
+
+class Desk:
+    """A worker in a thread of this process, and the queues of its messages: the `Channel` of `serve`.
+
+    Args:
+        work: Number of the worker, request, options of the batch, and number of CPU threads.
+        environment: Variables of the environment to set.
+        pieces: Files of the request, which are laid out in a folder of its own; None if this machine sees them where
+            the dispatcher does.
+        fetch: Function that gets the content of a piece.
+    """
+
+    def __init__(
+        self,
+        work: tuple[int, BatchRequest, RunOptions, int],
+        environment: Mapping[str, str],
+        pieces: Sequence[Piece] | None,
+        fetch: Callable[[Any], bytes],
+    ) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="ganinvert-", ignore_cleanup_errors=True)
+        self._arrived: SimpleQueue[Any] = SimpleQueue()
+        self._leaving: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+        self._parcels: dict[str, tuple[Parcel, Path]] = {}
+        self._is_closed = False
+        number, request, options, threads = work
+        os.environ.update(environment)
+        root = Path(self.folder.name)
+        if pieces is not None:
+            request = unpack(request, pieces, root, fetch)
+            os.environ.update(GANINVERT_CACHE_DIR=str(root / "cache"), GANINVERT_DATA_DIR=str(root / "data"))
+        self._thread = Thread(target=self._work, args=(number, request, options, threads), daemon=True)
+        self._thread.start()
+
+    def exchange(self, *answers: Any) -> list[tuple[str, Any]]:
+        """Pass answers on to the worker, and return its messages; wait for one if there is none."""
+        for answer in answers:
+            self.put(answer)
+        messages = [self._leaving.get()]
+        while True:
+            try:
+                messages.append(self._leaving.get_nowait())
+            except Empty:
+                return messages
+
+    def put(self, answer: Any) -> None:
+        """Pass an answer on to the worker: a job, a parcel with one, or None."""
+        self._arrived.put(answer)
+
+    def close(self) -> None:
+        """Stop the worker after its step, or when it has written a result."""
+        self._is_closed = True
+        self._arrived.put(None)
+        self._thread.join(PATIENCE)
+        self.folder.cleanup()
+
+    def send(self, message: tuple[str, Any]) -> None:
+        """Queue a message of the worker; the files of a job that came in a parcel go back with its result."""
+        if self._is_closed:
+            raise BrokenPipeError
+        kind, content = message
+        if kind == "result" and isinstance(content, JobResult) and content.job.label in self._parcels:
+            parcel, folder = self._parcels.pop(content.job.label)
+            content = parcel.collect(content, folder)
+        self._leaving.put((kind, content))
+
+    def recv(self) -> Any:
+        """Wait for an answer; the files of a parcel are laid out."""
+        answer = self._arrived.get()
+        if self._is_closed:
+            raise EOFError
+        if not isinstance(answer, Parcel):
+            return answer
+        folder = Path(tempfile.mkdtemp(dir=self.folder.name))
+        self._parcels[answer.job.label] = answer, folder
+        return answer.unpack(folder)
+
+    def _work(self, *work: Any) -> None:
+        try:
+            serve(self, *work)
+        except SystemExit:
+            pass
+        except BaseException as error:
+            self._leaving.put(("death", Death(f"{type(error).__name__}: {error}")))
+
+
+def actor_class() -> type:
+    """The class of the actors. It is sent as it stands, so that it can tell the version of another ganinvert."""
+
+    class Actor:
+        def look(self, marks: list[Mark]) -> dict[str, Any]:
+            """Tell the versions and the name of this machine, and if it sees these files."""
+            import platform
+            from importlib import metadata
+
+            import ray
+
+            try:
+                version = metadata.version("ganinvert")
+            except metadata.PackageNotFoundError:
+                version = "none"
+            node = ray.get_runtime_context().get_node_id()
+            about = {"python": platform.python_version(), "host": platform.node(), "node": node}
+            return {**about, "ganinvert": version, "sees": self.sees(marks)}
+
+        def sees(self, marks: list[Mark]) -> bool:
+            """Tell if this machine has the files where the other one has them, and could replace the probes."""
+            import os
+
+            def here(path: str) -> tuple[str, int, int]:
+                try:
+                    status = os.stat(path)
+                except OSError:
+                    return path, -1, 0
+                return path, status.st_size, status.st_mtime_ns
+
+            probes = [os.path.dirname(each[0]) for each in marks if each[0].endswith(".probe")]
+            return all(here(each[0]) == each for each in marks) and all(os.access(each, os.W_OK) for each in probes)
+
+        def open(self, work: Any, gpus: float, environment: dict[str, str], pieces: Any) -> None:
+            """Begin to open the request."""
+            import os
+
+            import ray
+
+            if not gpus:
+                os.environ["CUDA_VISIBLE_DEVICES"] = ""
+            from ganinvert.batch.desk import Desk
+
+            self.desk = Desk(work, environment, pieces, ray.get)
+
+        def exchange(self, *answers: Any) -> Any:
+            return self.desk.exchange(*answers)
+
+        def put(self, answer: Any) -> None:
+            self.desk.put(answer)
+
+        def close(self) -> None:
+            self.desk.close()
+
+    return Actor
