@@ -123,10 +123,14 @@ class Cluster(Dispatcher):
             each, result = self._refused.pop()
             yield each, "result", result
         asked = {each.reply: each for each in self.members if not each.is_done}
-        ready, _ = self.ray.wait(list(asked), timeout=_POLL) if asked else ([], [])
-        if ready:
-            ready, _ = self.ray.wait(list(asked), num_returns=len(asked), timeout=0)
-        elif all(each.stage == "look" for each in asked.values()):
+        try:
+            ready, _ = self.ray.wait(list(asked), timeout=_POLL) if asked else ([], [])
+            if ready:
+                ready, _ = self.ray.wait(list(asked), num_returns=len(asked), timeout=0)
+        except ConnectionError as error:
+            hint = "give the same command again: what is done is skipped"
+            raise UsageError(f"the connection to the Ray cluster is lost: {error}", hint=hint) from error
+        if not ready and all(each.stage == "look" for each in asked.values()):
             self._require_room()
         for reply in ready:
             each = asked[reply]
@@ -142,7 +146,7 @@ class Cluster(Dispatcher):
         assert isinstance(each, _Actor)
         if each.shares_files is None:
             with suppress(self.ray.exceptions.RayError):
-                each.shares_files = self.ray.get(each.actor.sees.remote(self._landmarks))
+                each.shares_files = self.ray.get(each.actor.sees.remote(self._landmarks), timeout=PATIENCE)
         for _ in range(len(self.waiting)):
             job = self.waiting.popleft()
             if each.shares_files or self.options.dry_run or not job.paths:
@@ -174,10 +178,8 @@ class Cluster(Dispatcher):
 
     def close(self) -> None:
         """Let every worker end what it is writing, and end all actors."""
-        living = [each for each in self.members if each.stage == "work" and not each.is_done]
         with suppress(self.ray.exceptions.RayError, ConnectionError):
-            if living:
-                ends = [each.actor.close.remote() for each in living]
+            if ends := [each.actor.close.remote() for each in self.members if each.stage == "work"]:
                 self.ray.wait(ends, num_returns=len(ends), timeout=PATIENCE)
         for each in self.members:
             self._kill(each)

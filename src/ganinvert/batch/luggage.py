@@ -52,16 +52,18 @@ def mark(path: Path) -> Mark:
 
 
 def one_per_file_system(named: Iterable[Path]) -> list[Path]:
-    """Of paths, the first on each file system that exists, else the first."""
+    """Of paths, the first on each file system that exists, else the last."""
     devices: dict[Path, int] = {}
     found: dict[int, Path] = {}
+    settled: set[int] = set()
     for path in named:
         if path.parent not in devices:
             there = next(each for each in (path.parent, *absolute(path).parents) if each.exists())
             devices[path.parent] = there.stat().st_dev
-        device = devices[path.parent]
-        if device not in found or not found[device].exists():
+        if (device := devices[path.parent]) not in settled:
             found[device] = path
+            if path.exists():
+                settled.add(device)
     return list(found.values())
 
 
