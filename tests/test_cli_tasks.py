@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from ganinvert.batch.inputs import expand
+from ganinvert.bundle import LatentBundle
 from ganinvert.errors import UsageError
 
 from .commandline import QUICK, names, photo, program, run
@@ -61,9 +62,51 @@ def test_upscale_takes_the_file_as_the_small_picture(generator: list[str], tmp_p
     refused = run("upscale", large, "-o", tmp_path / "out", *generator, *OPTIONS)
     assert refused.exit_code == 1
     assert "40 pixels already" in refused.stderr
-    assert run("upscale", large, "--factor", 4, "-o", tmp_path / "out", *generator, *OPTIONS).exit_code == 0
-    wrong = run("upscale", large, "--factor", 5, "-o", tmp_path / "out", *generator, *OPTIONS)
+    assert run("upscale", large, "--square", "--factor", 4, "-o", tmp_path / "out", *generator, *OPTIONS).exit_code == 0
+    wrong = run("upscale", large, "--square", "--factor", 5, "-o", tmp_path / "out", *generator, *OPTIONS)
     assert "choose a factor of 2, 4, 8" in wrong.stderr
+
+
+def test_restore_undoes_several_losses_at_once(generator: list[str], tmp_path: Path) -> None:
+    scan = tmp_path / "a.jpg"
+    with Image.open(photo(tmp_path / "a.png", (16, 16))) as image:
+        image.resize((8, 8)).convert("L").save(scan, quality=60)
+    losses = ["--gray", "--downscale", 2, "--blur", 0.6, "--noise", 5, "--jpeg", 60]
+    command = ["restore", scan, "-o", tmp_path / "out", *generator, *OPTIONS, *losses]
+    result = run(*command, "--json")
+    assert result.exit_code == 0, result.output
+    assert "deviation" not in json.loads(result.stdout.splitlines()[0])["metrics"]
+    assert _levels(tmp_path / "out" / "a.restore.png").shape == (16, 16, 3)
+    measurement = LatentBundle.load(tmp_path / "out" / "a.restore.pt").measurement
+    assert measurement is not None
+    assert measurement.levels.shape == (1, 8, 8)
+    assert measurement.options["blur"] == 1.2
+    assert 5 < measurement.options["noise"] < 25
+    assert "up to date" in run(*command).stderr
+    assert run(*command, "--box", "0,0,4,4", "--overwrite").exit_code == 0
+    measurement = LatentBundle.load(tmp_path / "out" / "a.restore.pt").measurement
+    assert measurement is not None
+    assert measurement.known is not None
+    assert measurement.known.sum() == 48
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ([], "nothing is said to have happened"),
+        (["--downscale", 3], "cannot be 3 times smaller"),
+        (["--noise", 1000], "--noise"),
+        (["--jpeg", 0], "--jpeg"),
+    ],
+)
+def test_losses_that_cannot_be_are_usage_errors(
+    losses: list[object], words: str, generator: list[str], tmp_path: Path
+) -> None:
+    picture = photo(tmp_path / "a.png", (16, 16))
+    result = run("restore", picture, *losses, "-o", tmp_path / "out", *generator, *OPTIONS)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_masks_of_a_folder_belong_to_photos_of_their_name(generator: list[str], tmp_path: Path) -> None:
@@ -244,7 +287,7 @@ def test_results_without_a_bundle_are_known_by_their_text(generator: list[str], 
         (["swap", "FOLDER", "B", "--subspaces", "1"], "is a folder"),
         (["swap", "A", "B", "--subspaces", "1", "--layer", "2"], "those of the bundle"),
         (["interpolate", "A", "B", "-o", "morph.webp"], "no name for results"),
-        (["upscale", "PHOTO", "--factor", "5"], "times smaller"),
+        (["upscale", "PHOTO", "--square", "--factor", "5"], "times smaller"),
         (["colorize", "PHOTO", "-o", "result.jpg"], "no name for results"),
         (["colorize", "PHOTO", "--save", "bundle", "-o", "-"], "the picture alone"),
         (["colorize", "PHOTO", "--name", "{stem:{width}}"], "is no template"),

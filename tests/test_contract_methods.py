@@ -212,5 +212,5 @@ def test_a_request_is_plain_data_with_the_presets_of_its_task() -> None:
     assert pickle.loads(pickle.dumps(request)) == request
     assert request.settings_for(styled=False) == preset_of("pmsfc", "inpaint")
     assert request.task.identity == {"task": "inpaint"}
-    with pytest.raises(UsageError, match="larger than its place"):
-        Request(TASKS["upscale"](), paste_back=True)
+    assert (request.faces, request.gives_whole) == ("all", True)
+    assert (Request().faces, Request().gives_whole) == (1, False)

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 from skimage.color import rgb2lab
 from torch import Tensor
 
-from ganinvert.degradations import Degradation, Downsample, Grayscale, Identity, Mask, Measurement
+from ganinvert.degradations import Chain, Degradation, Downsample, Grayscale, Identity, Lens, Mask, Measurement, stack
 from ganinvert.degradations.downsample import resampling_matrix
 from ganinvert.errors import UsageError
 from ganinvert.generators import Window
@@ -39,6 +41,9 @@ OPERATORS: dict[str, Callable[[], Degradation]] = {
     "uneven": lambda: Downsample(16, 7),
     "box": lambda: Mask(_box()),
     "dust": lambda: Mask(_random_mask(0.2)),
+    "blurred": lambda: Lens(16, 16, blur=0.8),
+    "small and blurred": lambda: Lens(16, 8, blur=0.7),
+    "gray, small and holed": lambda: Chain([Downsample(16, 8), Grayscale(), Mask(_box()[..., ::2, ::2])], 16),
 }
 TRUSTED = pytest.mark.parametrize("operator", [make() for make in OPERATORS.values()], ids=list(OPERATORS))
 
@@ -207,3 +212,55 @@ def test_a_share_of_the_detail_is_kept_and_the_small_photo_still_comes_out() -> 
     assert UpscaleTask().identity == {"task": "upscale", "factor": None, "kernel": "bicubic"}
     with pytest.raises(UsageError, match="detail"):
         UpscaleTask(detail=1.5)
+
+
+def test_noise_is_not_put_back(x: Tensor) -> None:
+    """The estimate from a noisy measurement and a generator's image is better than both."""
+    noise = 25 / 127.5
+    rng = torch.Generator().manual_seed(1)
+    y = x + noise * torch.randn(x.shape, generator=rng, dtype=x.dtype)
+    near = x + 0.2 * torch.randn(x.shape, generator=rng, dtype=x.dtype)
+    estimate = Chain([Lens(16, 16, noise=25)], 16, noise=25).project(near, y)
+    errors = [float((each - x).square().mean()) for each in (y, near, estimate)]
+    assert errors[2] < 0.8 * min(errors[:2])
+    assert torch.equal(Lens(16, 16, noise=25).project(x, x), x)
+
+
+def test_a_blur_is_that_of_scipy(x: Tensor) -> None:
+    expected = gaussian_filter(x.numpy(), (0, 0, 1.3, 1.3), mode="reflect", truncate=4.5)
+    assert np.allclose(Lens(16, 16, blur=1.3)(x).numpy(), expected, atol=1e-3)
+
+
+def test_blurred_photos_get_sharper_by_the_guess_alone(x: Tensor) -> None:
+    sharp = x.clone()
+    sharp[..., 6:10, 6:10] += 0.5
+    operator = Lens(16, 16, blur=1.2)
+    y = operator(sharp)
+    assert (operator.guess(y) - sharp).square().mean() < 0.5 * (y - sharp).square().mean()
+
+
+def test_chains_of_a_batch_have_their_own_masks() -> None:
+    levels = torch.zeros(1, 8, 8, dtype=torch.uint8)
+    options = {"kernel": "bicubic", "luma": "rec601", "blur": 1.0, "noise": 5.0}
+    known = [_box()[0, 0, ::2, ::2], _box()[0, 0, ::2, ::2].T.contiguous()]
+    measured = [Measurement("chain", levels, each, options) for each in known]
+    assert all(each.is_sound() for each in measured)
+    assert measured[0].likeness == measured[1].likeness != replace(measured[0], known=None).likeness
+    assert not replace(measured[0], options=options | {"noise": 1e9}).is_sound()
+    assert not replace(measured[0], options=options | {"luma": ""}).is_sound()
+    _, together = stack(measured, 16)
+    x = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    for n, each in enumerate(measured):
+        assert torch.equal(each.degradation(16)(x[n : n + 1]), together.of(n)(x[n : n + 1]))
+        assert torch.allclose(together(x)[n], together.of(n)(x[n : n + 1])[0], atol=1e-6)
+        assert float(together.coverage(torch.zeros(2, 1, 8, 8))[n]) == pytest.approx(float(each.known.float().mean()))  # type: ignore[union-attr]
+
+
+def test_coarse_chains_are_about_the_same() -> None:
+    x = F.interpolate(torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0)) - 0.5, 64, mode="bicubic")
+    for size in (32, 8):
+        known = torch.ones(1, 1, size, size, dtype=torch.bool)
+        known[..., : size // 2] = False
+        operator = Chain([Lens(64, size, blur=2.0), Grayscale(), Mask(known)], 64)
+        y, degrade = operator.coarse(operator(x), 64, 16)
+        assert (degrade(F.avg_pool2d(x, 4)) - y).square().mean() < 0.02 * y.square().mean()

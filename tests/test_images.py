@@ -60,7 +60,7 @@ def test_files_written_together_are_all_new_or_all_old(tmp_path: Path, monkeypat
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"a.png": b"old", "a.pt": b"old"}
 
 
-@pytest.mark.parametrize("options", [[], ["--paste-back"], ["--no-metadata"]])
+@pytest.mark.parametrize("options", [[], ["--whole"], ["--no-metadata"]])
 def test_nothing_private_of_the_photo_gets_into_results(options: list[str], small_file: Path, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010F] = "a camera"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,14 @@ def test_gray_networks_and_discriminators_of_labels_are_called_so(tmp_path: Path
     torch.save({"netD": netd | labels}, path)
     with pytest.raises(WeightsError, match="discriminator of labels, with 5 scores"):
         read_discriminator(path)
+
+
+def test_interfacegans_files_are_gandissects_with_another_name_for_biases(tmp_path: Path) -> None:
+    original = checkpoints.network(16)
+    state = checkpoints._gandissect(original.state_dict())
+    torch.save({re.sub(r"\.b$", ".bias", key): tensor for key, tensor in state.items()}, tmp_path / "net.pth")
+    z = torch.randn(2, 16)
+    torch.testing.assert_close(read_generator(tmp_path / "net.pth")(z), original(z), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("former", [False, True])

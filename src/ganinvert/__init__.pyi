@@ -3,6 +3,7 @@
 from .batch.api import colorize_many as colorize_many
 from .batch.api import inpaint_many as inpaint_many
 from .batch.api import invert_many as invert_many
+from .batch.api import restore_many as restore_many
 from .batch.api import upscale_many as upscale_many
 from .batch.executors import Pool as Pool
 from .batch.executors import Serial as Serial
@@ -40,6 +41,7 @@ from .settings import Objective as Objective
 from .settings import Optimization as Optimization
 from .settings import PmSFC as PmSFC
 from .settings import Request as Request
+from .settings import RestoreTask as RestoreTask
 from .settings import SingleCode as SingleCode
 from .settings import Training as Training
 from .settings import UpscaleTask as UpscaleTask
@@ -60,6 +62,7 @@ from .tasks import swap_grid as swap_grid
 from .tasks.api import colorize as colorize
 from .tasks.api import inpaint as inpaint
 from .tasks.api import invert as invert
+from .tasks.api import restore as restore
 from .tasks.api import upscale as upscale
 from .training import TrainedNetwork as TrainedNetwork
 from .training import TrainingStep as TrainingStep

@@ -121,13 +121,14 @@ def has_companions(last: Path) -> bool:
 
 
 def companions(last: Path) -> list[Path]:
-    """Paths of the marker and of the checkpoint of a result that is not complete."""
-    return [beside(last, suffix) for suffix in (_UNFINISHED, CHECKPOINT)]
+    """Paths of the marker and of the checkpoints of a result that is not complete, of those that are there."""
+    checkpoints = last.parent.glob(beside(last, f"*{CHECKPOINT}").name)
+    return [path for path in (beside(last, _UNFINISHED), *checkpoints) if exists(path)]
 
 
 def tidy(last: Path) -> None:
-    """Remove the marker and the checkpoint of a complete result."""
-    with suppress(OSError):
+    """Remove the marker and the checkpoints of a complete result."""
+    with suppress(OSError, OutputError):
         for path in companions(last):
             path.unlink(missing_ok=True)
 

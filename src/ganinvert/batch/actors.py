@@ -162,8 +162,9 @@ class Cluster(Dispatcher):
 
     def receive_result(self, each: Member, result: JobResult) -> JobResult:
         """Write the files of a result that came from elsewhere."""
-        job = next((job for job in each.jobs if job.label == result.job.label), result.job)
-        result = renamed(result, job)
+        planned = next((job for job in each.jobs if job.label == result.job.label), result.job)
+        result = renamed(result, planned)
+        job = result.job
         with self._claims.pop(job.label, ExitStack()):
             assert isinstance(each, _Actor)
             if each.shares_files or result.status != "done" or result.product is None or not job.paths:

@@ -17,7 +17,7 @@ from ganinvert.batch.session import RunOptions
 from ganinvert.settings import InversionSettings, MethodSettings, Request
 from ganinvert.settings.common import DEFAULT_GENERATOR, MethodName
 from ganinvert.settings.request import RequestOptions, chosen_settings
-from ganinvert.settings.tasks import ColorizeTask, InpaintTask, InvertTask, TaskOptions, UpscaleTask
+from ganinvert.settings.tasks import ColorizeTask, InpaintTask, InvertTask, RestoreTask, TaskOptions, UpscaleTask
 
 
 class BatchOptions(RequestOptions, total=False):
@@ -93,6 +93,13 @@ def inpaint_many(
 ) -> list[JobResult]:
     """Inpaint photos: see `inpaint` and `invert_many`; `task` has the mask, or the folder of masks."""
     return _run_many(task or InpaintTask(), paths, out, **options)
+
+
+def restore_many(
+    paths: Paths, task: RestoreTask, out: str | Path = ".", **options: Unpack[BatchOptions]
+) -> list[JobResult]:
+    """Restore photos: see `restore` and `invert_many`; `task` tells what happened to them."""
+    return _run_many(task, paths, out, **options)
 
 
 def _run_many(

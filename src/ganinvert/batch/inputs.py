@@ -16,7 +16,7 @@ from ganinvert.settings.common import PICTURE_SUFFIXES
 
 STDIN = "-"
 _OWN_NAME = re.compile(
-    r".\.(colorize|edit|inpaint|interpolate|invert|render|swap|upscale)(\.[-+\w]+)*\.(gif|png|webp)$|.\.render\.pt$"
+    r".\.(colorize|edit|inpaint|interpolate|invert|render|restore|swap|upscale)(\.[-+\w]+)*\.(gif|png|webp)$|.\.render\.pt$"
 )
 _OWN_CHUNK = b"iTXtganinvert\0"
 _HEAD = 1 << 16  # of a PNG file, in bytes: text stands before the pixels

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import glob
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +39,24 @@ class Job:
     def last(self) -> Path:
         """File that is written last."""
         return list(self.paths.values())[-1]
+
+    def with_faces(self, count: int, kinds: Collection[str]) -> Job:
+        """The job with further files of these kinds, NAME.2.pt and so on, for a photo of so many faces."""
+        if count == 1 or not self.paths:
+            return self
+        further = {
+            f"{kind} {n}": path.with_name(f"{path.stem}.{n}{path.suffix}")
+            for n in range(2, count + 1)
+            for kind, path in self.paths.items()
+            if kind in kinds
+        }
+        *others, last = self.paths
+        return replace(self, paths={**{kind: self.paths[kind] for kind in others}, **further, last: self.paths[last]})
+
+    def further(self) -> list[Path]:
+        """Such further files that are there, of however many faces."""
+        patterns = [(path.parent, f"{glob.escape(path.stem)}.[0-9]*{path.suffix}") for path in self.paths.values()]
+        return [path for folder, pattern in patterns for path in folder.glob(pattern)]
 
     @property
     def kinds(self) -> frozenset[str]:

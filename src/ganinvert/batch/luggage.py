@@ -185,8 +185,8 @@ class Parcel:
     def pack(cls, job: Job) -> Parcel:
         """Read the files of a job; the worker says of a missing input what is wrong with it."""
         contents: dict[Path, bytes] = {}
-        results = list(job.paths.values())
-        decisive = [path for path in results if path.suffix == ".pt"] or results[-1:]
+        results = {*job.paths.values(), *job.further()}
+        decisive = {path for path in results if path.suffix == ".pt"} or set(list(job.paths.values())[-1:])
         companions = files.companions(job.last) if job.paths else ()
         for path in (*(each.path for each in job.inputs), *results, *companions):
             with suppress(OSError):
@@ -223,7 +223,9 @@ def _present(path: Path) -> bytes:
 
 
 def renamed(result: JobResult, job: Job) -> JobResult:
-    """The result as that of the job from which its own was made with other paths."""
+    """The result as that of the job from which its own, which may have further files, was made with other paths."""
+    places = {kind: job.paths.get(kind, job.last.parent / path.name) for kind, path in result.job.paths.items()}
+    job = replace(job, paths=places)
     if isinstance(result.error, GanInvertError):
         old = [*(each.path for each in result.job.inputs), *result.job.paths.values()]
         new = [*(each.path for each in job.inputs), *job.paths.values()]

@@ -46,8 +46,8 @@ class Photos:
     save: options.Save = "image,bundle"
     fit: options.Fit = "crop"
     align: options.AlignFaces = "auto"
-    face: options.FaceNumber = 1
-    paste_back: options.PasteBack = False
+    face: options.Face = None
+    square: options.Square = None
     overwrite: options.Overwrite = False
     fail_fast: options.FailFast = False
     dry_run: options.DryRun = False
@@ -96,8 +96,8 @@ class Photos:
             ready_generator(name, remark, offline=self.offline or self.dry_run),
             fit=self.fit,
             align=self.align,
-            face=self.face,
-            paste_back=self.paste_back,
+            face=options.face_of(self.face),
+            square=self.square,
             reals=reals,
             device=self.device,
             dtype=self.dtype,

@@ -5,8 +5,10 @@ Tasks differ only in their degradation. Inversion has the identity, because the 
 
 from ganinvert.degradations.base import Degradation as Degradation
 from ganinvert.degradations.base import Identity as Identity
+from ganinvert.degradations.chain import Chain as Chain
 from ganinvert.degradations.downsample import Downsample as Downsample
 from ganinvert.degradations.grayscale import Grayscale as Grayscale
+from ganinvert.degradations.lens import Lens as Lens
 from ganinvert.degradations.mask import Mask as Mask
 from ganinvert.degradations.measurement import DEGRADATIONS as DEGRADATIONS
 from ganinvert.degradations.measurement import DegradationEntry as DegradationEntry

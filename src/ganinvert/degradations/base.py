@@ -33,9 +33,11 @@ class Degradation(nn.Module, ABC):
 
     Attributes:
         keeps_averages: True if the measurement of an averaged image is the averaged measurement.
+        noise: Standard deviation of the noise of measurements, on [-1, 1].
     """
 
     keeps_averages: bool = False
+    noise: float = 0.0
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -43,7 +45,7 @@ class Degradation(nn.Module, ABC):
 
     @abstractmethod
     def project(self, x: Tensor, y: Tensor) -> Tensor:
-        """Change images `x` to images in [-1, 1] that agree with the measurements `y` where these are trusted."""
+        """Change images `x` to images in [-1, 1] that agree with the measurements `y` as far as these are trusted."""
 
     @abstractmethod
     def guess(self, y: Tensor) -> Tensor:
@@ -55,6 +57,10 @@ class Degradation(nn.Module, ABC):
         By default it needs the whole image.
         """
         return Part(Window.tile(resolution, 1, 0), lambda x: window.of(self(x)))
+
+    def measured_side(self, resolution: int) -> int:
+        """Side in pixels of the measurements of images of this resolution."""
+        return resolution
 
     def of(self, n: int) -> Degradation:  # noqa: ARG002  (for those that differ)
         """The degradation of image n of the batch."""

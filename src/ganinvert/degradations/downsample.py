@@ -41,7 +41,7 @@ class Downsample(Degradation):
 
     def forward(self, x: Tensor) -> Tensor:
         """Downsample images (b, c, r, r) to (b, c, s, s)."""
-        return _both_ways(x, self.matrix)
+        return both_ways(x, self.matrix)
 
     def project(self, x: Tensor, y: Tensor) -> Tensor:
         """Alternate the back-projection x + A⁺(y - A x) and the clamp to [-1, 1] until both hold.
@@ -58,7 +58,7 @@ class Downsample(Degradation):
             error = y - self(x)
             if error.abs().max() <= TOLERANCE:
                 break
-            x = (x + _both_ways(error, self.inverse)).clamp(-1, 1)
+            x = (x + both_ways(error, self.inverse)).clamp(-1, 1)
         return x
 
     def guess(self, y: Tensor) -> Tensor:
@@ -72,21 +72,25 @@ class Downsample(Degradation):
             return y, Downsample(side, self.size, kernel=self.kernel).to(y.device)
         return F.adaptive_avg_pool2d(y, side), lambda x: x
 
+    def measured_side(self, resolution: int) -> int:  # noqa: ARG002
+        """Side of the measurement."""
+        return self.size
+
     def part(self, window: Window, resolution: int) -> Part:  # noqa: ARG002
         """The pixels of which the kernels of the window are made."""
-        rows, columns = _support(self.matrix, window.rows), _support(self.matrix, window.columns)
+        rows, columns = support(self.matrix, window.rows), support(self.matrix, window.columns)
         down = self.matrix[slice(*window.rows), slice(*rows)]
         across = self.matrix[slice(*window.columns), slice(*columns)]
-        return Part(Window(rows, columns), lambda x: _both_ways(x, down, across))
+        return Part(Window(rows, columns), lambda x: both_ways(x, down, across))
 
 
-def _support(matrix: Tensor, rows: Span) -> Span:
+def support(matrix: Tensor, rows: Span) -> Span:
     """Span of the columns in which rows of a matrix have entries."""
     used = matrix[slice(*rows)].abs().amax(dim=0).nonzero()
     return int(used[0]), int(used[-1]) + 1
 
 
-def _both_ways(x: Tensor, matrix: Tensor, across: Tensor | None = None) -> Tensor:
+def both_ways(x: Tensor, matrix: Tensor, across: Tensor | None = None) -> Tensor:
     """Multiply images by one matrix along the rows and by another, or the same, along the columns."""
     down = matrix.to(x)
     across = down if across is None else across.to(x)

@@ -121,8 +121,9 @@ def _companion(name: str | Path, kind: Literal["discriminator", "encoder"], read
         places = [paths.embedded(f"{name}.{kind}.safetensors")]
     elif file.is_file():
         places = [file.with_name(f"{file.stem}.{kind}.safetensors"), file, registered if kind == "encoder" else None]
-    elif file.suffix:
-        raise WeightsError(f"{name}: no such file", hint="check the spelling of the path")
+    elif file.suffix or file.is_dir():
+        problem = "is a folder" if file.is_dir() else "no such file"
+        raise WeightsError(f"{name}: {problem}", hint="check the spelling of the path")
     else:
         entry = CATALOG.get(str(name))
         places = [Store().path(entry, f".{kind}") if entry else None, registered]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def with_hole(picture: Picture, missing: Image.Image) -> Picture:
     Resizing then carries nothing of the missing pixels into the others.
     """
     opaque = ImageChops.invert(missing)
-    return Picture(_fill(picture.rgb, opaque), opaque, picture.notes)
+    return replace(picture, rgb=_fill(picture.rgb, opaque), alpha=opaque)
 
 
 def _fill(rgb: Image.Image, opaque: Image.Image) -> Image.Image:

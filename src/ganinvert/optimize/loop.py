@@ -68,6 +68,7 @@ def solve(
         losses = torch.cat([losses, more])
     with torch.no_grad(), autocast(y.device, dtype):
         final = pixel_loss(degradation(code.render(generator).float()), y) / degradation.coverage(y)
+        final = (final - degradation.noise**2).clamp(min=0)
     degraded = not isinstance(degradation, Identity)
     outcomes = tuple(assess_outcome(*one, degraded=degraded) for one in zip(losses.T, final.cpu(), strict=True))
     return Solution(code, losses, outcomes)

@@ -24,7 +24,11 @@ from ganinvert.settings import Objective
 
 
 class ObjectiveFunction:
-    """Objective of b images. Networks see the measurements once, when it is created."""
+    """Objective of b images. Networks see the measurements once, when it is created.
+
+    What is explained to its noise is explained well enough (the discrepancy principle, Morozov 1966): while the mean
+    squared difference is below the variance of the noise, only the penalty of the code moves it.
+    """
 
     def __init__(self, generator: Generator, target: Target, objective: Objective) -> None:
         self.generator, self.target, self.objective = generator, target, objective
@@ -49,6 +53,10 @@ class ObjectiveFunction:
         x = (code.render(self.generator, target.view) if target.view else code.render(self.generator)).float()
         degraded = target.degrade(x)
         pixel = pixel_loss(degraded, target.y) / target.coverage
+        if target.noise:
+            unexplained = (pixel > target.noise**2).view(-1, 1, 1, 1)
+            degraded = torch.where(unexplained, degraded, degraded.detach())
+            pixel = pixel_loss(degraded, target.y) / target.coverage
         surrogate = self.objective.pixel * pixel
         if self.objective.absolute:
             surrogate = surrogate + self.objective.absolute * absolute_loss(degraded, target.y) / target.coverage

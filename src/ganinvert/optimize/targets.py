@@ -22,17 +22,19 @@ class Target:
         degrade: Function from images, or the view of them, to what is compared with `y`.
         coverage: Share of the whole measurement's values that carry information, (b,) in (0, 1].
         view: Part of the image that is rendered; None: all of it.
+        noise: Standard deviation of the noise of `y`.
     """
 
     y: Tensor
     degrade: Callable[[Tensor], Tensor]
     coverage: Tensor
     view: View | None = None
+    noise: float = 0.0
 
     @classmethod
     def whole(cls, y: Tensor, degradation: Degradation) -> Target:
         """The whole measurement."""
-        return cls(y, degradation, degradation.coverage(y))
+        return cls(y, degradation, degradation.coverage(y), noise=degradation.noise)
 
 
 def targets_of(y: Tensor, degradation: Degradation, resolution: int, *, parts: int = 1, side: int = 0) -> list[Target]:
@@ -63,7 +65,7 @@ def targets_of(y: Tensor, degradation: Degradation, resolution: int, *, parts: i
         part = degradation.part(window, resolution)
         view = View(part.window, cell if degradation.keeps_averages else 1)
         degrade = part.degrade if view.cell == cell else _averaging(part.degrade, cell)
-        targets.append(Target(F.avg_pool2d(window.of(y), cell), degrade, coverage, view))
+        targets.append(Target(F.avg_pool2d(window.of(y), cell), degrade, coverage, view, degradation.noise / cell))
     return targets
 
 

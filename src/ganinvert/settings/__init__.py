@@ -24,6 +24,7 @@ from ganinvert.settings.tasks import TASKS as TASKS
 from ganinvert.settings.tasks import ColorizeTask as ColorizeTask
 from ganinvert.settings.tasks import InpaintTask as InpaintTask
 from ganinvert.settings.tasks import InvertTask as InvertTask
+from ganinvert.settings.tasks import RestoreTask as RestoreTask
 from ganinvert.settings.tasks import TaskOptions as TaskOptions
 from ganinvert.settings.tasks import Trial as Trial
 from ganinvert.settings.tasks import UpscaleTask as UpscaleTask

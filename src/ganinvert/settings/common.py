@@ -16,6 +16,8 @@ Affinity = Literal["thresholded", "paper"]
 Augmentation = Literal["adaptive", "fixed", "none"]
 Box = tuple[int, int, int, int]
 """Left, top, width and height, in pixels."""
+FaceChoice = int | Literal["all", "largest"]
+"""Number of a face, counted from the largest, from 1; or all faces, or the largest."""
 FitMode = Literal["crop", "pad", "squash"]
 GrayImages = Literal["keep", "skip"]
 Kernel = Literal["bicubic", "area", "bilinear", "lanczos"]

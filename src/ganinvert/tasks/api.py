@@ -1,4 +1,4 @@
-"""Functions for one photo: inverting, colorizing, upscaling, inpainting; `Inverter` does the same for many."""
+"""Functions for one photo, one for each task; `Inverter` does the same for many."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ganinvert.optimize import Step
 from ganinvert.settings import InversionSettings, MethodSettings
 from ganinvert.settings.common import Box, Kernel, Luma, MethodName
 from ganinvert.settings.request import chosen_settings
-from ganinvert.settings.tasks import ColorizeTask, InpaintTask, InvertTask, TaskOptions, UpscaleTask
+from ganinvert.settings.tasks import ColorizeTask, InpaintTask, InvertTask, RestoreTask, TaskOptions, UpscaleTask
 from ganinvert.tasks.inpaint import holed
 from ganinvert.tasks.results import Inversion
 from ganinvert.tasks.session import Inverter, SessionOptions
@@ -117,6 +117,22 @@ def inpaint(
         return _run(task, picture, **options)
     photo = images.read(Path(picture)) if isinstance(picture, str | Path) else images.from_pil(picture)
     return _run(InpaintTask(), holed(photo, mask=mask, keep_white=keep_white), **options)
+
+
+def restore(picture: str | Path | Image, task: RestoreTask, **options: Unpack[Options]) -> Inversion:
+    """Restore a photo that has lost several things: find the image that gives it after the same losses.
+
+    Args:
+        picture: A file or a Pillow image.
+        task: Losses of the photo, for instance `RestoreTask(gray=True, downscale=4, noise=5)`.
+        options: See `Options`.
+
+    Raises:
+        ImageError: The photo or the mask cannot be used.
+        UsageError, WeightsError: See `invert`.
+    """
+    task.check_inputs([Path(picture)] if isinstance(picture, str | Path) else [])
+    return _run(task, picture, **options)
 
 
 def _run(

@@ -77,7 +77,7 @@ class ResolvedRequest:
             WeightsError: The generator is unknown or damaged, it lacks a network that the method needs, or no
                 subspaces were discovered for it.
         """
-        Alignment(request.align, request.face)
+        Alignment(request.align, request.faces)
         device = resolve_device(request.device)
         generator = load_generator(request.generator) if generator is None else generator
         dtype = resolve_precision(request.dtype, device, allows_bfloat16=generator.allows_bfloat16)
@@ -94,7 +94,7 @@ class ResolvedRequest:
             partition = _partition(generator, layer, settings.method)
         elif settings.method.discovery_layer is not None:
             settings = replace(settings, method=replace(settings.method, subspaces=partition.subspaces))  # type: ignore[call-arg]
-        Task.of(request.task).check(generator.resolution)
+        Task.of(request.task).check(generator.resolution, whole=request.gives_whole)
         reals = None if request.reals is None else ImageFolder.load(request.reals, generator.resolution)
         return cls(request, settings, generator.to(device), layer, partition, networks, reals, device, dtype, remark)
 
@@ -142,7 +142,10 @@ class ResolvedRequest:
         return {
             "seed": request.seed,
             "reals": reals,
-            **{name: getattr(request, name) for name in ("fit", "align", "face", "paste_back")},
+            "fit": request.fit,
+            "align": request.align,
+            "face": request.faces,
+            "paste_back": request.gives_whole,
             **request.task.identity,
         }
 

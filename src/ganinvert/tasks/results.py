@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +29,14 @@ class Inversion:
             for the other tasks it agrees with the measurement.
         target: The measurement as an image of that size: the photo in the generator's square, gray, small or holed.
         metrics: "psnr" in dB, "ssim" and "lpips" (AlexNet) between the measurement and the generator's image, degraded
-            alike; for tasks other than `invert` also "deviation", the largest difference between the measurement and
+            alike; for restorations without noise also "deviation", the largest difference between the measurement and
             that of the image, in 8-bit steps.
         outcome: End of the optimisation.
         notes: Changes to the photo, and doubts about it.
         bundle: Everything needed to render the image again.
-        whole: The photo at its own size with the image in its place, if `paste_back` asked for it.
+        raster: The whole photo with the images of all faces in their places, in its own size, depth and colour space;
+            None if squares alone were asked for.
+        others: Results of the photo's further faces.
     """
 
     image: Image
@@ -43,15 +45,26 @@ class Inversion:
     outcome: Outcome
     notes: tuple[Note, ...]
     bundle: LatentBundle
-    whole: Image | None = None
+    raster: images.Raster | None = None
+    others: tuple[Inversion, ...] = ()
 
     def __repr__(self) -> str:
         numbers = ", ".join(f"{name} {number:.3g}" for name, number in self.metrics.items())
         size = f"{self.image.width}×{self.image.height}"
         return f"<Inversion: {self.bundle.task} by {self.bundle.method}, {size}, {numbers}, {self.outcome.name}>"
 
+    @property
+    def faces(self) -> tuple[Inversion, ...]:
+        """The results of all faces of the photo, the first of which is this one."""
+        return self, *self.others
+
+    @property
+    def whole(self) -> Image | None:
+        """The whole photo in 8 bits, with its profile in `info`; None if squares alone were asked for."""
+        return None if self.raster is None else self.raster.image
+
     @classmethod
-    def of(cls, bundle: LatentBundle, generator: Generator, prepared: PreparedImage, task: Task[Any]) -> Inversion:
+    def of(cls, bundle: LatentBundle, generator: Generator, prepared: PreparedImage) -> Inversion:
         """Render a bundle of the generator, on the CPU for a new one, and measure the image unless that is done."""
         measured = prepared.measurement
         degradation = measured.degradation(generator.resolution)
@@ -60,7 +73,7 @@ class Inversion:
         image = _to_image(agreeing, prepared)
         if not bundle.metrics:
             metrics = explained(degradation, measured, x)
-            if bundle.measurement is not None:
+            if bundle.measurement is not None and not degradation.noise:
                 metrics["deviation"] = float((degradation(signed(image)) - measured.y).abs().max() * 127.5)
             bundle = replace(bundle, metrics=metrics)
         return cls(
@@ -70,8 +83,17 @@ class Inversion:
             Outcome[bundle.provenance["outcome"]],
             prepared.notes,
             bundle,
-            task.put_back(image, prepared.picture, prepared.fit.placement) if prepared.picture is not None else None,
         )
+
+
+def gathered(results: Sequence[Inversion], prepared: PreparedImage, task: Task[Any]) -> Inversion:
+    """The result of a photo, from those of all its faces."""
+    first, *others = results
+    if prepared.picture is None:
+        return replace(first, others=tuple(others))
+    places = [square.fit.placement for square in prepared.squares]
+    squares = [(result.image, place) for result, place in zip(results, places, strict=True)]
+    return replace(first, raster=task.put_back(prepared.picture, squares), others=tuple(others))
 
 
 def _to_image(x: torch.Tensor, prepared: PreparedImage) -> Image:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ganinvert.errors import InputError, UsageError
 from ganinvert.settings.common import PICTURE_SUFFIXES, Box, Hole
@@ -59,7 +59,7 @@ class InpaintTask(TaskOptions):
     """
     done = "inpainted"
     implementation = "ganinvert.tasks.inpaint:Inpaint"
-    trial = InpaintTrial
+    trial: ClassVar[type[Trial]] = InpaintTrial
     main_metrics = ("psnr_missing", "lpips_alex")
     mask: Path | None = option(
         None,

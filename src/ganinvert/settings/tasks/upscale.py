@@ -47,7 +47,6 @@ class UpscaleTask(TaskOptions):
     done = "upscaled"
     implementation = "ganinvert.tasks.upscale:Upscale"
     trial = UpscaleTrial
-    fits_back = False
     caveat = (
         "NIQE is missing: no maintained package that may be used freely holds its parameters, and its patches"
         " of 96 pixels do not fit into small images."
