@@ -53,6 +53,7 @@ def cluster() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="ray") as folder:
         patch.setenv("RAY_TMPDIR", folder)
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")
         patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]))
         started = Cluster()
         try:
@@ -142,8 +143,8 @@ def test_files_travel_to_workers_that_do_not_have_them(
     tmp_path: Path,
 ) -> None:
     store(expression)
-    pictures = [photo(tmp_path / "in" / f"{n}.png") for n in range(3)]
-    masks = [photo(tmp_path / "masks" / path.name) for path in pictures[1:]]
+    pictures = [photo(tmp_path / "in" / f"{n}.png", (20 + n, 16)) for n in range(3)]
+    masks = [photo(tmp_path / "masks" / f"{n}.png", (20 + n, 16)) for n in (1, 2)]
     settings = InversionSettings(PmSFC(subspaces=2, codes=1), Optimization(steps=2))
     request = PhotoRequest(Request(InpaintTask(mask=masks[0].parent), settings, small_file, align="off", device="cpu"))
     for name, chosen in (("serial", Serial()), ("ray", executor)):
@@ -181,7 +182,7 @@ def test_a_poisoned_job_is_given_up_and_the_others_are_done(
 
 
 def test_a_lost_node_loses_no_job_and_is_no_fault_of_its_job(
-    cluster: Any, executor: RayExecutor, request_: Writing, tmp_path: Path
+    cluster: Any, executor: RayExecutor, request_: Writing, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     labels = [f"brief{n}" for n in range(12)]
     messages: list[str] = []
@@ -201,7 +202,8 @@ def test_a_lost_node_loses_no_job_and_is_no_fault_of_its_job(
     assert {result.status for result in results} <= {"done", "skipped"}
     assert end.exit_code == 0
     assert names(tmp_path / "out") == sorted(f"{label}.invert.pt" for label in labels)
-    assert any("is gone" in text for text in messages)
+    assert any("is gone" in text for text in messages), messages
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.usefixtures("elsewhere")

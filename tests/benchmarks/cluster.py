@@ -81,7 +81,7 @@ class WaitingSession(Session[str]):
 @contextmanager
 def three_nodes(folder: Path) -> Iterator[Cluster]:
     """Start three nodes with a CPU each, and connect to them."""
-    os.environ.update(RAY_TMPDIR=str(folder), RAY_USAGE_STATS_ENABLED="0")
+    os.environ.update(RAY_TMPDIR=str(folder), RAY_USAGE_STATS_ENABLED="0", RAY_worker_niceness="0")
     cluster = Cluster()
     try:
         for _ in range(3):

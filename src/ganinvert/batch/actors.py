@@ -7,8 +7,7 @@ import os
 import platform
 import re
 import time
-import uuid
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from typing import Any
 
 import ganinvert
 from ganinvert import files, paths
-from ganinvert.batch.desk import PATIENCE, actor_class
+from ganinvert.batch.desk import PATIENCE, PROBE, actor_class
 from ganinvert.batch.dispatch import MOST_ATTEMPTS, Death, Dispatcher, Member
 from ganinvert.batch.events import Listener, Message
 from ganinvert.batch.job import Job, JobResult
@@ -85,7 +84,7 @@ class Cluster(Dispatcher):
         self._probes = ExitStack()
         self._claims: dict[str, ExitStack] = {}
         self._refused: list[tuple[Member, JobResult]] = []
-        self._unborn: Counter[int] = Counter()
+        self._unborn: defaultdict[int, float] = defaultdict(float)
         self._since = time.monotonic()
 
     def start(self, number: int) -> None:
@@ -136,8 +135,10 @@ class Cluster(Dispatcher):
             each = asked[reply]
             try:
                 content = self.ray.get(reply)
+            except self.ray.exceptions.ActorUnavailableError:  # Ray itself does not know yet what has happened
+                each.stage, each.reply = "lost", each.actor.sees.remote([])
             except self.ray.exceptions.RayError as error:
-                yield from self._mourn(each, error)
+                yield from self._mourn(each, self._cause(each, error))
             else:
                 yield from self._hear(each, content)
 
@@ -205,37 +206,43 @@ class Cluster(Dispatcher):
             pieces = None if shared else self._packed()
             each.reply = each.actor.open.remote(work, self.needs.get("GPU", 0), _environment(shared=shared), pieces)
             return
-        if each.stage == "work":
-            for kind, message in content:
-                yield each, kind, message
+        if each.stage == "lost":  # what it said meanwhile may be lost
+            yield from self._mourn(each, Death(f"{each.about.get('host')} was out of reach", _INNOCENT))
+            return
+        for kind, message in content if each.stage == "work" else ():
+            if kind == "death":
+                yield from self._mourn(each, message)
+                return
+            yield each, kind, message
         each.stage = "work"
         if not each.is_done:
             answers, each.answers = each.answers, []
             each.reply = each.actor.exchange.remote(*answers)
 
-    def _mourn(self, each: _Actor, error: Exception) -> Iterator[tuple[Member, str, Any]]:
+    def _mourn(self, each: _Actor, death: Death) -> Iterator[tuple[Member, str, Any]]:
         """Say that a worker died; one that was not open yet is started anew, unless that has failed again and again."""
         self._kill(each)
-        host = each.about.get("host", "a machine")
-        alive = {node["NodeID"] for node in self.ray.nodes() if node["Alive"]}
-        is_gone = (bool(each.about) and each.about["node"] not in alive) or "node has died" in str(error)
-        exit_type = re.search(r"Worker exit type: (\w+)", str(error))
-        reason = f"{host} is gone" if is_gone else f"on {host}, {exit_type[1] if exit_type else type(error).__name__}"
         for label in [job.label for job in each.jobs if job.label in self._claims]:
             self._claims.pop(label).close()
         if each.is_open:
-            yield each, "death", Death(reason, _INNOCENT if is_gone else 1.0)
+            yield each, "death", death
             return
-        self._unborn[each.number] += 1
+        self._unborn[each.number] += death.blame
         if self._unborn[each.number] < MOST_ATTEMPTS:
             each.is_done = True
             self.start(each.number)
         else:
-            problem = InputError(
-                f"a worker ended before it began ({reason})",
-                hint="each needs memory for a generator; -v shows Ray's log",
-            )
-            yield each, "open", problem
+            hint = "each needs memory for a generator; -v shows Ray's log"
+            yield each, "open", InputError(f"a worker ended before it began ({death.reason})", hint=hint)
+
+    def _cause(self, each: _Actor, error: Exception) -> Death:
+        """The cause of the silence of an actor; a machine that went is no fault of its jobs."""
+        host = each.about.get("host", "a machine")
+        alive = {node["NodeID"] for node in self.ray.nodes() if node["Alive"]}
+        if each.about.get("node", "") not in alive or "node has died" in str(error):
+            return Death(f"{host} is gone", _INNOCENT)
+        exit_type = re.search(r"Worker exit type: (\w+)", str(error))
+        return Death(f"on {host}: {exit_type[1] if exit_type else type(error).__name__}")
 
     def _require_room(self) -> None:
         if time.monotonic() - self._since > _ROOM:
@@ -272,7 +279,7 @@ class Cluster(Dispatcher):
 
     def _probe(self, folder: Path) -> Mark:
         """Write a file into a folder of results until the batch ends, and return its mark."""
-        probe = folder / f".ganinvert-{uuid.uuid4().hex}.probe"
+        probe = folder / PROBE
         try:
             folder.mkdir(parents=True, exist_ok=True)
             probe.touch()

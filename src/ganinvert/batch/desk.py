@@ -15,6 +15,8 @@ from ganinvert.batch.job import JobResult
 from ganinvert.batch.luggage import Mark, Parcel, Piece, unpack
 from ganinvert.batch.session import BatchRequest, RunOptions
 
+PROBE = ".ganinvert.probe"
+"""Name of the file by which a worker recognises a folder of results."""
 PATIENCE = 10.0
 """Seconds that a worker has to end a step and its writing when the batch is stopped."""
 
@@ -133,7 +135,7 @@ def actor_class() -> type:
                     return path, -1, 0
                 return path, status.st_size, status.st_mtime_ns
 
-            probes = [os.path.dirname(each[0]) for each in marks if each[0].endswith(".probe")]
+            probes = [os.path.dirname(each[0]) for each in marks if each[0].endswith(PROBE)]
             return all(here(each[0]) == each for each in marks) and all(os.access(each, os.W_OK) for each in probes)
 
         def open(self, work: Any, gpus: float, environment: dict[str, str], pieces: Any) -> None:

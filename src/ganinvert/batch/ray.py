@@ -6,8 +6,10 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -99,14 +101,27 @@ def connect(address: str, *, logs: bool) -> Any:
     on_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)
     level = logging.INFO if logs else logging.CRITICAL
+    _keep_off_stdout(logs)
     try:
-        ray.init(address=address, log_to_driver=logs, logging_level=level, **options)
+        with warnings.catch_warnings(action="default" if logs else "ignore"):
+            ray.init(address=address, log_to_driver=logs, logging_level=level, **options)
     except Exception as error:  # of many kinds, by what the cluster is
         raise _refused(address, error) from error
     finally:
         if on_main and handler is not None:  # Ray's own skips the end of a batch
             signal.signal(signal.SIGTERM, handler)
     return ray
+
+
+def _keep_off_stdout(logs: bool) -> None:
+    """Send what Ray prints about machines and workers to stderr, or nowhere: stdout is for results."""
+    from ray._private import worker
+
+    def show(data: Mapping[str, Any], *_: Any, **__: Any) -> None:
+        for line in data["lines"] if logs else ():
+            sys.stderr.write(f"({data.get('pid', 'ray')}) {line}\n")
+
+    worker.print_to_stdstream = show  # Ray has no option for its messages about lost machines
 
 
 def _require_reachable(address: str) -> None:
