@@ -109,6 +109,32 @@ def test_losses_that_cannot_be_are_usage_errors(
     assert not (tmp_path / "out").exists()
 
 
+def test_samples_are_different_results_with_their_mean(generator: list[str], tmp_path: Path) -> None:
+    small = photo(tmp_path / "a.png", (8, 8))
+    command = ["upscale", small, "-o", tmp_path / "out", "--square", *generator, *OPTIONS]
+    result = run(*command, "--samples", 3, "--json")
+    assert result.exit_code == 0, result.output
+    numbers = ["1", "2", "3", "mean", "samples"]
+    bundles = [f"a.upscale.{n}.pt" for n in (1, 2, 3)]
+    assert sorted(names(tmp_path / "out")) == sorted([*(f"a.upscale.{n}.png" for n in numbers), *bundles])
+    samples = [_levels(tmp_path / "out" / f"a.upscale.{n}.png") for n in (1, 2, 3)]
+    mean = _levels(tmp_path / "out" / "a.upscale.mean.png")
+    assert np.abs(np.mean(samples, axis=0) - mean).max() <= 0.5
+    assert not np.array_equal(samples[0], samples[1])
+    seeds = [LatentBundle.load(tmp_path / "out" / name).provenance["seed"] for name in bundles]
+    assert seeds == [0, 1, 2]
+    metrics = json.loads(result.stdout.splitlines()[0])["metrics"]
+    assert metrics["diversity"] > 0
+    assert metrics["deviation"] <= 1
+    assert "3 samples, LPIPS" in result.stderr
+    again = run(*command, "--samples", 3, "--save", "image,bundle,report")
+    assert "up to date" in again.stderr
+    assert again.exit_code == 0
+    alone = run(*command, "--seed", 1, "--name", "alone")
+    assert alone.exit_code == 0
+    assert np.array_equal(_levels(tmp_path / "out" / "alone.png"), samples[1])
+
+
 def test_masks_of_a_folder_belong_to_photos_of_their_name(generator: list[str], tmp_path: Path) -> None:
     for name in ("a", "b"):
         photo(tmp_path / "photos" / f"{name}.png", (16, 16))

@@ -247,7 +247,7 @@ def test_the_library_aligns_and_puts_back(face_file: Path) -> None:
 def scene_file(tmp_path: Path) -> Path:
     path = tmp_path / "scene.png"
     picture = placed((260, 130, 180, 12))[0].rgb
-    picture.putalpha(Image.linear_gradient("L").resize(FRAME))
+    picture.putalpha(Image.linear_gradient("L").resize(FRAME).point([155 + level * 100 // 255 for level in range(256)]))
     picture.save(path)
     return path
 

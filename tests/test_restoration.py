@@ -193,7 +193,7 @@ def test_real_photos_gain_from_the_prior(photos: list[Path]) -> None:
 def test_put_back_colours_keep_the_photos_own_luminance(mode: str, small_file: Path) -> None:
     """A photo in colour is gray outside the square, too, where nothing was colorized."""
     photo = Image.open(EXAMPLE).convert(mode).resize((60, 40))
-    inverter = _inverter(ganinvert.ColorizeTask(), small_file)
+    inverter = _inverter(ganinvert.ColorizeTask(around="gray"), small_file)
     whole = inverter.run([inverter.prepare(photo)])[0].whole
     assert whole is not None
     assert whole.size == photo.size
@@ -213,7 +213,9 @@ def test_put_back_fillings_leave_every_known_pixel_alone(small_file: Path) -> No
     inside.paste(255, (25, 10, 35, 30))
     beyond.paste(255, (2, 10, 34, 29))  # the square begins at column 10
     for mask, mode in ((inside, "RGB"), (beyond, "RGBA")):
-        whole = inverter.run([inverter.prepare(holed(images.from_pil(photo), mask=mask))])[0].whole
+        prepared = inverter.prepare(holed(images.from_pil(photo), mask=mask))
+        assert any("25 % of the hole is outside" in str(note) for note in prepared.notes) == (mask is beyond)
+        whole = inverter.run([prepared])[0].whole
         assert whole is not None
         assert (whole.size, whole.mode) == (photo.size, mode)
         known = np.asarray(mask) == 0

@@ -87,11 +87,19 @@ def test_several_networks_of_one_kind_are_refused(tmp_path: Path) -> None:
         (("a", "b"), "2 networks, none of which"),
         (("ema", "g_ema"), "2 averaged networks: ema, g"),
     ):
-        torch.save(dict.fromkeys(names, state), tmp_path / "net.pth")
+        torch.save({name: dict(state) for name in names}, tmp_path / "net.pth")
         with pytest.raises(WeightsError, match=message):
             read_generator(tmp_path / "net.pth")
     torch.save({**state, **{f"module.{key}": tensor for key, tensor in state.items()}}, tmp_path / "net.pth")
     with pytest.raises(WeightsError, match="twice"):
+        read_generator(tmp_path / "net.pth")
+
+
+def test_dictionaries_in_themselves_end(tmp_path: Path) -> None:
+    content: dict[str, Any] = {"weight": torch.zeros(1)}
+    content |= {f"part{n}": content for n in range(1000)}
+    torch.save(content, tmp_path / "net.pth")
+    with pytest.raises(WeightsError, match=r"unknown keys, such as part0\.weight, weight"):
         read_generator(tmp_path / "net.pth")
 
 

@@ -17,8 +17,12 @@ from typer.testing import CliRunner
 
 import ganinvert
 from ganinvert import files, images
+from ganinvert.batch.job import Job
+from ganinvert.batch.photos import PhotoSession
+from ganinvert.batch.requests import PhotoRequest
 from ganinvert.checkpoint import Checkpoints
 from ganinvert.cli import app
+from ganinvert.errors import InsufficientMemoryError
 from ganinvert.generators import load_generator
 from ganinvert.settings import InversionSettings, Optimization, PmSFC, TaskOptions
 from ganinvert.weights import TensorFile
@@ -84,10 +88,37 @@ def test_a_deep_photo_comes_back_in_its_depth_with_every_known_sample(
         assert image.info.get("icc_profile") == (PROFILE if "profile" in kind else None)
 
 
+def test_colours_are_carried_outwards_up_to_edges() -> None:
+    """A bright disc on a dark ground, whose middle is red: the disc gets red, and the ground hardly."""
+    y, x = np.mgrid[:120, :160]
+    disc = np.hypot(y - 60, x - 80) < 40
+    gray = np.where(disc, 0.7, 0.2).astype(np.float32)
+    red = Image.new("RGB", (20, 20), (255, 140, 140))
+    patches = list(images.patches([(red, images.Placement((160, 120), (70, 50), (20, 0), (0, 20)))], (160, 120)))
+    chroma = np.concatenate([strip for _, strip in images.carry_chroma(gray, patches)])
+    assert chroma.shape == (120, 160, 3)
+    reddish = chroma[..., 0]
+    assert reddish[disc].min() > 0.1
+    assert reddish[60, 80] > 0.2
+    assert np.abs(chroma[:10]).max() < 0.02
+    assert np.abs(chroma @ np.array([0.299, 0.587, 0.114])).max() < 1e-3
+
+
+def test_colours_around_keep_the_luminance(small_file: Path, tmp_path: Path) -> None:
+    gray = deep_levels()[..., 0]
+    Image.fromarray(gray).save(tmp_path / "a.png")
+    task = ganinvert.ColorizeTask()
+    assert task.identity == {"task": "colorize", "luma": "rec601"}
+    raster = restored(task, tmp_path / "a.png", small_file).raster
+    assert raster is not None
+    assert np.abs(raster.levels @ np.array([0.299, 0.587, 0.114]) - gray).max() <= 1
+    assert np.ptp(raster.levels[:, :5].astype(int), axis=2).max() > 100
+
+
 def test_gray_of_16_bits_keeps_its_luminance_and_stays_gray_outside(small_file: Path, tmp_path: Path) -> None:
     gray = deep_levels()[..., 0]
     Image.fromarray(gray).save(tmp_path / "a.png")
-    raster = restored(ganinvert.ColorizeTask(), tmp_path / "a.png", small_file).raster
+    raster = restored(ganinvert.ColorizeTask(around="gray"), tmp_path / "a.png", small_file).raster
     assert raster is not None
     assert raster.levels.dtype == np.uint16
     assert np.array_equal(raster.levels[:, :5], gray[:, :5, None].repeat(3, axis=2))
@@ -128,7 +159,7 @@ def two_faces() -> Image.Image:
 
 def test_every_face_is_restored_and_the_rest_stays(face_file: Path) -> None:
     scene = two_faces()
-    result = restored(ganinvert.ColorizeTask(), scene.convert("L"), face_file)
+    result = restored(ganinvert.ColorizeTask(around="gray"), scene.convert("L"), face_file)
     assert len(result.faces) == 2
     assert result.whole is not None
     spread = np.ptp(np.asarray(result.whole).astype(int), axis=2)
@@ -212,3 +243,24 @@ def test_a_stopped_crowd_goes_on_face_by_face(face_file: Path, tmp_path: Path) -
         assert np.array_equal(np.asarray(before.image), np.asarray(after.image))
     files.tidy(last)
     assert not list(tmp_path.glob(".ganinvert-*"))
+
+
+def test_a_crowd_that_fills_the_memory_is_done_in_smaller_batches(
+    face_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inverter = ganinvert.Inverter.load(face_file, QUICK, task=ganinvert.ColorizeTask(), device="cpu")
+    session, sizes = PhotoSession(PhotoRequest(inverter.request), inverter), []
+    prepared = inverter.prepare(two_faces().convert("L"))
+    [result] = inverter.run([prepared])
+
+    def run(*_: object, at_once: int, **__: object) -> list[ganinvert.Inversion]:
+        sizes.append(at_once)
+        if at_once > 1:
+            raise InsufficientMemoryError("no room", hint="none")
+        return [result]
+
+    monkeypatch.setattr(ganinvert.Inverter, "run", run)
+    monkeypatch.setattr(PhotoSession, "batch_size", 8)
+    [product] = session.run([(Job((), {"bundle": tmp_path / "a.pt"}), prepared)], lambda _: None)
+    assert sizes == [2, 1]
+    assert product.files

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ganinvert.degradations import Measurement
+from ganinvert.devices import undisturbed
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.files import write_atomically
 from ganinvert.generators import Activations, Generator, apply_deltas
@@ -168,6 +169,7 @@ class LatentBundle:
         return CODES[kind].restore(CodeRecord(kind, space, tensors, self.composition, self.partition, self.layer))
 
     @classmethod
+    @undisturbed()
     def load(cls, path: Path | str) -> LatentBundle:
         """Read a file written by `save`; nothing in it is executed.
 

@@ -66,7 +66,7 @@ def check_holes(arguments: argparse.Namespace) -> None:
             result = inverter.run([prepared])[0]
             known = np.asarray(mask) == 0
             count += 1
-            whole += np.array_equal(np.asarray(result.whole)[known], np.asarray(photo.rgb)[known])
+            whole += np.array_equal(np.asarray(result.whole)[..., :3][known], np.asarray(photo.rgb)[known])
             inplace += prepared.fit.placement == images.default_placement(photo.rgb.size, "crop")
         seconds = (time.perf_counter() - start) / count
         print(
@@ -153,6 +153,17 @@ def measure_detection(arguments: argparse.Namespace) -> None:
             print(f"{folder.name} {hole:10s} within a tenth {within}/{len(moved)}", end=", ")
             print(f"median {median(moved):.3f}, largest {max(moved):.2f}", end=", ")
             print(f"left as they are {kept}, refused {refused}", flush=True)
+
+    for side in (24, 32, 48):
+        picture, places = scene([path for folder in arguments.photos for path in photos(folder, 10)], side)
+        sizes, found = [], 0
+        faces = detect(Picture(picture), smallest=16)
+        for place in places:
+            near = [face for face in faces if misplacement(place, face_square(face, picture.size)) < 0.3]
+            found += bool(near)
+            sizes += [face.size for face in near]
+        print(f"aligned squares of {side} pixels: {found} of {len(places)} faces found", end=", ")
+        print(f"of {median(sizes or [0]):.0f} pixels; {len(faces) - len(sizes)} others", flush=True)
 
 
 def main() -> None:

@@ -53,9 +53,26 @@ class Job:
         *others, last = self.paths
         return replace(self, paths={**{kind: self.paths[kind] for kind in others}, **further, last: self.paths[last]})
 
+    def with_samples(self, count: int) -> Job:
+        """The job with so many images and bundles instead of one, NAME.1.png and so on, their mean, and their sheet."""
+        if count == 1 or not self.paths:
+            return self
+        paths: dict[str, Path] = {}
+        for kind, path in self.paths.items():
+            names = [str(n) for n in range(1, count + 1)]
+            if kind == "image":
+                paths["sheet"] = path.with_name(f"{path.stem}.samples{path.suffix}")
+            if kind.startswith("image"):
+                names.insert(0, "mean")
+            if kind == "comparison":
+                paths[kind] = path
+            else:
+                paths |= {f"{kind} #{name}": path.with_name(f"{path.stem}.{name}{path.suffix}") for name in names}
+        return replace(self, paths=paths)
+
     def further(self) -> list[Path]:
-        """Such further files that are there, of however many faces."""
-        patterns = [(path.parent, f"{glob.escape(path.stem)}.[0-9]*{path.suffix}") for path in self.paths.values()]
+        """Files with such further names that are there, of however many faces and samples."""
+        patterns = [(path.parent, f"{glob.escape(path.stem)}.*{path.suffix}") for path in self.paths.values()]
         return [path for folder, pattern in patterns for path in folder.glob(pattern)]
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean as mean
+from functools import partial
 
 from ganinvert import files
 from ganinvert.batch.job import Job, Product
@@ -13,9 +13,11 @@ from ganinvert.batch.session import Session, Watch
 from ganinvert.bundle import LatentBundle
 from ganinvert.checkpoint import Checkpoints
 from ganinvert.devices import images_that_fit, watch_memory
+from ganinvert.errors import InsufficientMemoryError
 from ganinvert.images import comparison, difference, encode_png, encode_thumbnail, stacked
 from ganinvert.optimize import Outcome
 from ganinvert.tasks import Inversion, Inverter, PreparedImage
+from ganinvert.tasks.results import averaged, mean_of, samples_sheet
 
 FIRST_BATCH = 8
 """Photos that an accelerator optimises together until the memory of one is known."""
@@ -51,13 +53,13 @@ class PhotoSession(Session[PreparedImage]):
         return self.inverter.prepare(job.inputs[0].path)
 
     def completed(self, job: Job, prepared: PreparedImage) -> Job:
-        """The job with a bundle for every face; and an image for each, if squares alone are wanted."""
+        """The job with a bundle for every face and sample; and an image for each, if squares alone are wanted."""
         kinds = ("bundle",) if self.inverter.request.gives_whole else ("image", "bundle")
-        return job.with_faces(len(prepared.squares), kinds)
+        return job.with_faces(len(prepared.squares), kinds).with_samples(self.request.samples)
 
     def identity(self, prepared: PreparedImage) -> tuple[str, str]:
-        """SHA-256 of the settings and of the photo."""
-        return self.inverter.settings_hash, prepared.sha256
+        """SHA-256 of the settings, those of the last sample, and of the photo."""
+        return self.inverter.drawn(self.request.samples - 1).settings_hash, prepared.sha256
 
     def run(self, batch: Sequence[tuple[Job, PreparedImage]], watch: Watch) -> list[Product]:
         """Do the task for the photos of a batch."""
@@ -69,25 +71,32 @@ class PhotoSession(Session[PreparedImage]):
             for n, square in enumerate(photo.squares)
             if job.paths
         }
+        checkpoints = Checkpoints(inverter.settings_hash, paths, self.request.checkpoint_every) if paths else None
         squares = sum(len(photo.squares) for _, photo in batch)
-        at_once = max(len(batch), self.batch_size)
-        results = inverter.run(
-            [photo for _, photo in batch],
-            callback=watch,
-            checkpoints=Checkpoints(inverter.settings_hash, paths, self.request.checkpoint_every) if paths else None,
-            at_once=at_once,
-        )
+        at_once, count = min(squares, max(len(batch), self.batch_size)), self.request.samples
+        restore = inverter.run if count == 1 else partial(inverter.sample, count=count)
+        photos, results = [photo for _, photo in batch], None
+        while results is None:
+            try:
+                results = restore(photos, callback=watch, checkpoints=checkpoints, at_once=at_once)
+            except InsufficientMemoryError:
+                if len(batch) > 1 or at_once < 2:
+                    raise
+                at_once //= 2
         fitting = images_that_fit(inverter.device, min(squares, at_once))
         self.fitting = min(fitting or FIRST_BATCH, MOST_TOGETHER)
         return [self._product(result, job) for (job, _), result in zip(batch, results, strict=True)]
 
     def recall(self, job: Job, prepared: PreparedImage) -> Product | None:
         """The result again, from its bundles."""
-        if "bundle" not in job.paths:
+        if not any(kind.startswith("bundle") for kind in job.paths):
             return None
         kinds = ["bundle", *(f"bundle {n}" for n in range(2, len(prepared.squares) + 1))]
-        bundles = [LatentBundle.load(job.paths[kind]) for kind in kinds]
-        return self._product(self.inverter.recall(prepared, bundles), job)
+        count, results = self.request.samples, []
+        for n in range(count):
+            paths = [job.paths[kind if count == 1 else f"{kind} #{n + 1}"] for kind in kinds]
+            results.append(self.inverter.drawn(n).recall(prepared, [LatentBundle.load(path) for path in paths]))
+        return self._product(results[0] if count == 1 else mean_of(results, prepared, self.inverter.task), job)
 
     def _product(self, result: Inversion, job: Job) -> Product:
         """Files of a result, and sentences about it; no file of one that is not finite."""
@@ -95,7 +104,7 @@ class PhotoSession(Session[PreparedImage]):
         worst = max((face.outcome for face in result.faces), key=list(Outcome).index)
         doubts = [note.text for note in notes if note.severity == "warning"]
         finite = Outcome.NOT_FINITE not in [face.outcome for face in result.faces]
-        metrics = _averaged([face.metrics for face in result.faces])
+        metrics = averaged([face.metrics for face in result.faces])
         return Product(
             files={kind: self._content(kind, result) for kind in job.kinds} if finite else {},
             metrics=metrics,
@@ -108,6 +117,11 @@ class PhotoSession(Session[PreparedImage]):
         )
 
     def _content(self, kind: str, result: Inversion) -> bytes:
+        """The file of a kind: an image, bundle or comparison, of face n if " n" follows, and of sample m if " #m"."""
+        if kind == "sheet":
+            return encode_png(samples_sheet(result), None)
+        kind, _, sample = kind.partition(" #")
+        result = result.samples[int(sample) - 1] if sample.isdecimal() else result
         kind, _, number = kind.partition(" ")
         face = result.faces[int(number or 1) - 1]
         if kind == "bundle":
@@ -123,6 +137,8 @@ class PhotoSession(Session[PreparedImage]):
             quality = f"explains what is known to {quality}"
         if "deviation" in figures:
             quality += f"; agrees with it to {figures['deviation']:.1f}/255"
+        if "diversity" in figures:
+            quality = f"{self.request.samples} samples, LPIPS {figures['diversity']:.3f} apart, on average: {quality}"
         quality = quality if faces == 1 else f"{faces} faces, on average: {quality}"
         return f"{quality}  ({self.inverter.generator.name}, {self.inverter.generator.resolution} px)"
 
@@ -130,11 +146,6 @@ class PhotoSession(Session[PreparedImage]):
 def _thumbnails(result: Inversion) -> dict[str, bytes]:
     pictures = {"input": result.target, "result": result.image, "difference": difference(result.target, result.image)}
     return {kind: encode_thumbnail(image) for kind, image in pictures.items()}
-
-
-def _averaged(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Means of the metrics of several faces, and the largest deviation."""
-    return {name: (max if name == "deviation" else mean)(each[name] for each in metrics) for name in metrics[0]}
 
 
 def _settings(bundle: LatentBundle) -> dict[str, object]:

@@ -28,6 +28,8 @@ from ganinvert.settings.presets import AUTOMATIC, method_name
 
 _REFINE = "Fine-tune a copy of the generator for each photo afterwards; only its changes are stored."
 _REALS = "near-perfect: folder of photos like those that the generator was trained on."
+_SAMPLES = "Make N different results of each photo, with the next seeds, their mean, and a sheet of them."
+Samples = Annotated[int, opt(METHOD, "--samples", help=_SAMPLES, metavar="N", min=1)]
 Refine = Annotated[Refinement | None, opt(METHOD, "--refine", help=_REFINE, env=True)]
 Reals = Annotated[
     Path | None, opt(METHOD, "--reals", help=_REALS, metavar="FOLDER", show_default="its own samples stand in")
@@ -53,6 +55,7 @@ class Photos:
     dry_run: options.DryRun = False
     as_json: options.AsJson = False
     no_metadata: options.NoMetadata = False
+    samples: Samples = 1
     refine: Refine = None
     reals: Reals = None
     generator: options.Generator = None
@@ -103,7 +106,9 @@ class Photos:
             dtype=self.dtype,
             seed=self.seed,
         )
-        batch = PhotoRequest(request, together, self.checkpoint_every, not self.no_metadata, report is not None)
+        batch = PhotoRequest(
+            request, together, self.checkpoint_every, not self.no_metadata, report is not None, self.samples
+        )
         run = RunOptions(self.overwrite, self.fail_fast, self.dry_run, report)
         run_command(batch, jobs, run, as_json=self.as_json, executor=executor)
 
@@ -152,5 +157,5 @@ def task_command(task: type[TaskOptions]) -> Callable[..., None]:
         photos.treat(from_options(task, given))
 
     command.__name__, command.__doc__ = task.name, task.help
-    unused = () if task.refinable else ("refine", "reals")
+    unused = ("samples",) if task.refinable else ("refine", "reals")
     return assembled(command, Photos, preset_of("pmsfc", task.name), field_options(task), task=task.name, unused=unused)

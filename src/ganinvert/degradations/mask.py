@@ -65,6 +65,18 @@ class Mask(Degradation):
         return Part(window, Mask(window.of(self.known)))
 
 
+class Visible(Mask):
+    """Mask of the visible pixels of a photo that is partly transparent: nothing else is compared with it."""
+
+    def project(self, x: Tensor, y: Tensor) -> Tensor:  # noqa: ARG002
+        """Leave the image as it is: the photo is to be explained, not copied."""
+        return x
+
+    def guess(self, y: Tensor) -> Tensor:
+        """Return the photo."""
+        return y
+
+
 def blend_seam(x: Tensor, y: Tensor, known: Tensor, depth: float) -> Tensor:
     """Keep the known pixels of `y`, and fill the holes with `x` and its continued error: see `Mask.project`.
 

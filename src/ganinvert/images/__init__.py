@@ -1,9 +1,12 @@
 """Read, fit, mask, paste and write images: the only package that uses Pillow."""
 
+from ganinvert.images.chroma import carry_chroma as carry_chroma
 from ganinvert.images.masks import box_mask as box_mask
 from ganinvert.images.masks import missing_where_transparent as missing_where_transparent
 from ganinvert.images.masks import read_mask as read_mask
 from ganinvert.images.masks import with_hole as with_hole
+from ganinvert.images.masks import with_hole_beside_transparency as with_hole_beside_transparency
+from ganinvert.images.masks import without_hidden_colours as without_hidden_colours
 from ganinvert.images.pasting import Patch as Patch
 from ganinvert.images.pasting import paste_back as paste_back
 from ganinvert.images.pasting import patches as patches

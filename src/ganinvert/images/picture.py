@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
 from ganinvert.errors import ImageError
+from ganinvert.images.depth import correct_tiff, gray_to_8_bits, is_inverted
 from ganinvert.images.raster import Raster, in_other_order, raster_of
 
 MIN_SIDE = 4
@@ -27,8 +28,6 @@ MIN_SIDE = 4
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "PPM")
 """File formats that are opened, whatever the file's name says. Pillow's EPS reader would start another program."""
-
-_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -50,12 +49,14 @@ class Picture:
         alpha: Transparency ("L"); None if it is opaque.
         notes: Remarks for the user.
         original: Samples of the file, upright, if colours and transparency of 8 bits in sRGB do not hold them.
+        kept: Transparency ("L") that the result keeps, if `alpha` marks what is missing besides.
     """
 
     rgb: Image.Image
     alpha: Image.Image | None = None
     notes: tuple[str, ...] = ()
     original: Raster | None = None
+    kept: Image.Image | None = None
 
     @property
     def raster(self) -> Raster:
@@ -177,6 +178,8 @@ def _decode(file: BinaryIO, name: str) -> Picture:
         transparent = image.info.get("transparency")
         if isinstance(transparent, tuple) and image.tile[0].args == "RGB;16B":
             image.info["transparency"] = tuple(level >> 8 for level in transparent)  # Pillow keeps the high bytes
+        if image.format == "TIFF":
+            correct_tiff(image, name)
         low, tiles = None, in_other_order(image.tile)
         if tiles is not None:
             file.seek(0)
@@ -227,10 +230,10 @@ def _upright_srgb(image: Image.Image, name: str, low: Image.Image | None = None)
         ]
     image.load()
     profile, turn = image.info.get("icc_profile"), _turn(image)
-    is_plain = "transparency" not in image.info and not _is_inverted(image)
+    is_plain = "transparency" not in image.info and not is_inverted(image)
     original = raster_of(image, low, profile) if is_plain else None
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        image = _gray_to_8_bits(image)
+        image = gray_to_8_bits(image)
     if image.mode in ("P", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("LA" if image.mode == "La" else "RGBA")
     alpha = None
@@ -243,30 +246,6 @@ def _upright_srgb(image: Image.Image, name: str, low: Image.Image | None = None)
         rgb, alpha = rgb.transpose(turn), None if alpha is None else alpha.transpose(turn)
         original = None if original is None else original.turned(turn)
     return Picture(rgb, alpha, tuple(notes), original)
-
-
-def _gray_to_8_bits(image: Image.Image) -> Image.Image:
-    """Scale deep gray to 8 bits: 16 bits by their range, modes "I" and "F" by the smallest range that holds them.
-
-    Negative, infinite and undefined values become 0. The mode becomes "L", or "LA" if a gray level was transparent.
-    """
-    values = np.nan_to_num(np.asarray(image).astype(np.float64), posinf=0, neginf=0)
-    ranges = (65535,) if image.mode.startswith("I;16") else (1, 255, 65535) if image.mode == "F" else (255, 65535)
-    span = next((top for top in ranges if values.max() <= top), values.max())
-    # Pillow inverts scans in which white is 0 if they have 8 bits, but not if they have 16.
-    if _is_inverted(image):
-        values = span - values
-    gray = Image.fromarray(np.rint((values * (255 / span)).clip(0, 255)).astype(np.uint8))
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        gray.putalpha(Image.fromarray(np.where(np.asarray(image) == transparent, 0, 255).astype(np.uint8)))
-    gray.info = {key: value for key, value in image.info.items() if key != "transparency"}
-    return gray
-
-
-def _is_inverted(image: Image.Image) -> bool:
-    """True if white is 0 in a gray picture of 16 bits, which Pillow does not turn round."""
-    return image.mode.startswith("I;16") and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:

@@ -66,12 +66,16 @@ class Placement:
 
 @dataclass(frozen=True)
 class Fit:
-    """A picture in the generator's square: pixels (3, r, r) in [-1, 1], transparency ("L"), and how it came there."""
+    """A picture in the generator's square: pixels (3, r, r) in [-1, 1], transparency ("L"), and how it came there.
+
+    The transparency `kept` is that of the result if `alpha` marks what is missing besides.
+    """
 
     pixels: NDArray[np.float32]
     alpha: Image.Image | None
     note: str
     placement: Placement
+    kept: Image.Image | None = None
 
 
 def fit(picture: Picture, size: int, *, mode: FitMode = "crop") -> Fit:
@@ -121,10 +125,10 @@ def place(picture: Picture, placement: Placement, size: int, *, note: str) -> Fi
     if placement.sides != (size, size):
         steps.append(f"resized to {size}×{size}")
     rgb = _cut(picture.rgb, placement, size)
-    alpha = None if picture.alpha is None else _cut(picture.alpha, placement, size)
+    alpha, kept = (None if each is None else _cut(each, placement, size) for each in (picture.alpha, picture.kept))
     pixels = np.asarray(rgb, dtype=np.float32).transpose(2, 0, 1) / 127.5 - 1
     text = ", ".join([f"{width}×{height}", *steps]) if steps else ""
-    return Fit(np.ascontiguousarray(pixels), alpha, text, placement)
+    return Fit(np.ascontiguousarray(pixels), alpha, text, placement, kept)
 
 
 def _cut(image: Image.Image, placement: Placement, size: int) -> Image.Image:

@@ -162,7 +162,7 @@ def in_other_order(tiles: list[Any]) -> list[Any] | None:
     for tile in tiles:
         args = tile.args if isinstance(tile.args, tuple) else (tile.args,)
         bands, _, order = str(args[0]).partition(";")
-        if bands not in ("RGB", "RGBA") or order not in _OTHER_ORDER:
+        if not set(bands) <= set("RGBA") or order not in _OTHER_ORDER:
             return None
         swapped = f"{bands};{_OTHER_ORDER[order]}"
         changed.append(tile._replace(args=(swapped, *args[1:]) if isinstance(tile.args, tuple) else swapped))

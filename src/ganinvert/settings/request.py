@@ -13,8 +13,8 @@ from ganinvert.settings.common import (
     FitMode,
     MethodName,
     Precision,
-    one_of,
     require_seed,
+    require_types,
 )
 from ganinvert.settings.methods import InversionSettings, MethodSettings
 from ganinvert.settings.presets import AUTOMATIC, preset_of
@@ -69,8 +69,7 @@ class Request:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, choices in (("fit", FitMode), ("align", Align), ("dtype", Precision)):
-            one_of(name, getattr(self, name), choices)
+        require_types(self)
         require_seed(self.seed)
 
     @property

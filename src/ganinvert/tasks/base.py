@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ganinvert import images
 from ganinvert.degradations import Degradation, Measurement
+from ganinvert.errors import ImageError
 from ganinvert.faces import SMALLEST_FACE, Note
 from ganinvert.metrics import image_metrics
 from ganinvert.settings import TaskOptions
@@ -24,6 +25,8 @@ from ganinvert.settings import TaskOptions
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+KNOWN = 128
+"""Least opacity, of 255, of a known pixel."""
 OptionsT = TypeVar("OptionsT", bound=TaskOptions)
 
 
@@ -74,8 +77,11 @@ class Task(Generic[OptionsT]):
         return self.options.name
 
     def open(self, picture: images.Picture, path: Path | None) -> images.Picture:  # noqa: ARG002  (for those with files)
-        """Return the photo with what the options add to it, such as a mask of the name of its file `path`."""
-        return picture
+        """Return the photo with what the options add to it, such as a mask of the name of its file `path`.
+
+        Colours that its transparency hides are replaced: the result shall not depend on them.
+        """
+        return images.without_hidden_colours(picture)
 
     def check(self, resolution: int, *, whole: bool) -> None:
         """Raise UsageError if the options do not fit the generator's resolution, for whole photos or squares alone."""
@@ -85,8 +91,13 @@ class Task(Generic[OptionsT]):
         return resolution
 
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
-        """The measurement, here all pixels, and a note if the photo had to be changed for it."""
-        return Measurement("identity", levels_of(fitted)), ""
+        """The measurement, here all visible pixels, and a note if the photo had to be changed for it."""
+        known = None if fitted.alpha is None else torch.from_numpy(np.asarray(fitted.alpha) >= KNOWN)
+        if known is None or known.all():
+            return Measurement("identity", levels_of(fitted)), ""
+        if not known.any():
+            raise ImageError("the photo is transparent everywhere", hint="give a photo of which something is visible")
+        return Measurement("visible", levels_of(fitted), known), ""
 
     def prepare(self, picture: images.Picture, fitted: images.Fit, *, remarks: Sequence[Note] = ()) -> PreparedImage:
         """Measure a photo, as read and as fitted into the square; `remarks` are further notes on it.
@@ -100,9 +111,15 @@ class Task(Generic[OptionsT]):
             digest.update(measurement.known.numpy().tobytes())
         if fitted.alpha is not None:
             digest.update(fitted.alpha.tobytes())
+        if fitted.kept is not None:
+            digest.update(fitted.kept.tobytes())
         before = [Note("remark", text) for text in (*picture.notes, fitted.note) if text]
         after = [Note("remark", note)] if note else []
         return PreparedImage(fitted, measurement, (*before, *remarks, *after), digest.hexdigest())
+
+    def left_out(self, picture: images.Picture, places: Sequence[images.Placement]) -> str:  # noqa: ARG002
+        """Describe what squares at these places cannot restore of the whole photo; "" for nothing."""
+        return ""
 
     def put_back(self, picture: images.Picture, squares: Sequence[tuple[Image, images.Placement]]) -> images.Raster:
         """The whole photo with the results in their places."""

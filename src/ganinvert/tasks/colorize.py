@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ganinvert import images
@@ -42,15 +43,21 @@ class Colorize(Task[ColorizeTask]):
         return Measurement("grayscale", ((gray + 1) * 127.5).round().byte(), options={"luma": luma}), note
 
     def put_back(self, picture: images.Picture, squares: Sequence[tuple[Image, images.Placement]]) -> images.Raster:
-        """The photo's own luminance in its own size and depth, with the chroma of the results; gray outside them."""
+        """The photo's own luminance in its own size and depth, with the chroma of the results, which is carried on."""
         operator, raster = Grayscale(self.options.luma), picture.raster
         if raster.profile is not None:
             raster = replace(picture, original=None).raster
         strips = [raster.levels[start : start + STRIP] for start in range(0, len(raster.levels), STRIP)]
         grays = [from_signed(operator(to_signed(strip, raster.top)), raster.top) for strip in strips]
         gray = raster.rounded(np.concatenate(grays))
-        levels = gray.repeat(3, axis=2)
-        for patch in images.patches(squares, picture.rgb.size):
+        levels, patches = gray.repeat(3, axis=2), list(images.patches(squares, picture.rgb.size))
+        if self.options.around == "carry":
+            for rows, chroma in images.carry_chroma(np.float32(1 / raster.top) * gray[..., 0], patches):
+                x = to_signed(gray[rows], raster.top) + 2 * torch.from_numpy(chroma).permute(2, 0, 1)[None]
+                levels[rows] = raster.rounded(
+                    from_signed(operator.project(x, to_signed(gray[rows], raster.top)), raster.top)
+                )
+        for patch in patches:
             below = patch.of(levels)
             x = below + patch.weight * (raster.from_srgb(patch.image) - below)
             y = to_signed(patch.of(gray), raster.top)

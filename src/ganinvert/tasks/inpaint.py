@@ -20,14 +20,10 @@ from ganinvert.errors import ImageError, UsageError
 from ganinvert.metrics import psnr
 from ganinvert.settings import InpaintTask
 from ganinvert.settings.common import Box, Hole
-from ganinvert.tasks.base import Task, from_signed, levels_of, picture_of, to_signed
+from ganinvert.tasks.base import KNOWN, Task, from_signed, levels_of, picture_of, to_signed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-
-KNOWN = 128
-"""Least opacity, of 255, of a known pixel."""
 
 
 class Inpaint(Task[InpaintTask]):
@@ -36,7 +32,8 @@ class Inpaint(Task[InpaintTask]):
     def open(self, picture: images.Picture, path: Path | None) -> images.Picture:
         """The photo with its hole made transparent: see `holed`; raises InputError if it has no mask in the folder."""
         options = self.options
-        return holed(picture, mask=options.mask_of(path), box=options.box, keep_white=options.keep_white)
+        mask = options.mask_of(path)
+        return holed(picture, mask=mask, box=options.box, keep_white=options.keep_white, paint=options.paint)
 
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
         """Opaque pixels of the photo; raises ImageError if nothing is missing in the square, or everything."""
@@ -51,6 +48,17 @@ class Inpaint(Task[InpaintTask]):
                 "nothing is known inside the square that is inpainted", hint="try --fit pad, or a smaller mask"
             )
         return Measurement("mask", levels_of(fitted), known), ""
+
+    def left_out(self, picture: images.Picture, places: Sequence[images.Placement]) -> str:
+        """The part of the hole that no square reaches."""
+        missing = ~known_pixels(picture)
+        left, blank = missing.copy(), images.to_pil(np.zeros((3, 1, 1), np.float32))
+        for patch in images.patches([(blank, place) for place in places], picture.rgb.size):
+            patch.of(left)[patch.weight[..., 0] > 0] = False
+        share = 100 * left.sum() / missing.sum() if missing.any() else 0
+        return (
+            f"{share:.0f} % of the hole is outside the squares of faces, and stays transparent" if share >= 0.5 else ""
+        )
 
     def put_back(self, picture: images.Picture, squares: Sequence[tuple[Image, images.Placement]]) -> images.Raster:
         """The photo with its hole filled; where no square reaches, it stays transparent.
@@ -70,8 +78,12 @@ class Inpaint(Task[InpaintTask]):
             x = blend_seam(x, y, torch.from_numpy(kept)[None, None], SEAM * max(placement.sides))
             below[~kept] = raster.rounded(from_signed(x, raster.top))[~kept]
             patch.of(covered)[patch.weight[..., 0] > 0] = True
-        alpha = None if covered.all() else raster.rounded(covered * np.float32(raster.top))
-        return replace(raster, levels=levels, alpha=alpha)
+        opacity = covered * np.float32(raster.top)
+        if picture.kept is not None and picture.original is not None and picture.original.alpha is not None:
+            hidden = np.asarray(picture.kept) < KNOWN
+            levels[hidden] = picture.original.levels[hidden]
+            opacity = np.where(covered | hidden, picture.original.alpha, 0)
+        return replace(raster, levels=levels, alpha=None if opacity.min() == raster.top else raster.rounded(opacity))
 
     def degrade(self, levels: Tensor, trial: Any, rng: np.random.Generator) -> images.Picture:
         """The photo with a hole."""
@@ -113,20 +125,30 @@ def around(pixels: NDArray[np.bool_]) -> tuple[slice, slice]:
 
 
 def holed(
-    picture: images.Picture, *, mask: str | Path | Image | None = None, box: Box | None = None, keep_white: bool = False
+    picture: images.Picture,
+    *,
+    mask: str | Path | Image | None = None,
+    box: Box | None = None,
+    keep_white: bool = False,
+    paint: str | None = None,
 ) -> images.Picture:
-    """Make transparent what is missing: where the mask is white, inside the box, or where it is transparent already.
+    """Make transparent what is missing: by a mask, a box or paint, or what is transparent already.
+
+    With a mask, box or paint, the picture's own transparency is no hole: it stays.
 
     Raises:
-        ImageError: The mask, box or transparency leaves nothing missing or nothing known, or the mask does not fit.
+        ImageError: Nothing is missing or nothing is known, or the mask does not fit.
     """
-    if mask is not None:
-        missing = images.read_mask(mask, picture.rgb.size, keep_white=keep_white)
-    elif box is not None:
-        missing = images.box_mask(box, picture.rgb.size)
+    size = picture.rgb.size
+    if box is not None:
+        missing = images.box_mask(box, size)
+    elif mask is not None:
+        missing = images.read_mask(mask, size, keep_white=keep_white, paint=paint)
+    elif paint is not None:
+        missing = images.read_mask(picture.rgb, size, paint=paint)
     else:
-        missing = images.missing_where_transparent(picture)
-    return images.with_hole(picture, missing)
+        return images.with_hole(picture, images.missing_where_transparent(picture))
+    return images.with_hole_beside_transparency(picture, missing)
 
 
 def missing_pixels(hole: Hole, share: float, side: int, rng: np.random.Generator) -> Tensor:

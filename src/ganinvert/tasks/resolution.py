@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import torch
 
-from ganinvert.devices import resolve_device, resolve_precision
+from ganinvert.devices import resolve_device, resolve_precision, undisturbed
 from ganinvert.errors import MissingNetworkError, UsageError, WeightsError
 from ganinvert.faces import Alignment
 from ganinvert.generators import Generator, load_generator
@@ -62,6 +62,7 @@ class ResolvedRequest:
     remark: str
 
     @classmethod
+    @undisturbed()
     def open(
         cls, request: Request, partition: SubspacePartition | None = None, *, generator: Generator | None = None
     ) -> Self:
@@ -118,6 +119,7 @@ class ResolvedRequest:
 
     def provenance(self, prepared: PreparedImage, outcome: Outcome) -> dict[str, Any]:
         """The provenance that a bundle keeps: input hash, settings hash, notes, versions; strings and numbers."""
+        place = prepared.fit.placement
         different = divergences(self.settings, self.request.task.name)
         return {
             "input_sha256": prepared.sha256,
@@ -128,6 +130,9 @@ class ResolvedRequest:
             "device": str(self.device),
             "dtype": str(self.dtype).removeprefix("torch."),
             **self._origin,
+            "place": " ".join(
+                f"{number:g}" for vector in (place.corner, place.across, place.down) for number in vector
+            ),
             "licence": self.generator.licence,
             **software(),
         }

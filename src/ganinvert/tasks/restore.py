@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from ganinvert import images
 from ganinvert.degradations import Grayscale, Lens, Measurement
 from ganinvert.errors import ImageError
 from ganinvert.settings import RestoreTask
-from ganinvert.tasks.base import levels_of, picture_of
+from ganinvert.tasks.base import KNOWN, Task, levels_of, picture_of
 from ganinvert.tasks.colorize import is_gray
-from ganinvert.tasks.inpaint import KNOWN, Inpaint, filled
+from ganinvert.tasks.inpaint import Inpaint, filled
 from ganinvert.tasks.upscale import smaller_side
 
 SHIFT = 4
@@ -39,11 +40,18 @@ class Restore(Inpaint):
         """The generator's resolution divided by the factor."""
         return self._side(resolution)
 
+    def left_out(self, picture: images.Picture, places: Sequence[images.Placement]) -> str:  # noqa: ARG002
+        """Nothing: outside the squares the hole has the colours around it."""
+        return ""
+
     def put_back(
         self, picture: images.Picture, squares: Sequence[tuple[Image.Image, images.Placement]]
     ) -> images.Raster:
         """The whole photo with the results in their places, enlarged by Lanczos interpolation if it was smaller."""
         raster, factor = filled(picture), self.options.downscale
+        own = picture.kept if self.options.has_hole else picture.alpha
+        if own is not None and picture.original is not None:
+            raster = replace(raster, alpha=picture.original.alpha)
         size = factor * picture.rgb.width, factor * picture.rgb.height
         if factor > 1:
             raster = images.enlarged(raster, size)
@@ -51,7 +59,7 @@ class Restore(Inpaint):
 
     def open(self, picture: images.Picture, path: Path | None) -> images.Picture:
         """The photo with its hole made transparent, if it has one."""
-        return super().open(picture, path) if self.options.has_hole else picture
+        return super().open(picture, path) if self.options.has_hole else Task.open(self, picture, path)
 
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
         """The pixels that are known, gray if the colours are lost, and the noise of a photo of this size.

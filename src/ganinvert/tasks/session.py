@@ -14,6 +14,7 @@ from ganinvert import images, progress
 from ganinvert.bundle import LatentBundle
 from ganinvert.checkpoint import Checkpoints
 from ganinvert.degradations import stack
+from ganinvert.devices import undisturbed
 from ganinvert.errors import ImageError, InsufficientMemoryError
 from ganinvert.faces import Alignment, Note, Square
 from ganinvert.methods import FineTuning, method_of
@@ -24,7 +25,7 @@ from ganinvert.settings.presets import AUTOMATIC
 from ganinvert.subspaces import SubspacePartition
 from ganinvert.tasks.base import PreparedImage
 from ganinvert.tasks.resolution import SMALLEST_PART, ResolvedRequest
-from ganinvert.tasks.results import Inversion, gathered
+from ganinvert.tasks.results import Inversion, gathered, mean_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,6 +58,7 @@ class Inverter(ResolvedRequest):
         """Open a session by keywords: see `Request` for what they mean, and `open` for errors."""
         return cls.open(Request(task, settings, generator, **options), partition)
 
+    @undisturbed()
     def prepare(self, picture: str | Path | Image | images.Picture) -> PreparedImage:
         """Read a photo and measure it.
 
@@ -76,6 +78,8 @@ class Inverter(ResolvedRequest):
             return first
         digest = hashlib.sha256("".join(each.sha256 for each in (first, *others)).encode())
         if whole:
+            text = self.task.left_out(picture, [each.fit.placement for each in (first, *others)])
+            first = replace(first, notes=(*first.notes, Note("warning", text))) if text else first
             raster = picture.raster
             digest.update(raster.levels.tobytes())
             if raster.alpha is not None:
@@ -118,6 +122,7 @@ class Inverter(ResolvedRequest):
                 problems.append(error)
         return prepared, problems
 
+    @undisturbed()
     def run(
         self,
         prepared: Sequence[PreparedImage],
@@ -152,6 +157,8 @@ class Inverter(ResolvedRequest):
         for together in batches.values():
             for start in range(0, len(together), at_once or len(together)):
                 batch = together[start : start + (at_once or len(together))]
+                if len(squares) > len(prepared):
+                    progress.report("restoring faces", len(results), len(squares))
                 photos = [squares[n] for n, _ in batch]
                 snapshots = [snapshot for _, snapshot in batch if snapshot is not None]
                 solution = self._solve(photos, snapshots, callback, checkpoints)
@@ -159,6 +166,36 @@ class Inverter(ResolvedRequest):
         in_order = (results[n] for n in range(len(squares)))
         return [gathered([next(in_order) for _ in photo.squares], photo, self.task) for photo in prepared]
 
+    def sample(
+        self,
+        prepared: Sequence[PreparedImage],
+        count: int,
+        *,
+        callback: Callable[[Step], None] | None = None,
+        checkpoints: Checkpoints | None = None,
+        at_once: int | None = None,
+    ) -> list[Inversion]:
+        """Do the task so many times, with the next seeds: the means of the results, which hold these as `samples`.
+
+        See `run` for the other arguments; steps are counted over all samples.
+        """
+        drawn: list[list[Inversion]] = []
+        for n in range(count):
+            session = self.drawn(n)
+
+            def watch(step: Step, before: int = n) -> None:
+                if callback:
+                    callback(replace(step, index=before * step.steps + step.index, steps=count * step.steps))
+
+            own = checkpoints and replace(checkpoints, settings_hash=session.settings_hash)
+            drawn.append(session.run(prepared, callback=watch, checkpoints=own, at_once=at_once))
+        return [mean_of(each, photo, self.task) for each, photo in zip(zip(*drawn, strict=True), prepared, strict=True)]
+
+    def drawn(self, n: int) -> Inverter:
+        """The session that makes sample `n`, counted from 0: its seed is greater by n."""
+        return replace(self, request=replace(self.request, seed=self.request.seed + n))
+
+    @undisturbed()
     def recall(self, prepared: PreparedImage, bundles: Sequence[LatentBundle]) -> Inversion:
         """The result again, from the bundles that an earlier run with the same settings made of the same photo."""
         results = [
@@ -232,7 +269,7 @@ class Inverter(ResolvedRequest):
             metrics={},
             settings=plain(self.settings),
             provenance=self.provenance(prepared, solution.outcomes[n]),
-            measurement=None if measured.kind == "identity" else measured,
+            measurement=measured if measured.binds else None,
         )
 
 

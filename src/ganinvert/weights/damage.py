@@ -6,7 +6,10 @@ import re
 
 from ganinvert.errors import WeightsError
 
-_CUT = re.compile(r"only \d+ remain|exhausted before|truncated|unexpected EOF|not fully covered|invalid header length")
+_CUT = re.compile(
+    r"only \d+ remain|exhausted before|truncated|unexpected EOF|not fully covered|invalid header length"
+    r"|requires a buffer|not enough data"
+)
 """Complaints of Python, torch and safetensors about an end that is missing."""
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ganinvert.settings.common import require_types
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -42,6 +44,9 @@ class TaskOptions:
     refinable: ClassVar[bool] = False
     main_metrics: ClassVar[tuple[str, str]] = ("psnr", "lpips_alex")
     caveat: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        require_types(self)
 
     def check_inputs(self, paths: Sequence[Path]) -> None:
         """Raise UsageError if something that the task needs beside the photos is missing; nothing is loaded yet."""

@@ -97,8 +97,8 @@ class RestoreTask(InpaintTask):
 
     @property
     def has_hole(self) -> bool:
-        """True if a mask or a box says what is missing."""
-        return self.mask is not None or self.box is not None
+        """True if a mask, a box or paint says what is missing."""
+        return self.mask is not None or self.box is not None or self.paint is not None
 
     @property
     def identity(self) -> Mapping[str, Any]:

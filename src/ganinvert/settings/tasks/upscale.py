@@ -73,6 +73,7 @@ class UpscaleTask(TaskOptions):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.factor is not None:
             at_least("factor", self.factor, 2)
         if not 0 <= self.detail <= 1:
