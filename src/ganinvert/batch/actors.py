@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import platform
 import re
 import time
 from collections import defaultdict
@@ -14,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import ganinvert
-from ganinvert import files, paths
-from ganinvert.batch.desk import PATIENCE, PROBE, actor_class
+from ganinvert import files
+from ganinvert.batch.desk import PATIENCE, PROBE, actor_class, difference, environment_of
 from ganinvert.batch.dispatch import MOST_ATTEMPTS, Death, Dispatcher, Member
 from ganinvert.batch.events import Listener, Message
 from ganinvert.batch.job import Job, JobResult
@@ -197,14 +194,14 @@ class Cluster(Dispatcher):
         each.reply = None
         if each.stage == "look":
             each.about, each.stage = content, "open"
-            if (problem := _difference(content)) is not None:
+            if (problem := difference(content)) is not None:
                 self._kill(each)
                 yield each, "open", problem
                 return
             work = each.number, self.request, self.options, max(1, int(self.needs["CPU"]))
             shared = content["sees"] and bool(self.marks)
             pieces = None if shared else self._packed()
-            each.reply = each.actor.open.remote(work, self.needs.get("GPU", 0), _environment(shared=shared), pieces)
+            each.reply = each.actor.open.remote(work, self.needs.get("GPU", 0), environment_of(shared=shared), pieces)
             return
         if each.stage == "lost":  # what it said meanwhile may be lost
             yield from self._mourn(each, Death(f"{each.about.get('host')} was out of reach", _INNOCENT))
@@ -287,21 +284,3 @@ class Cluster(Dispatcher):
             return mark(probe)
         except OSError:
             return str(probe), 0, 0  # nobody sees it, and every job says why
-
-
-def _difference(about: Mapping[str, Any]) -> UsageError | None:
-    """The reason why results of a worker would be others than those made here, or None."""
-    if about["ganinvert"] == ganinvert.__version__:
-        return None
-    return UsageError(
-        f"{about['host']} has ganinvert {about['ganinvert']} (Python {about['python']}), and this machine has"
-        f" {ganinvert.__version__} (Python {platform.python_version()})",
-        hint="install the same version on all machines of the cluster",
-    )
-
-
-def _environment(*, shared: bool) -> dict[str, str]:
-    """Variables of the environment of a worker, which may have the same files."""
-    offline = {"GANINVERT_OFFLINE": os.environ["GANINVERT_OFFLINE"]} if "GANINVERT_OFFLINE" in os.environ else {}
-    folders = {"GANINVERT_CACHE_DIR": paths.cache_dir(), "GANINVERT_DATA_DIR": paths.data_dir()} if shared else {}
-    return offline | {name: str(absolute(folder)) for name, folder in folders.items()}

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import os
+import platform
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
+import ganinvert
+from ganinvert import files, paths
 from ganinvert.batch.dispatch import Death, serve
 from ganinvert.batch.job import JobResult
 from ganinvert.batch.luggage import Mark, Parcel, Piece, unpack
 from ganinvert.batch.session import BatchRequest, RunOptions
+from ganinvert.errors import OutputError, UsageError
 
 PROBE = ".ganinvert.probe"
 """Name of the file by which a worker recognises a folder of results."""
+_FOLDER = "ganinvert-worker-"
+"""Beginning of the name of a worker's temporary folder."""
 PATIENCE = 10.0
 """Seconds that a worker has to end a step and its writing when the batch is stopped."""
 
@@ -39,17 +47,20 @@ class Desk:
         pieces: Sequence[Piece] | None,
         fetch: Callable[[Any], bytes],
     ) -> None:
-        self.folder = tempfile.TemporaryDirectory(prefix="ganinvert-", ignore_cleanup_errors=True)
+        _clear_away()
+        self.folder = Path(tempfile.mkdtemp(prefix=_FOLDER))
+        self._claim = ExitStack()
+        self._claim.enter_context(files.claim(self.folder / _FOLDER))
         self._arrived: SimpleQueue[Any] = SimpleQueue()
         self._leaving: SimpleQueue[tuple[str, Any]] = SimpleQueue()
         self._parcels: dict[str, tuple[Parcel, Path]] = {}
         self._is_closed = False
         number, request, options, threads = work
         os.environ.update(environment)
-        root = Path(self.folder.name)
         if pieces is not None:
-            request = unpack(request, pieces, root, fetch)
-            os.environ.update(GANINVERT_CACHE_DIR=str(root / "cache"), GANINVERT_DATA_DIR=str(root / "data"))
+            request = unpack(request, pieces, self.folder, fetch)
+            for name in ("cache", "data"):
+                os.environ[f"GANINVERT_{name.upper()}_DIR"] = str(self.folder / name)
         self._thread = Thread(target=self._work, args=(number, request, options, threads), daemon=True)
         self._thread.start()
 
@@ -73,7 +84,8 @@ class Desk:
         self._is_closed = True
         self._arrived.put(None)
         self._thread.join(PATIENCE)
-        self.folder.cleanup()
+        self._claim.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def send(self, message: tuple[str, Any]) -> None:
         """Queue a message of the worker; the files of a job that came in a parcel go back with its result."""
@@ -92,7 +104,7 @@ class Desk:
             raise EOFError
         if not isinstance(answer, Parcel):
             return answer
-        folder = Path(tempfile.mkdtemp(dir=self.folder.name))
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
         self._parcels[answer.job.label] = answer, folder
         return answer.unpack(folder)
 
@@ -103,6 +115,14 @@ class Desk:
             pass
         except BaseException as error:
             self._leaving.put(("death", Death(f"{type(error).__name__}: {error}")))
+
+
+def _clear_away() -> None:
+    """Remove the folders of workers of this machine that have died."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        with suppress(OutputError), files.claim(folder / _FOLDER) as is_left:
+            if is_left:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def actor_class() -> type:
@@ -160,3 +180,21 @@ def actor_class() -> type:
             self.desk.close()
 
     return Actor
+
+
+def difference(about: Mapping[str, Any]) -> UsageError | None:
+    """The reason why results of a worker would be others than those made here, or None."""
+    if about["ganinvert"] == ganinvert.__version__:
+        return None
+    return UsageError(
+        f"{about['host']} has ganinvert {about['ganinvert']} (Python {about['python']}), and this machine has"
+        f" {ganinvert.__version__} (Python {platform.python_version()})",
+        hint="install the same version on all machines of the cluster",
+    )
+
+
+def environment_of(*, shared: bool) -> dict[str, str]:
+    """Variables of the environment of a worker, which may have the same files."""
+    offline = {"GANINVERT_OFFLINE": os.environ["GANINVERT_OFFLINE"]} if "GANINVERT_OFFLINE" in os.environ else {}
+    folders = {"GANINVERT_CACHE_DIR": paths.cache_dir(), "GANINVERT_DATA_DIR": paths.data_dir()} if shared else {}
+    return offline | {name: os.path.abspath(folder) for name, folder in folders.items()}
