@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -25,6 +26,8 @@ PROBE = ".ganinvert.probe"
 """Name of the file by which a worker recognises a folder of results."""
 _FOLDER = "ganinvert-worker-"
 """Beginning of the name of a worker's temporary folder."""
+_MOMENT = 0.1
+"""Seconds that news of a worker may wait for further ones."""
 PATIENCE = 10.0
 """Seconds that a worker has to end a step and its writing when the batch is stopped."""
 
@@ -65,15 +68,15 @@ class Desk:
         self._thread.start()
 
     def exchange(self, *answers: Any) -> list[tuple[str, Any]]:
-        """Pass answers on to the worker, and return its messages; wait for one if there is none."""
+        """Pass answers on, and return the worker's messages up to one that needs an answer, or those of a moment."""
         for answer in answers:
             self.put(answer)
         messages = [self._leaving.get()]
-        while True:
-            try:
-                messages.append(self._leaving.get_nowait())
-            except Empty:
-                return messages
+        end = time.monotonic() + _MOMENT
+        with suppress(Empty):
+            while messages[-1][0] in ("event", "result"):  # one call for all messages of a short job
+                messages.append(self._leaving.get(timeout=max(0, end - time.monotonic())))
+        return messages
 
     def put(self, answer: Any) -> None:
         """Pass an answer on to the worker: a job, a parcel with one, or None."""
