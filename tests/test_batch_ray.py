@@ -22,6 +22,7 @@ from PIL import Image
 import ganinvert
 from ganinvert import files
 from ganinvert.batch import actors
+from ganinvert.batch.desk import Desk
 from ganinvert.batch.events import BatchStarted, Event, JobFinished, Message, Progress
 from ganinvert.batch.executors import Pool, Serial
 from ganinvert.batch.inputs import Input
@@ -206,6 +207,29 @@ def test_a_parcel_tells_that_all_of_a_result_is_up_to_date(
     assert [(result.status, str(result.error)) for result in results] == [("skipped", "None")]
 
 
+@pytest.mark.usefixtures("one_thread")
+def test_a_desk_lays_out_a_parcel_and_leaves_no_folder(
+    request_: Writing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp" / "ganinvert-worker-of-one-that-died" / "cache").mkdir(parents=True)
+    [job] = jobs(tmp_path, "brief")
+    desk = Desk((0, request_, RunOptions(), 1), {}, None, bytes)
+    assert [desk.exchange(), desk.exchange()] == [[("open", None)], [("next", True)]]
+    messages = desk.exchange(Parcel.pack(job))
+    while messages[-1] != ("next", True):
+        messages += desk.exchange()
+    *events, (kind, result) = messages[:-1]
+    assert {kind for kind, _ in events} == {"event"}
+    assert kind == "result"
+    assert (result.job, result.product.files) == (job, {"bundle": b"brief"})
+    assert not job.last.exists()
+    assert desk.exchange(None) == [("end", None)]
+    assert len(names(tmp_path / "tmp")) == 1
+    desk.close()
+    assert names(tmp_path / "tmp") == []
+
+
 @pytest.mark.parametrize("travel", [False, True], ids=["shared", "elsewhere"])
 def test_a_poisoned_job_is_given_up_and_the_others_are_done(
     executor: RayExecutor, request_: Writing, tmp_path: Path, travel: bool, request: pytest.FixtureRequest
@@ -239,9 +263,10 @@ def test_a_lost_node_loses_no_job_and_is_no_fault_of_its_job(
             cluster.remove_node(min(cluster.worker_nodes, key=str), allow_graceful=False)
             cluster.add_node(**NODE, wait=False)
 
-    results, end = run_batch(request_, jobs(tmp_path, *labels), executor=executor, listeners=[tell])
+    again = RunOptions(overwrite=True)  # these results do not tell that they are up to date
+    results, end = run_batch(request_, jobs(tmp_path, *labels), executor=executor, options=again, listeners=[tell])
     assert sorted(result.job.label for result in results) == sorted(labels)
-    assert {result.status for result in results} <= {"done", "skipped"}, [str(each.error) for each in results] + messages
+    assert {result.status for result in results} == {"done"}, [str(each.error) for each in results]
     assert end.exit_code == 0
     assert names(tmp_path / "out") == sorted(f"{label}.invert.pt" for label in labels)
     assert any("is gone" in text for text in messages), messages

@@ -164,8 +164,7 @@ class Cluster(Dispatcher):
         result = renamed(result, planned)
         job = result.job
         with self._claims.pop(job.label, ExitStack()):
-            assert isinstance(each, _Actor)
-            if each.shares_files or result.status != "done" or result.product is None or not job.paths:
+            if result.status != "done" or result.product is None or not (job.paths and result.product.files):
                 return result
             try:
                 with postponed():
