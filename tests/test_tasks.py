@@ -159,6 +159,21 @@ def test_the_method_argument_replaces_that_of_the_settings(small_file: Path) -> 
     assert found.bundle.partition.source == "whole"
 
 
+def test_a_stopped_inversion_is_kept_but_never_up_to_date(small_file: Path, tmp_path: Path) -> None:
+    def stop(step: ganinvert.Step) -> None:
+        if step.index == 3:
+            raise StopIteration
+
+    settings = replace(preset_of("single", "invert"), optimization=Optimization(steps=50))
+    result = ganinvert.invert(EXAMPLE, generator=small_file, settings=settings, callback=stop)
+    assert len(result.bundle.losses) == 4
+    assert result.bundle.provenance["stopped"] == "after step 4 of 50"
+    assert result.bundle.provenance["settings_hash"] == ""
+    result.bundle.save(tmp_path / "a.pt")
+    loaded = ganinvert.LatentBundle.load(tmp_path / "a.pt")
+    assert ganinvert.render(loaded, ganinvert.load_generator(small_file)).image.tobytes() == result.image.tobytes()
+
+
 def test_seeds_matter_and_repeat(small_file: Path) -> None:
     codes = [
         ganinvert.invert(EXAMPLE, generator=small_file, settings=QUICK, partition=MASKS, device="cpu", seed=seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -14,7 +15,7 @@ from ganinvert.bundle import LatentBundle
 from ganinvert.checkpoint import Checkpoints
 from ganinvert.devices import images_that_fit, watch_memory
 from ganinvert.errors import InsufficientMemoryError
-from ganinvert.images import comparison, difference, encode_png, encode_thumbnail, stacked
+from ganinvert.images import comparison, difference, encode_png, encode_thumbnail, grid, stacked
 from ganinvert.optimize import Outcome
 from ganinvert.tasks import Inversion, Inverter, PreparedImage
 from ganinvert.tasks.results import averaged, mean_of, samples_sheet
@@ -145,8 +146,19 @@ class PhotoSession(Session[PreparedImage]):
 
 
 def _thumbnails(result: Inversion) -> dict[str, bytes]:
-    pictures = {"input": result.target, "result": result.image, "difference": difference(result.target, result.image)}
-    return {kind: encode_thumbnail(image) for kind, image in pictures.items()}
+    """The squares of all faces, and their differences."""
+    columns = math.isqrt(len(result.faces) - 1) + 1
+    kinds = {
+        "input": [face.target for face in result.faces],
+        "result": [face.image for face in result.faces],
+        "difference": [difference(face.target, face.image) for face in result.faces],
+    }
+    return {
+        kind: encode_thumbnail(
+            squares[0] if columns == 1 else grid([squares[n : n + columns] for n in range(0, len(squares), columns)])
+        )
+        for kind, squares in kinds.items()
+    }
 
 
 def _settings(bundle: LatentBundle) -> dict[str, object]:

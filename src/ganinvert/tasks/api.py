@@ -27,7 +27,8 @@ class Options(SessionOptions, total=False):
         settings: Method, optimiser, loss weights and fine-tuning; by default the preset of `method`.
         method: Name of a method, whose default preset replaces `settings`; or a method's own settings, which replace
             `settings.method`, for instance `PmSFC(subspaces=6, codes=5)`.
-        callback: Called after every step; an exception it raises ends the optimisation.
+        callback: Called after every step. StopIteration ends the optimisation, and the result is that of the step;
+            another exception that it raises ends it without a result.
     """
 
     settings: InversionSettings

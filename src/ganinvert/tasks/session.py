@@ -139,7 +139,7 @@ class Inverter(ResolvedRequest):
 
         Args:
             prepared: Photos made ready by `prepare`.
-            callback: Called after every step of every batch.
+            callback: Called after every step of every batch; StopIteration ends its optimisation there, see `solve`.
             checkpoints: Store of unfinished optimisations, to go on from.
             at_once: Most faces that are optimised together; None: all whose measurements have the same size.
 
@@ -253,7 +253,8 @@ class Inverter(ResolvedRequest):
             self.generator.to(self.device)
 
     def _draft(self, prepared: PreparedImage, solution: Solution, n: int) -> LatentBundle:
-        measured, code = prepared.measurement, solution.code
+        measured, code, done = prepared.measurement, solution.code, len(solution.losses)
+        stopped = {"settings_hash": "", "stopped": f"after step {done} of {solution.steps}"}
         return LatentBundle(
             task=self.task.name,
             method=self.settings.label,
@@ -268,7 +269,7 @@ class Inverter(ResolvedRequest):
             losses=solution.losses[:, n].clone(),
             metrics={},
             settings=plain(self.settings),
-            provenance=self.provenance(prepared, solution.outcomes[n]),
+            provenance=self.provenance(prepared, solution.outcomes[n]) | (stopped if done < solution.steps else {}),
             measurement=measured if measured.binds else None,
         )
 
