@@ -21,7 +21,7 @@ from PIL import Image
 
 import ganinvert
 from ganinvert import files
-from ganinvert.batch import actors
+from ganinvert.batch import cluster as dispatching
 from ganinvert.batch.desk import Desk
 from ganinvert.batch.events import BatchStarted, Event, JobFinished, Message, Progress
 from ganinvert.batch.executors import Pool, Serial
@@ -94,7 +94,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     def foreign(path: Path) -> Mark:
         return str(path), 0, 1
 
-    monkeypatch.setattr(actors, "mark", foreign)
+    monkeypatch.setattr(dispatching, "mark", foreign)
 
 
 def mask_file(path: Path, size: tuple[int, int]) -> Path:

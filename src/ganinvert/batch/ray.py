@@ -67,7 +67,7 @@ class RayExecutor:
             UsageError: Ray is not installed, there is no such cluster, or it has no free resources for a worker.
         """
         ray = connect(self.address, logs=self.logs)
-        from ganinvert.batch.actors import Cluster
+        from ganinvert.batch.cluster import Cluster
 
         needs = _needs(ray, self.resources, request.device)
         count = _room(ray, needs)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ganinvert import files
-from ganinvert.batch.desk import PATIENCE, PROBE, actor_class, difference, environment_of
+from ganinvert.batch.actor import PROBE, actor_class, difference
+from ganinvert.batch.desk import PATIENCE, environment_of
 from ganinvert.batch.dispatch import MOST_ATTEMPTS, Death, Dispatcher, Member
 from ganinvert.batch.events import Listener, Message
 from ganinvert.batch.job import Job, JobResult
