@@ -52,7 +52,7 @@ def mark(path: Path) -> Mark:
 
 
 def one_per_file_system(named: Iterable[Path]) -> list[Path]:
-    """Of paths, the first on each file system that exists, else the last."""
+    """The first path on each file system that exists; if none does, the last one."""
     devices: dict[Path, int] = {}
     found: dict[int, Path] = {}
     settled: set[int] = set()
