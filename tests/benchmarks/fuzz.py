@@ -6,8 +6,8 @@ Case n is made from n alone, by the damages of tests/test_hostile_files.py on fi
 bundles, checkpoints (those of `tests/checkpoints.py`, and in the developers' tree those that real programs wrote),
 and the wheel of an OpenVINO network, damaged as a whole or in one of its files. Every case runs in a process that
 may hold 2 GB more than it has at its start. A fault is another exception than `GanInvertError`, one without a hint,
-more than 10 seconds of the processor or 60 by the clock, more than 2 GB, the death of the process, or a file left behind. A line for each fault and a
-table by kind are printed; the exit code is 1 if there was a fault.
+more than 10 seconds of the processor or 60 by the clock, more than 2 GB, the death of the process, or a file left
+behind. A line for each fault and a table by kind are printed; the exit code is 1 if there was a fault.
 """
 
 from __future__ import annotations
