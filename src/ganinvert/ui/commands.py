@@ -1,0 +1,71 @@
+"""The command lines and the lines of Python that do again what was done on the page."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Run:
+    """A task that was run on the page.
+
+    Attributes:
+        task: Name of the task.
+        photo: Name of the photo's file.
+        generator: Name of the generator.
+        styled: True if it is style-based.
+        mask: Name of the mask's file; "" for none.
+        steps: Number of steps; None for the default one.
+        seed: Random seed.
+    """
+
+    task: str
+    photo: str
+    generator: str
+    styled: bool
+    mask: str = ""
+    steps: int | None = None
+    seed: int = 0
+
+    @property
+    def stem(self) -> str:
+        """Name of the result's files without suffix."""
+        return f"{self.photo.rpartition('.')[0] or self.photo}.{self.task}"
+
+    def command(self) -> str:
+        """The command line."""
+        words = ["ganinvert", self.task, self.photo, "-g", self.generator]
+        words += ["--mask", self.mask] if self.mask else []
+        words += ["--steps", str(self.steps)] if self.steps else []
+        words += ["--seed", str(self.seed)] if self.seed else []
+        return shlex.join(words)
+
+    def python(self) -> list[str]:
+        """The lines of Python that make `result` and save it."""
+        given = [repr(self.photo), f"generator={self.generator!r}"]
+        given += [f"mask={self.mask!r}"] if self.mask else []
+        given += [f"seed={self.seed}"] if self.seed else []
+        lines = ["import ganinvert", ""]
+        if self.steps:
+            lines = ["from dataclasses import replace", "", *lines]
+            lines += [
+                f"settings = ganinvert.preset_of('auto', {self.task!r}, styled={self.styled})",
+                f"optimization = replace(settings.optimization, steps={self.steps})",
+                "settings = replace(settings, optimization=optimization)",
+            ]
+            given.append("settings=settings")
+        picture = "image" if self.task == "invert" else "whole"
+        return [
+            *lines,
+            f"result = ganinvert.{self.task}({', '.join(given)})",
+            f"result.{picture}.save({self.stem + '.png'!r})",
+            f"result.bundle.save({self.stem + '.pt'!r})",
+        ]
+
+
+def script(commands: Sequence[str], stopped: str = "") -> str:
+    """Command lines, with a remark if the work was stopped."""
+    remark = [f"# on the page it was stopped {stopped}: the command goes to the end"] if stopped else []
+    return "\n".join([*remark, *commands])

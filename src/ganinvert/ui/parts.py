@@ -1,0 +1,52 @@
+"""Parts of the page that several tabs have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+BRUSH = "#e01b8a"
+PRIVATE = {"api_visibility": "private"}
+AT_ONCE: dict[str, Any] = {"queue": False, **PRIVATE}
+"""Arguments of handlers that need no waiting."""
+LONG: dict[str, Any] = {"concurrency_id": "work", "concurrency_limit": 1, "show_progress": "hidden", **PRIVATE}
+"""Arguments of handlers of long work: there is one at a time, and others wait for their turn."""
+LIVE: dict[str, Any] = {"concurrency_id": "live", "concurrency_limit": 1, "show_progress": "hidden", **PRIVATE}
+"""Arguments of handlers that answer in a moment, also while long work runs."""
+
+
+def image(label: str, **options: Any) -> Any:
+    """A picture to look at, with its label as text for those who do not see it."""
+    return gr.Image(label=label, alt_text=label, interactive=False, **options)
+
+
+def buttons(name: str, kind: str) -> tuple[Any, Any]:
+    """The buttons that begin work and end it early; `kind` tells those of several tabs apart."""
+    with gr.Row():
+        begin = gr.Button(name, variant="primary", elem_id=kind)
+        end = gr.Button("Stop and keep what is there", interactive=False, elem_id=f"{kind}-stop")
+    return begin, end
+
+
+def working(kind: str) -> tuple[Any, Any]:
+    """The progress of work, and the image of its present step."""
+    progress = gr.HTML(elem_id=f"{kind}-progress")
+    present = image("Image of the present step", height=256, buttons=[], visible=False, elem_id=f"{kind}-present")
+    return progress, present
+
+
+def results(kind: str) -> tuple[Any, Any, Any]:
+    """Files to download, and the commands that make them."""
+    files = gr.File(label="Download", interactive=False, file_count="multiple", elem_id=f"{kind}-files")
+    with gr.Accordion("Show the command", open=False):
+        command = gr.Code(label="Command line", language="shell", interactive=False, lines=1, wrap_lines=True)
+        python = gr.Code(label="Python", language="python", interactive=False, lines=1, wrap_lines=True)
+    return files, command, python
+
+
+def steps_and_seed() -> tuple[Any, Any]:
+    """Options of every optimisation."""
+    steps = gr.Number(None, precision=0, minimum=0, label="Steps of the optimisation (empty: as usual)")
+    seed = gr.Number(0, precision=0, minimum=0, label="Random seed")
+    return steps, seed
