@@ -87,7 +87,7 @@ def test_the_commands_do_again_what_the_page_did(task: str, studio: Studio, tmp_
     photo = outside / "ann's face.png"
     side = 16 if task == "upscale" else 128
     Image.open(EXAMPLE).resize((side, side)).save(photo)
-    handlers.open(state, str(photo))
+    handlers.open(state, str(photo), TASK[task])
     hole = painted(side, side, (side // 2, side // 2, side * 3 // 4, side * 3 // 4))
     updates = list(handlers.restore(state, TASK[task], hole, None, 2, STEPS, 5, Client()))
     assert len(state.samples) == 2
@@ -119,8 +119,8 @@ def test_errors_say_what_to_do(studio: Studio, tmp_path: Path) -> None:
     wrong = tmp_path / "<b>.png"
     wrong.write_text("no picture")
     with pytest.raises(gradio.Error, match=r"&lt;b&gt;\.png: is not an image"):
-        handlers.open(state, str(wrong))
-    handlers.open(state, str(EXAMPLE))
+        handlers.open(state, str(wrong), TASK["upscale"])
+    handlers.open(state, str(EXAMPLE), TASK["inpaint"])
     with pytest.raises(gradio.Error, match="nothing is painted: paint over"):
         list(handlers.restore(*request))
 
@@ -278,7 +278,7 @@ def test_people_paint_a_hole_and_restore_it(visit: Callable[..., Any], tmp_path:
     page.mouse.down()
     page.mouse.move(x + 30, y, steps=8)
     page.mouse.up()
-    page.wait_for_timeout(500)
+    page.locator("#hole button[aria-label=Undo]:not([disabled])").wait_for()
     page.locator("#restore").click()
     page.get_by_text("explains what is known").wait_for()
     picture, bundle, mask = (downloaded(page, n, tmp_path) for n in range(3))

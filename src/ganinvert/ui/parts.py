@@ -38,7 +38,7 @@ def working(kind: str) -> tuple[Any, Any]:
 
 def results(kind: str) -> tuple[Any, Any, Any]:
     """Files to download, and the commands that make them."""
-    files = gr.File(label="Download", interactive=False, file_count="multiple", elem_id=f"{kind}-files")
+    files = gr.File(label="Download", interactive=False, file_count="multiple", visible=False, elem_id=f"{kind}-files")
     with gr.Accordion("Show the command", open=False):
         command = gr.Code(label="Command line", language="shell", interactive=False, lines=1, wrap_lines=True)
         python = gr.Code(label="Python", language="python", interactive=False, lines=1, wrap_lines=True)

@@ -57,7 +57,7 @@ def restore_tab(studio: Studio, page: Any) -> None:
         with gr.Column():
             photo = gr.File(label="Photo to restore", height=140, value=studio.photo and str(studio.photo))
             task = gr.Radio(list(CHOICES), value=next(iter(CHOICES)), label="What happened to it")
-            faces = image("Faces that were found", height=340, buttons=["fullscreen"])
+            faces = image("Faces that were found", height=340, buttons=["fullscreen"], visible=False)
             hole = _brush()
             mask = gr.File(label="Or a mask, white where the photo is missing", height=140, visible=False)
             found = gr.Markdown()
@@ -67,16 +67,20 @@ def restore_tab(studio: Studio, page: Any) -> None:
             run, stop = buttons("Restore", "restore")
         with gr.Column():
             progress, present = working("restore")
-            compared = gr.ImageSlider(label="Before | after", interactive=False, max_height=560)
+            compared = gr.ImageSlider(label="Before | after", interactive=False, max_height=560, visible=False)
             gallery = gr.Gallery(
                 label="Results to choose from", columns=4, allow_preview=False, height=180, visible=False
             )
             summary = gr.Markdown()
             outputs = [compared, summary, *results("restore")]
-    photo.change(handlers.open, [state, photo], [faces, hole, found], **LIVE)
-    if studio.photo is not None:
-        page.load(handlers.open, [state, photo], [faces, hole, found], **LIVE)
-    task.change(_chosen, task, [faces, hole, mask], **AT_ONCE)
+    gr.on(
+        [photo.change, *([page.load] if studio.photo else [])],
+        handlers.open,
+        [state, photo, task],
+        [faces, hole, mask, found],
+        **LIVE,
+    )
+    task.change(_chosen, [state, task], [faces, hole, mask], **AT_ONCE)
     given = [state, task, hole, mask, samples, steps, seed]
     run.click(handlers.restore, given, [run, stop, progress, present, gallery, *outputs], **LONG)
     stop.click(_stop, state, stop, **AT_ONCE)
@@ -99,10 +103,10 @@ def _brush() -> Any:
     )
 
 
-def _chosen(task: str) -> list[Any]:
+def _chosen(state: Restoration, task: str) -> list[Any]:
     """Show what the task needs: the faces, or the photo to paint on and the mask."""
-    is_holed = CHOICES[task] == "inpaint"
-    return [gr.update(visible=not is_holed), gr.update(visible=is_holed), gr.update(visible=is_holed)]
+    is_holed, is_open = CHOICES[task] == "inpaint", state.path is not None
+    return [gr.update(visible=is_open and not is_holed), *[gr.update(visible=is_open and is_holed)] * 2]
 
 
 def _stop(state: Restoration) -> Any:
@@ -119,9 +123,9 @@ def _shown_sample(state: Restoration, number: int) -> list[Any]:
     """Values of the outputs that show a sample."""
     sample = state.samples[number]
     return [
-        (state.before.resize(sample.picture.size), sample.picture),
+        gr.update(value=(state.before.resize(sample.picture.size), sample.picture), visible=True),
         sample.summary,
-        list(map(str, sample.files)),
+        gr.update(value=list(map(str, sample.files)), visible=True),
         script([sample.run.command()], sample.stopped),
         "\n".join(sample.run.python()),
     ]
@@ -132,11 +136,11 @@ class _Handlers:
     studio: Studio
 
     @shown
-    def open(self, state: Restoration, file: str | None) -> list[Any]:
+    def open(self, state: Restoration, file: str | None, task: str) -> list[Any]:
         """Read the photo, and show the faces in it."""
         state.path, state.samples = None, []
         if file is None:
-            return [None, None, ""]
+            return [*_chosen(state, task), ""]
         path = Path(file)
         picture = images.read(path)
         prepared = self.studio.session(InvertTask(), face="all", square=False).prepare(path)
@@ -146,7 +150,13 @@ class _Handlers:
         state.path, state.before = path, small
         blank = np.zeros((small.height, small.width, 4), np.uint8)
         hole = {"background": np.asarray(small), "layers": [blank], "composite": np.asarray(small)}
-        return [images.outlined(small, squares), hole, "; ".join(notes)]
+        shown = _chosen(state, task)
+        return [
+            shown[0] | {"value": images.outlined(small, squares)},
+            shown[1] | {"value": hole},
+            shown[2],
+            "; ".join(notes),
+        ]
 
     @shown
     def restore(
