@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from ganinvert.settings import preset_of
+from ganinvert.settings.presets import AUTOMATIC
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class Run:
         mask: Name of the mask's file; "" for none.
         steps: Number of steps; None for the default one.
         seed: Random seed.
+        preset: Task of which the settings were taken if not its own: "edit", the gentler inversion before edits.
     """
 
     task: str
@@ -28,6 +32,7 @@ class Run:
     mask: str = ""
     steps: int | None = None
     seed: int = 0
+    preset: str = ""
 
     @property
     def stem(self) -> str:
@@ -38,7 +43,7 @@ class Run:
         """The command line."""
         words = ["ganinvert", self.task, self.photo, "-g", self.generator]
         words += ["--mask", self.mask] if self.mask else []
-        words += ["--steps", str(self.steps)] if self.steps else []
+        words += [word for option, value in self._chosen().items() for word in (option, f"{value:g}")]
         words += ["--seed", str(self.seed)] if self.seed else []
         return shlex.join(words)
 
@@ -48,14 +53,15 @@ class Run:
         given += [f"mask={self.mask!r}"] if self.mask else []
         given += [f"seed={self.seed}"] if self.seed else []
         lines = ["import ganinvert", ""]
+        if self.steps or self.preset:
+            lines += [f"settings = ganinvert.preset_of('auto', {self.preset or self.task!r}, styled={self.styled})"]
+            given.append("settings=settings")
         if self.steps:
             lines = ["from dataclasses import replace", "", *lines]
             lines += [
-                f"settings = ganinvert.preset_of('auto', {self.task!r}, styled={self.styled})",
                 f"optimization = replace(settings.optimization, steps={self.steps})",
                 "settings = replace(settings, optimization=optimization)",
             ]
-            given.append("settings=settings")
         picture = "image" if self.task == "invert" else "whole"
         return [
             *lines,
@@ -63,6 +69,17 @@ class Run:
             f"result.{picture}.save({self.stem + '.png'!r})",
             f"result.bundle.save({self.stem + '.pt'!r})",
         ]
+
+    def _chosen(self) -> dict[str, float]:
+        """Options of the command line by which the settings differ from the task's own, and their values."""
+        own, taken = (preset_of(AUTOMATIC, each, styled=self.styled) for each in (self.task, self.preset or self.task))
+        optimization = taken.optimization if self.steps is None else replace(taken.optimization, steps=self.steps)
+        both = {
+            "--steps": (own.optimization.steps, optimization.steps),
+            "--lr": (own.optimization.lr, optimization.lr),
+            "--layer": (vars(own.method).get("layer"), vars(taken.method).get("layer")),
+        }
+        return {option: new for option, (old, new) in both.items() if new != old and new is not None}
 
 
 def script(commands: Sequence[str], stopped: str = "") -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from ganinvert.ui.edit import edit_tab
 from ganinvert.ui.restore import restore_tab
 from ganinvert.ui.studio import Studio
 
@@ -33,6 +34,8 @@ def make_page(studio: Studio) -> Any:
         gr.Markdown(f"# ganinvert\n{studio.generator.name}, {studio.generator.resolution} px, on this computer")
         with gr.Tab("Restore"):
             restore_tab(studio, page)
+        with gr.Tab("Invert and edit"):
+            edit_tab(studio)
 
         def leave(request: gr.Request) -> None:
             if (work := studio.running.pop(str(request.session_hash), None)) is not None:

@@ -50,3 +50,20 @@ def steps_and_seed() -> tuple[Any, Any]:
     steps = gr.Number(None, precision=0, minimum=0, label="Steps of the optimisation (empty: as usual)")
     seed = gr.Number(0, precision=0, minimum=0, label="Random seed")
     return steps, seed
+
+
+def controls(runs: bool, progress: str, picture: Any) -> list[Any]:
+    """Values of the buttons, the progress and the image of the present step, while work runs or afterwards."""
+    return [
+        gr.update(interactive=not runs),
+        gr.update(interactive=runs),
+        progress,
+        gr.update(value=picture, visible=runs and picture is not None),
+    ]
+
+
+def end_work(state: Any) -> Any:
+    """Have the work of a tab end with what there is; its button waits for the next work."""
+    if state.work is not None:
+        state.work.end()
+    return gr.update(interactive=False)

@@ -17,7 +17,19 @@ from ganinvert.settings import TASKS
 from ganinvert.settings.tasks import InpaintTask, InvertTask, TaskOptions
 from ganinvert.tasks import Inversion
 from ganinvert.ui.commands import Run, script
-from ganinvert.ui.parts import AT_ONCE, BRUSH, LIVE, LONG, buttons, image, results, steps_and_seed, working
+from ganinvert.ui.parts import (
+    AT_ONCE,
+    BRUSH,
+    LIVE,
+    LONG,
+    buttons,
+    controls,
+    end_work,
+    image,
+    results,
+    steps_and_seed,
+    working,
+)
 from ganinvert.ui.studio import Studio, save, view
 from ganinvert.ui.work import Work, bar, shown
 
@@ -83,7 +95,7 @@ def restore_tab(studio: Studio, page: Any) -> None:
     task.change(_chosen, [state, task], [faces, hole, mask], **AT_ONCE)
     given = [state, task, hole, mask, samples, steps, seed]
     run.click(handlers.restore, given, [run, stop, progress, present, gallery, *outputs], **LONG)
-    stop.click(_stop, state, stop, **AT_ONCE)
+    stop.click(end_work, state, stop, **AT_ONCE)
     gallery.select(_select, state, outputs, **AT_ONCE)
 
 
@@ -107,12 +119,6 @@ def _chosen(state: Restoration, task: str) -> list[Any]:
     """Show what the task needs: the faces, or the photo to paint on and the mask."""
     is_holed, is_open = CHOICES[task] == "inpaint", state.path is not None
     return [gr.update(visible=is_open and not is_holed), *[gr.update(visible=is_open and is_holed)] * 2]
-
-
-def _stop(state: Restoration) -> Any:
-    if state.work is not None:
-        state.work.end()
-    return gr.update(interactive=False)
 
 
 def _select(state: Restoration, chosen: gr.SelectData) -> list[Any]:
@@ -191,26 +197,16 @@ class _Handlers:
             for _ in work.looks():
                 text = f"result {n + 1} of {samples}: {work.text}" if samples > 1 else work.text
                 share = (n + work.share) / samples
-                yield _state(True, bar(text, share), work.picture) + [gr.skip()] * 6
+                yield controls(True, bar(text, share), work.picture) + [gr.skip()] * 6
             state.samples.append(_sample(work.result, made, folder / str(n + 1), chosen))
-            yield _state(True, bar("done", 1), work.picture) + _gallery(state) + _shown_sample(state, n)
+            yield controls(True, bar("done", 1), work.picture) + _gallery(state) + _shown_sample(state, n)
             if work.is_ended:
                 break
-        yield _state(False, bar("done", 1), None) + [gr.skip()] * 6
+        yield controls(False, bar("done", 1), None) + [gr.skip()] * 6
 
     def _one(self, path: Path, task: TaskOptions, made: Run, work: Work[Any]) -> Inversion:
         session = self.studio.session(task, made.steps, seed=made.seed)
         return session.run([session.prepare(path)], callback=work.watch)[0]
-
-
-def _state(runs: bool, progress: str, picture: Any) -> list[Any]:
-    """Values of the buttons, the progress and the present step."""
-    return [
-        gr.update(interactive=not runs),
-        gr.update(interactive=runs),
-        progress,
-        gr.update(value=picture, visible=runs and picture is not None),
-    ]
 
 
 def _gallery(state: Restoration) -> list[Any]:

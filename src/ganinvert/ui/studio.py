@@ -49,20 +49,24 @@ class Studio:
         """The generator on the CPU, where edits are the same to the bit as those of the commands."""
         return self.generator if self.session().device.type == "cpu" else load_generator(self.name)
 
-    def settings(self, task: str, steps: int | None = None) -> InversionSettings:
-        """The settings of a task, by default with its own number of steps."""
-        chosen = preset_of(AUTOMATIC, task, styled=self.generator.is_styled)
+    def settings(self, preset: str, steps: int | None = None) -> InversionSettings:
+        """The settings of a preset for a task, or "edit", by default with its own number of steps."""
+        chosen = preset_of(AUTOMATIC, preset, styled=self.generator.is_styled)
         if steps is None:
             return chosen
         return replace(chosen, optimization=replace(chosen.optimization, steps=steps))
 
     def session(
-        self, task: TaskOptions = InvertTask(), steps: int | None = None, **options: Unpack[RequestOptions]
+        self,
+        task: TaskOptions = InvertTask(),
+        steps: int | None = None,
+        preset: str = "",
+        **options: Unpack[RequestOptions],
     ) -> Inverter:
         """A session of the generator; see `Inverter.open` for errors."""
         options = {"device": self.device, **options}
         return Inverter.open(
-            Request(task, self.settings(task.name, steps), self.name, **options), generator=self.generator
+            Request(task, self.settings(preset or task.name, steps), self.name, **options), generator=self.generator
         )
 
     def new_folder(self) -> Path:
