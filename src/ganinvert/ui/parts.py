@@ -62,6 +62,11 @@ def controls(runs: bool, progress: str, picture: Any) -> list[Any]:
     ]
 
 
+def rest() -> list[Any]:
+    """Values of the same when work has ended, well or not."""
+    return controls(False, "", None)
+
+
 def end_work(state: Any) -> Any:
     """Have the work of a tab end with what there is; its button waits for the next work."""
     if state.work is not None:

@@ -26,6 +26,7 @@ from ganinvert.ui.parts import (
     controls,
     end_work,
     image,
+    rest,
     results,
     steps_and_seed,
     working,
@@ -93,8 +94,9 @@ def restore_tab(studio: Studio, page: Any) -> None:
         **LIVE,
     )
     task.change(_chosen, [state, task], [faces, hole, mask], **AT_ONCE)
+    states = [run, stop, progress, present]
     given = [state, task, hole, mask, samples, steps, seed]
-    run.click(handlers.restore, given, [run, stop, progress, present, gallery, *outputs], **LONG)
+    run.click(handlers.restore, given, [*states, gallery, *outputs], **LONG).then(rest, None, states, **AT_ONCE)
     stop.click(end_work, state, stop, **AT_ONCE)
     gallery.select(_select, state, outputs, **AT_ONCE)
 
@@ -202,7 +204,6 @@ class _Handlers:
             yield controls(True, bar("done", 1), work.picture) + _gallery(state) + _shown_sample(state, n)
             if work.is_ended:
                 break
-        yield controls(False, bar("done", 1), None) + [gr.skip()] * 6
 
     def _one(self, path: Path, task: TaskOptions, made: Run, work: Work[Any]) -> Inversion:
         session = self.studio.session(task, made.steps, seed=made.seed)
