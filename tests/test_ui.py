@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,17 @@ from typer.testing import CliRunner
 import ganinvert
 from ganinvert.cli import app
 from ganinvert.errors import OutputError, UsageError
+from ganinvert.generators import FAMILIES
 from ganinvert.progress import report
 
 from .conftest import EXAMPLE
+from .families import StyleToy, toy_family, write
 
 gradio = pytest.importorskip("gradio", reason="needs Gradio: pip install 'ganinvert[ui]'")
 
-from ganinvert.ui import server  # noqa: E402
+from ganinvert.ui import edit, server  # noqa: E402
+from ganinvert.ui.changes import Changes  # noqa: E402
+from ganinvert.ui.commands import program  # noqa: E402
 from ganinvert.ui.restore import CHOICES, Restoration, _Handlers, painted_mask  # noqa: E402
 from ganinvert.ui.studio import Studio  # noqa: E402
 from ganinvert.ui.work import Work  # noqa: E402
@@ -41,7 +46,7 @@ from ganinvert.ui.work import Work  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of Gradio's parts are none of ours
 STEPS = 12
 TASK = {name: label for label, name in CHOICES.items()}
-PATIENCE = 40_000
+PATIENCE = 120_000
 """Milliseconds that a browser waits for anything."""
 
 
@@ -100,15 +105,71 @@ def test_the_commands_do_again_what_the_page_did(task: str, studio: Studio, tmp_
         before = os.getcwd()
         os.chdir(outside)
         try:
-            exec("\n".join(sample.run.python()), {})
-            with Image.open(sample.run.stem + ".png") as again, Image.open(sample.files[0]) as shown:
-                assert again.convert("RGB").tobytes() == shown.convert("RGB").tobytes()
+            exec(program(sample.run.python()), {})
+            assert same_pixels(Path(sample.run.stem + ".png"), sample.files[0])
             words = shlex.split(sample.run.command())
             result = CliRunner().invoke(app, [*words[1:], "--overwrite"])
         finally:
             os.chdir(before)
         assert result.exit_code == 0, result.stderr
         assert (outside / f"{sample.run.stem}.png").read_bytes() == content[f"{sample.run.stem}.png"]
+
+
+def same_pixels(path: Path, other: Path) -> bool:
+    with Image.open(path) as one, Image.open(other) as another:
+        return one.convert("RGB").tobytes() == another.convert("RGB").tobytes()
+
+
+@pytest.fixture
+def styled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    monkeypatch.setitem(FAMILIES, "style", toy_family("style", StyleToy))
+    (tmp_path / "page").mkdir()
+    return Studio(str(write("style", tmp_path / "toy.safetensors")), "cpu", tmp_path / "page")
+
+
+MOVES = {
+    "studio": Changes("ganspace", (1.5, 0, 0, -2, 0, 0), subspaces=(0.5, 0, 1, 0, 0.5, 0)),
+    "styled": Changes("sefa", (0, 1.2, 0, 0, 0, 0), (2, 3), 0.7),
+}
+
+
+@pytest.mark.parametrize("kind", list(MOVES))
+def test_the_commands_make_the_edits_of_the_page(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio, changes = request.getfixturevalue(kind), MOVES[kind]
+    handlers, state = edit._Handlers(studio), edit.Editing()
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(EXAMPLE, "ann.jpg")
+    mirrored(Path("bob.png"))
+    last = list(handlers.invert(state, "ann.jpg", "bob.png", STEPS, 3, Client()))[-1]
+    assert "PSNR" in last[6]
+    picture, commands, lines = handlers.change(state, *edit._positions(changes))
+    assert picture["value"].tobytes() != state.sources[0].picture.tobytes()
+    handlers.keep(state, *edit._positions(changes))
+    [kept] = studio.folder.glob("*/edited.png")
+    exec(lines, {})
+    assert same_pixels(Path("edited.png"), kept)
+    for n, line in enumerate(commands.splitlines()):
+        result = CliRunner().invoke(app, [*shlex.split(line)[1:], *(["--overwrite"] if n < 2 else [])])
+        assert result.exit_code == 0, (line, result.stderr)
+    made = sorted(tmp_path.glob("edited-*.png"), key=lambda path: path.stat().st_mtime_ns)
+    assert any(same_pixels(path, kept) for path in made[-2:])
+    film = list(handlers.film(state))[-1]
+    with Image.open(film[4]["value"]) as frames:
+        assert frames.n_frames > edit.FRAMES
+    assert edit._go_back(state, SimpleNamespace(index=0)) == edit._positions(changes)
+
+
+def test_edits_need_something_to_edit(studio: Studio) -> None:
+    handlers, state = edit._Handlers(studio), edit.Editing()
+    with pytest.raises(gradio.Error, match="there is no photo"):
+        list(handlers.invert(state, None, None, None, 0, Client()))
+    with pytest.raises(gradio.Error, match="nothing is changed yet"):
+        handlers.keep(state, *edit._positions(MOVES["studio"]))
+    list(handlers.invert(state, str(EXAMPLE), None, STEPS, 0, Client()))
+    with pytest.raises(gradio.Error, match="no second photo to take from"):
+        handlers.change(state, *edit._positions(MOVES["studio"]))
 
 
 def test_errors_say_what_to_do(studio: Studio, tmp_path: Path) -> None:
@@ -258,6 +319,11 @@ def few_steps(page: Any, steps: int = STEPS) -> None:
     page.get_by_label("Steps of the optimisation").fill(str(steps))
 
 
+def mirrored(path: Path) -> Path:
+    Image.open(EXAMPLE).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path)
+    return path
+
+
 def downloaded(page: Any, number: int, folder: Path) -> Path:
     with page.expect_download() as download:
         page.locator("#restore-files a.download-link").nth(number).click()
@@ -289,6 +355,25 @@ def test_people_paint_a_hole_and_restore_it(visit: Callable[..., Any], tmp_path:
     before, after = np.asarray(Image.open(EXAMPLE)), np.asarray(Image.open(picture))
     assert (before != after)[missing].any()
     assert ganinvert.LatentBundle.load(bundle).task == "inpaint"
+
+
+def test_a_slider_changes_the_image_at_once(visit: Callable[..., Any], tmp_path: Path) -> None:
+    page = visit()
+    page.get_by_role("tab", name="Invert and edit").click()
+    page.get_by_role("button", name="More options of the inversion").click()
+    page.get_by_label("Steps of the optimisation").last.fill(str(STEPS))
+    page.locator("input[type=file]").last.set_input_files(mirrored(tmp_path / "bob.png"))
+    page.locator("#invert").click()
+    page.get_by_text(re.compile("PSNR .* LPIPS")).wait_for()
+    seen = [page.locator("#edited img").get_attribute("src")]
+    for slider, value in (("#direction-1", "2"), ("#subspace-2", "1"), ("#direction-1", "0")):
+        field = page.locator(f"{slider} input[type=number]")
+        field.fill(value)
+        field.press("Enter")
+        page.wait_for_function("src => document.querySelector('#edited img').src != src", arg=seen[-1])
+        seen.append(page.locator("#edited img").get_attribute("src"))
+    pictures = [page.request.get(src).body() for src in seen]
+    assert len(set(pictures)) == 4
 
 
 def test_stopping_keeps_what_is_there(visit: Callable[..., Any]) -> None:

@@ -79,8 +79,8 @@ class Changes:
         return lines
 
     def python(self, bundle: str, other: str, generator: str) -> list[str]:
-        """The lines of Python, from bundles of these names."""
-        lines = ["import ganinvert", "", f"generator = ganinvert.load_generator({generator!r})"]
+        """The lines of Python, from bundles of these names; see `program`."""
+        lines = [f"generator = ganinvert.load_generator({generator!r})"]
         lines += [f"bundle = ganinvert.LatentBundle.load({bundle!r})"]
         lines += [f"other = ganinvert.LatentBundle.load({other!r})"] if self.needs_other else []
         for name, options in self.calls():

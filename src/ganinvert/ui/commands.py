@@ -48,17 +48,17 @@ class Run:
         return shlex.join(words)
 
     def python(self) -> list[str]:
-        """The lines of Python that make `result` and save it."""
+        """The lines of Python that make `result` and save it; see `program`."""
         given = [repr(self.photo), f"generator={self.generator!r}"]
         given += [f"mask={self.mask!r}"] if self.mask else []
         given += [f"seed={self.seed}"] if self.seed else []
-        lines = ["import ganinvert", ""]
+        lines = []
         if self.steps or self.preset:
             lines += [f"settings = ganinvert.preset_of('auto', {self.preset or self.task!r}, styled={self.styled})"]
             given.append("settings=settings")
         if self.steps:
-            lines = ["from dataclasses import replace", "", *lines]
             lines += [
+                "from dataclasses import replace",
                 f"optimization = replace(settings.optimization, steps={self.steps})",
                 "settings = replace(settings, optimization=optimization)",
             ]
@@ -86,3 +86,11 @@ def script(commands: Sequence[str], stopped: str = "") -> str:
     """Command lines, with a remark if the work was stopped."""
     remark = [f"# on the page it was stopped {stopped}: the command goes to the end"] if stopped else []
     return "\n".join([*remark, *commands])
+
+
+def program(lines: Sequence[str]) -> str:
+    """Lines of Python that use ganinvert, with all imports before them."""
+    imports = dict.fromkeys(line for line in lines if line.startswith("from "))
+    return "\n".join(
+        [*imports, *([""] if imports else []), "import ganinvert", "", *(line for line in lines if line not in imports)]
+    )

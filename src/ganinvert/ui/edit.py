@@ -10,13 +10,15 @@ from typing import Any, get_args
 
 import gradio as gr
 
-from ganinvert import images
+from ganinvert import images, progress
 from ganinvert.bundle import LatentBundle
+from ganinvert.directions import find_directions
 from ganinvert.errors import UsageError
+from ganinvert.generators import Generator
 from ganinvert.settings.directions import DirectionKind
 from ganinvert.tasks import Edit, interpolate, render
 from ganinvert.ui.changes import LAST, Changes
-from ganinvert.ui.commands import Run, script
+from ganinvert.ui.commands import Run, program, script
 from ganinvert.ui.parts import (
     AT_ONCE,
     LIVE,
@@ -87,22 +89,33 @@ def edit_tab(studio: Studio) -> None:
             with gr.Accordion("More options of the inversion", open=False):
                 steps, seed = steps_and_seed()
             run, stop = buttons("Invert", "invert")
-            progress, present = working("invert")
+            shown_progress, present = working("invert")
             sliders = _sliders(studio)
         with gr.Column():
             with gr.Row():
-                target = image("Photo", height=SIDE, visible=False, buttons=[])
-                inverted = image("Inversion", height=SIDE, visible=False, buttons=[])
+                target = image("Photo", height=SIDE, visible=False, buttons=[], elem_classes="enlarged")
+                inverted = image("Inversion", height=SIDE, visible=False, buttons=[], elem_classes="enlarged")
             quality = gr.Markdown()
-            edited = image("Edited", height=2 * SIDE, visible=False, buttons=["fullscreen"], elem_id="edited")
+            edited = image(
+                "Edited",
+                height=2 * SIDE,
+                visible=False,
+                buttons=["fullscreen"],
+                elem_id="edited",
+                elem_classes="enlarged",
+            )
             with gr.Row():
                 keep = gr.Button("Keep this in the history", interactive=False)
                 film = gr.Button("Film from the inversion to this", interactive=False)
-            history = gr.Gallery(label="History", columns=6, allow_preview=False, height=160, visible=False)
-            moving = image("Film", height=SIDE, visible=False, buttons=["fullscreen"], elem_id="film")
+            history = gr.Gallery(
+                label="History", columns=6, allow_preview=False, height=180, object_fit="contain", visible=False
+            )
+            moving = image(
+                "Film", height=SIDE, visible=False, buttons=["fullscreen"], elem_id="film", elem_classes="enlarged"
+            )
             files, command, python = results("edit")
     shown_edit = [edited, command, python]
-    states = [run, stop, progress, present]
+    states = [run, stop, shown_progress, present]
     opened = [target, inverted, quality, keep, film, history, files, *shown_edit, *sliders]
     run.click(handlers.invert, [state, photo, other, steps, seed], [*states, *opened], **LONG).then(
         rest, None, states, **AT_ONCE
@@ -118,24 +131,32 @@ def edit_tab(studio: Studio) -> None:
 def _sliders(studio: Studio) -> list[Any]:
     """Sliders for what the generator can: the kind of directions, directions, styles and subspaces."""
     generator, count = studio.generator, studio.session(preset="edit").partition.subspaces
-    inputs = generator.style_inputs()
-    kinds = [kind for kind in get_args(DirectionKind) if kind != "sefa" or inputs]
+    kinds, styled = _kinds(generator), generator.is_styled
     with gr.Accordion("Directions, in standard deviations"):
         kind = gr.Radio(kinds, value=kinds[0], label="Kind of the directions", visible=len(kinds) > 1)
         made = [
             gr.Slider(-STRONGEST, STRONGEST, 0, step=0.1, label=f"Direction {n}", elem_id=f"direction-{n}")
             for n in range(DIRECTIONS)
         ]
-    with gr.Accordion("Styles of the second photo", visible=bool(inputs)):
-        last = max(len(inputs) - 1, 0)
-        first = gr.Slider(0, last, 0, step=1, label="From style", visible=bool(inputs))
-        end = gr.Slider(0, last, last // 2, step=1, label="To style", visible=bool(inputs))
-        mixing = gr.Slider(0, 1, 0, step=0.05, label="Share of these styles", visible=bool(inputs), elem_id="mixing")
+    with gr.Accordion("Styles of the second photo", visible=styled):
+        last = _last_style(generator)
+        first = gr.Slider(0, max(last, 1), 0, step=1, label="From style", visible=styled)
+        end = gr.Slider(0, max(last, 1), last // 2, step=1, label="To style", visible=styled)
+        mixing = gr.Slider(0, 1, 0, step=0.05, label="Share of these styles", visible=styled, elem_id="mixing")
     with gr.Accordion("Subspaces of the second photo", visible=count > 1):
         shares = [
             gr.Slider(0, 1, 0, step=0.05, label=f"Subspace {n}", elem_id=f"subspace-{n}") for n in range(1, count + 1)
         ]
     return [kind, *made, first, end, mixing, *(shares if count > 1 else [])]
+
+
+def _kinds(generator: Generator) -> list[DirectionKind]:
+    """Kinds of directions that can be found for a generator."""
+    return [kind for kind in get_args(DirectionKind) if kind != "sefa" or generator.style_inputs()]
+
+
+def _last_style(generator: Generator) -> int:
+    return max(len(generator.style_inputs()) - 1, 0)
 
 
 def _changes(values: Sequence[Any]) -> Changes:
@@ -193,12 +214,15 @@ class _Handlers:
         session = self.studio.session(steps=steps, preset="edit", seed=seed)
         result = session.run([session.prepare(path)], callback=work.watch)[0]
         files = save(result, self.studio.new_folder(), made.stem)
+        for kind in _kinds(generator):  # sliders shall not wait for them
+            progress.report("finding directions", 0, 1)
+            find_directions(self.studio.editor, kind)
         return Source(result.bundle, view(result.image), view(result.target), files, made)
 
     def _zero(self) -> list[Any]:
-        styles = max(len(self.studio.generator.style_inputs()) - 1, 0)
+        last = _last_style(self.studio.generator)
         count = self.studio.session(preset="edit").partition.subspaces
-        return _positions(Changes(directions=(0.0,) * DIRECTIONS, styles=(0, styles // 2), subspaces=_zeros(count)))
+        return _positions(Changes(directions=(0.0,) * DIRECTIONS, styles=(0, last // 2), subspaces=_zeros(count)))
 
     def _opened(self, state: Editing) -> list[Any]:
         """Values of the outputs after an inversion; see `edit_tab`."""
@@ -231,7 +255,7 @@ class _Handlers:
         commands = [*(run.command() for run in runs), *changes.commands(a, b, self.studio.name)]
         lines = [line for run in runs for line in [*run.python(), ""]]
         lines += changes.python(a, b, self.studio.name) if state.edited is not None else []
-        return [gr.update(value=picture, visible=True), script(commands), "\n".join(lines)]
+        return [gr.update(value=picture, visible=True), script(commands), program(lines)]
 
     @shown
     def keep(self, state: Editing, *values: Any) -> list[Any]:

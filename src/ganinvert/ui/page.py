@@ -21,6 +21,8 @@ COLOURS = {
 }
 """Colours of the theme with enough contrast to read."""
 CSS = """
+.min_value, .max_value, .or { color: inherit !important; }
+.enlarged img { width: 100%; height: 100%; object-fit: contain; }
 .dark { --color-accent: var(--primary-300); }
 [id$="-files"] .label-clear-button { display: none; }
 label.progress { display: flex; flex-direction: column; gap: 0.3em; }

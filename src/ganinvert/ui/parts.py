@@ -6,7 +6,6 @@ from typing import Any
 
 import gradio as gr
 
-BRUSH = "#e01b8a"
 PRIVATE = {"api_visibility": "private"}
 AT_ONCE: dict[str, Any] = {"queue": False, **PRIVATE}
 """Arguments of handlers that need no waiting."""
@@ -40,9 +39,14 @@ def results(kind: str) -> tuple[Any, Any, Any]:
     """Files to download, and the commands that make them."""
     files = gr.File(label="Download", interactive=False, file_count="multiple", visible=False, elem_id=f"{kind}-files")
     with gr.Accordion("Show the command", open=False):
-        command = gr.Code(label="Command line", language="shell", interactive=False, lines=1, wrap_lines=True)
-        python = gr.Code(label="Python", language="python", interactive=False, lines=1, wrap_lines=True)
+        command = _code("Command line")
+        python = _code("Python")
     return files, command, python
+
+
+def _code(label: str) -> Any:
+    """Lines to copy, in one colour, which everybody can read."""
+    return gr.Code(label=label, interactive=False, lines=1, wrap_lines=True, show_line_numbers=False)
 
 
 def steps_and_seed() -> tuple[Any, Any]:

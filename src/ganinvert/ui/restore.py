@@ -16,10 +16,9 @@ from ganinvert.errors import UsageError
 from ganinvert.settings import TASKS
 from ganinvert.settings.tasks import InpaintTask, InvertTask, TaskOptions
 from ganinvert.tasks import Inversion
-from ganinvert.ui.commands import Run, script
+from ganinvert.ui.commands import Run, program, script
 from ganinvert.ui.parts import (
     AT_ONCE,
-    BRUSH,
     LIVE,
     LONG,
     buttons,
@@ -82,7 +81,12 @@ def restore_tab(studio: Studio, page: Any) -> None:
             progress, present = working("restore")
             compared = gr.ImageSlider(label="Before | after", interactive=False, max_height=560, visible=False)
             gallery = gr.Gallery(
-                label="Results to choose from", columns=4, allow_preview=False, height=180, visible=False
+                label="Results to choose from",
+                columns=4,
+                allow_preview=False,
+                height=180,
+                object_fit="contain",
+                visible=False,
             )
             summary = gr.Markdown()
             outputs = [compared, summary, *results("restore")]
@@ -109,7 +113,7 @@ def _brush() -> Any:
         sources=(),
         transforms=(),
         layers=False,
-        brush=gr.Brush(default_size=24, colors=[BRUSH], color_mode="fixed"),
+        brush=gr.Brush(default_size=24, colors=["#e01b8a"], color_mode="fixed"),
         buttons=[],
         height=460,
         visible=False,
@@ -135,7 +139,7 @@ def _shown_sample(state: Restoration, number: int) -> list[Any]:
         sample.summary,
         gr.update(value=list(map(str, sample.files)), visible=True),
         script([sample.run.command()], sample.stopped),
-        "\n".join(sample.run.python()),
+        program(sample.run.python()),
     ]
 
 
