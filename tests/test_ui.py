@@ -209,7 +209,10 @@ def test_the_server_refuses_what_it_cannot_do(monkeypatch: pytest.MonkeyPatch, t
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(OutputError, match=f"port {port} of 127.0.0.1 cannot be used"), server.serving(port=port):
+        with (
+            pytest.raises(OutputError, match=f"cannot be served at 127.0.0.1, port {port}: taken"),
+            server.serving(port=port),
+        ):
             pass
     assert not list(tmp_path.iterdir())
     monkeypatch.setattr(server, "find_spec", lambda _: None)

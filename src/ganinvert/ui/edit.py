@@ -22,14 +22,13 @@ from ganinvert.ui.commands import Run, program, script
 from ganinvert.ui.parts import (
     AT_ONCE,
     LIVE,
-    LONG,
     buttons,
     controls,
     end_work,
     image,
-    rest,
     results,
     steps_and_seed,
+    work_on,
     working,
 )
 from ganinvert.ui.studio import Studio, save, save_edit, view
@@ -117,14 +116,12 @@ def edit_tab(studio: Studio) -> None:
     shown_edit = [edited, command, python]
     states = [run, stop, shown_progress, present]
     opened = [target, inverted, quality, keep, film, history, files, *shown_edit, *sliders]
-    run.click(handlers.invert, [state, photo, other, steps, seed], [*states, *opened], **LONG).then(
-        rest, None, states, **AT_ONCE
-    )
+    work_on(run, handlers.invert, [state, photo, other, steps, seed], states, opened)
     stop.click(end_work, state, stop, **AT_ONCE)
     for slider in sliders:
         slider.change(handlers.change, [state, *sliders], shown_edit, trigger_mode="always_last", **LIVE)
     keep.click(handlers.keep, [state, *sliders], [history, files], **LIVE)
-    film.click(handlers.film, state, [*states, moving, files], **LONG).then(rest, None, states, **AT_ONCE)
+    work_on(film, handlers.film, [state], states, [moving, files])
     history.select(_go_back, state, sliders, **AT_ONCE)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+
+from ganinvert.ui.work import bar
 
 PRIVATE = {"api_visibility": "private"}
 AT_ONCE: dict[str, Any] = {"queue": False, **PRIVATE}
@@ -66,9 +69,11 @@ def controls(runs: bool, progress: str, picture: Any) -> list[Any]:
     ]
 
 
-def rest() -> list[Any]:
-    """Values of the same when work has ended, well or not."""
-    return controls(False, "", None)
+def work_on(button: Any, handler: Callable[..., Any], given: list[Any], states: list[Any], outputs: list[Any]) -> None:
+    """Have a button begin long work, whose state `controls` shows while it waits for its turn, and while it runs."""
+    waiting = button.click(lambda: controls(True, bar("waiting for its turn", 0), None), None, states, **AT_ONCE)
+    ended = waiting.then(handler, given, [*states, *outputs], **LONG)
+    ended.then(lambda: controls(False, "", None), None, states, **AT_ONCE)  # well or not
 
 
 def end_work(state: Any) -> Any:

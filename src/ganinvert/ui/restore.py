@@ -20,14 +20,13 @@ from ganinvert.ui.commands import Run, program, script
 from ganinvert.ui.parts import (
     AT_ONCE,
     LIVE,
-    LONG,
     buttons,
     controls,
     end_work,
     image,
-    rest,
     results,
     steps_and_seed,
+    work_on,
     working,
 )
 from ganinvert.ui.studio import Studio, save, view
@@ -100,7 +99,7 @@ def restore_tab(studio: Studio, page: Any) -> None:
     task.change(_chosen, [state, task], [faces, hole, mask], **AT_ONCE)
     states = [run, stop, progress, present]
     given = [state, task, hole, mask, samples, steps, seed]
-    run.click(handlers.restore, given, [*states, gallery, *outputs], **LONG).then(rest, None, states, **AT_ONCE)
+    work_on(run, handlers.restore, given, states, [gallery, *outputs])
     stop.click(end_work, state, stop, **AT_ONCE)
     gallery.select(_select, state, outputs, **AT_ONCE)
 

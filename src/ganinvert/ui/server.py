@@ -87,8 +87,8 @@ def serving(
             )
         except OSError as error:
             raise OutputError(
-                f"port {port} of {host} cannot be used: it may be taken" if port else f"no port of {host} is free",
-                hint="choose another one with --port, or leave --port out to have a free one",
+                f"the page cannot be served at {host}, port {port or 'any'}: taken, or not of this computer",
+                hint="choose another --port, or leave --port out to have a free one",
             ) from error
         if password is not None:
             say("warning: others can reach this page, and whoever has the password can read and change what is on it")
