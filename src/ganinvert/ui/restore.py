@@ -42,8 +42,9 @@ MOST_SAMPLES = 8
 
 @dataclass
 class Sample:
-    """One result: its picture for the page, its files, and how it was made."""
+    """One result: the photo and it as pictures for the page, its files, and how it was made."""
 
+    before: Any
     picture: Any
     files: list[Path]
     run: Run
@@ -127,14 +128,13 @@ def _chosen(state: Restoration, task: str) -> list[Any]:
 
 
 def _select(state: Restoration, chosen: gr.SelectData) -> list[Any]:
-    return _shown_sample(state, chosen.index)
+    return _shown_sample(state.samples[chosen.index])
 
 
-def _shown_sample(state: Restoration, number: int) -> list[Any]:
+def _shown_sample(sample: Sample) -> list[Any]:
     """Values of the outputs that show a sample."""
-    sample = state.samples[number]
     return [
-        gr.update(value=(state.before.resize(sample.picture.size), sample.picture), visible=True),
+        gr.update(value=(sample.before.resize(sample.picture.size), sample.picture), visible=True),
         sample.summary,
         gr.update(value=list(map(str, sample.files)), visible=True),
         script([sample.run.command()], sample.stopped),
@@ -161,11 +161,11 @@ class _Handlers:
         state.path, state.before = path, small
         blank = np.zeros((small.height, small.width, 4), np.uint8)
         hole = {"background": np.asarray(small), "layers": [blank], "composite": np.asarray(small)}
-        shown = _chosen(state, task)
+        there = _chosen(state, task)
         return [
-            shown[0] | {"value": images.outlined(small, squares)},
-            shown[1] | {"value": hole},
-            shown[2],
+            there[0] | {"value": images.outlined(small, squares)},
+            there[1] | {"value": hole},
+            there[2],
             "; ".join(notes),
         ]
 
@@ -186,7 +186,8 @@ class _Handlers:
             raise UsageError("there is no photo", hint="drop one first")
         folder, name = self.studio.new_folder(), CHOICES[task]
         chosen = _task(name, folder / f"{state.path.stem}.mask.png", hole, mask)
-        path, state.samples = state.path, []
+        path, before, state.samples = state.path, state.before, []
+        made_samples = state.samples  # another photo may be opened meanwhile
         for n in range(int(samples)):
             made = Run(
                 name,
@@ -203,8 +204,9 @@ class _Handlers:
                 text = f"result {n + 1} of {samples}: {work.text}" if samples > 1 else work.text
                 share = (n + work.share) / samples
                 yield controls(True, bar(text, share), work.picture) + [gr.skip()] * 6
-            state.samples.append(_sample(work.result, made, folder / str(n + 1), chosen))
-            yield controls(True, bar("done", 1), work.picture) + _gallery(state) + _shown_sample(state, n)
+            made_samples.append(_sample(before, work.result, made, folder / str(n + 1), chosen))
+            shown_now = _gallery(made_samples) + _shown_sample(made_samples[-1])
+            yield controls(True, bar("done", 1), work.picture) + shown_now
             if work.is_ended:
                 break
 
@@ -213,8 +215,8 @@ class _Handlers:
         return session.run([session.prepare(path)], callback=work.watch)[0]
 
 
-def _gallery(state: Restoration) -> list[Any]:
-    pictures = [(sample.picture, f"seed {sample.run.seed}") for sample in state.samples]
+def _gallery(samples: Sequence[Sample]) -> list[Any]:
+    pictures = [(sample.picture, f"seed {sample.run.seed}") for sample in samples]
     return [gr.update(value=pictures, visible=len(pictures) > 1, selected_index=None)]
 
 
@@ -244,7 +246,7 @@ def painted_mask(hole: Any) -> Any:
     return np.repeat(np.maximum.reduce(opacities)[None].astype(np.float32) / 255, 3, axis=0)
 
 
-def _sample(result: Inversion, made: Run, folder: Path, task: TaskOptions) -> Sample:
+def _sample(before: Any, result: Inversion, made: Run, folder: Path, task: TaskOptions) -> Sample:
     folder.mkdir()
     files = save(result, folder, made.stem)
     if isinstance(task, InpaintTask) and task.mask is not None:
@@ -254,4 +256,4 @@ def _sample(result: Inversion, made: Run, folder: Path, task: TaskOptions) -> Sa
     sentences += [f"stopped {stopped}"] if stopped else []
     sentences += [note.text for note in result.notes]
     sentences += [result.outcome.value] if result.outcome.value else []
-    return Sample(view(result.whole or result.image), files, made, "; ".join(sentences), stopped)
+    return Sample(before, view(result.whole or result.image), files, made, "; ".join(sentences), stopped)
