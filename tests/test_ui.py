@@ -140,6 +140,7 @@ def test_the_commands_make_the_edits_of_the_page(
     studio, changes = request.getfixturevalue(kind), MOVES[kind]
     handlers, state = edit._Handlers(studio), edit.Editing()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(edit, "FRAMES", 4)
     shutil.copy(EXAMPLE, "ann.jpg")
     mirrored(Path("bob.png"))
     last = list(handlers.invert(state, "ann.jpg", "bob.png", STEPS, 3, Client()))[-1]

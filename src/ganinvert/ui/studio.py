@@ -11,6 +11,7 @@ from typing import Any, Unpack
 from ganinvert import images
 from ganinvert.batch.outputs import png_text
 from ganinvert.bundle import LatentBundle
+from ganinvert.devices import resolve_device
 from ganinvert.generators import Generator, load_generator
 from ganinvert.settings import InversionSettings, InvertTask, Request, RequestOptions, TaskOptions, preset_of
 from ganinvert.settings.presets import AUTOMATIC
@@ -47,7 +48,7 @@ class Studio:
     @cached_property
     def editor(self) -> Generator:
         """The generator on the CPU, where edits are the same to the bit as those of the commands."""
-        return self.generator if self.session().device.type == "cpu" else load_generator(self.name)
+        return self.generator if resolve_device(self.device).type == "cpu" else load_generator(self.name)
 
     def settings(self, preset: str, steps: int | None = None) -> InversionSettings:
         """The settings of a preset for a task, or "edit", by default with its own number of steps."""

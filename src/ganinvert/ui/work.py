@@ -118,9 +118,8 @@ def _shown() -> Iterator[None]:
     try:
         yield
     except GanInvertError as error:
-        text = html.escape(
-            f"{error.message}: {error.hint}" if error.hint else error.message
-        )  # names of files are in it
+        text = f"{error.message}: {error.hint}" if error.hint else error.message
+        text = html.escape(text)  # it may tell the name of a file, and is shown as HTML
         raise gr.Error(text, duration=None, print_exception=False) from error
     except CancelledError as error:
         raise gr.Error("given up", visible=False, print_exception=False) from error
