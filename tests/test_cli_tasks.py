@@ -88,6 +88,14 @@ def test_restore_undoes_several_losses_at_once(generator: list[str], tmp_path: P
     assert measurement is not None
     assert measurement.known is not None
     assert measurement.known.sum() == 48
+    guessed = run("restore", scan, "-o", tmp_path / "auto", *generator, *OPTIONS, "--blur", "auto")
+    assert "blur: about" in guessed.stderr
+    measurement = LatentBundle.load(tmp_path / "auto" / "a.restore.pt").measurement
+    assert measurement is not None
+    assert 0 <= measurement.options["blur"] <= 8
+    holed = run("restore", scan, "-o", tmp_path / "no", *generator, *OPTIONS, "--blur", "auto", "--box", "0,0,4,4")
+    assert holed.exit_code == 1
+    assert "beside missing pixels" in holed.stderr
 
 
 @pytest.mark.parametrize(
@@ -96,6 +104,7 @@ def test_restore_undoes_several_losses_at_once(generator: list[str], tmp_path: P
         ([], "nothing is said to have happened"),
         (["--downscale", 3], "cannot be 3 times smaller"),
         (["--noise", 1000], "--noise"),
+        (["--blur", "some"], "or auto"),
         (["--jpeg", 0], "--jpeg"),
     ],
 )

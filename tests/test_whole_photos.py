@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import re
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -209,10 +211,13 @@ def test_the_command_writes_one_picture_and_a_bundle_for_each_face(face_file: Pa
     (tmp_path / "out" / "group.colorize.2.pt").unlink()
     code, [failed], _ = run(*command, "--save", "image,bundle,comparison")
     assert (code, failed["status"]) == (1, "failed")
-    code, [squares], _ = run(*command, "--square", "--overwrite", "--save", "image,bundle")
+    code, [squares], _ = run(*command, "--square", "--overwrite", "--save", "image,bundle,report")
     assert (code, sorted(squares["outputs"])) == (0, ["bundle", "bundle 2", "image", "image 2"])
     with Image.open(squares["outputs"]["image 2"]) as image:
         assert image.size == (16, 16)
+    page = (tmp_path / "out" / "colorize.report.html").read_text("utf-8")
+    shown = [Image.open(io.BytesIO(base64.b64decode(part))) for part in re.findall(r"image/webp;base64,([^\"]+)", page)]
+    assert [each.size for each in shown] == 3 * [(256, 126)]
     bundle = ganinvert.LatentBundle.load(squares["outputs"]["bundle 2"])
     rendered = images.to_pil(bundle.render(load_generator(face_file))[0].clamp(-1, 1).numpy() / 2 + 0.5)
     with Image.open(squares["outputs"]["image 2"]) as image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -14,7 +15,7 @@ from ganinvert.bundle import LatentBundle
 from ganinvert.checkpoint import Checkpoints
 from ganinvert.devices import images_that_fit, watch_memory
 from ganinvert.errors import InsufficientMemoryError
-from ganinvert.images import comparison, difference, encode_png, encode_thumbnail, stacked
+from ganinvert.images import comparison, difference, encode_png, encode_thumbnail, grid, stacked
 from ganinvert.optimize import Outcome
 from ganinvert.tasks import Inversion, Inverter, PreparedImage
 from ganinvert.tasks.results import averaged, mean_of, samples_sheet
@@ -126,7 +127,8 @@ class PhotoSession(Session[PreparedImage]):
         face = result.faces[int(number or 1) - 1]
         if kind == "bundle":
             return face.bundle.encode()
-        text = png_text(face.bundle) if self.request.metadata else None
+        last = result.samples[-1] if result.samples else result  # whose settings `identity` gives
+        text = png_text(last.faces[int(number or 1) - 1].bundle) if self.request.metadata else None
         if kind == "image":
             return encode_png(result.raster or face.image, text)
         return encode_png(stacked([comparison(each.target, each.image) for each in result.faces]), text)
@@ -144,8 +146,19 @@ class PhotoSession(Session[PreparedImage]):
 
 
 def _thumbnails(result: Inversion) -> dict[str, bytes]:
-    pictures = {"input": result.target, "result": result.image, "difference": difference(result.target, result.image)}
-    return {kind: encode_thumbnail(image) for kind, image in pictures.items()}
+    """The squares of all faces, and their differences."""
+    columns = math.isqrt(len(result.faces) - 1) + 1
+    kinds = {
+        "input": [face.target for face in result.faces],
+        "result": [face.image for face in result.faces],
+        "difference": [difference(face.target, face.image) for face in result.faces],
+    }
+    return {
+        kind: encode_thumbnail(
+            squares[0] if columns == 1 else grid([squares[n : n + columns] for n in range(0, len(squares), columns)])
+        )
+        for kind, squares in kinds.items()
+    }
 
 
 def _settings(bundle: LatentBundle) -> dict[str, object]:

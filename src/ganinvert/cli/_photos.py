@@ -75,6 +75,7 @@ class Photos:
     dtype: options.Dtype = "auto"
     batch_size: options.BatchSize = "auto"
     workers: options.Workers = "1"
+    worker_resources: options.WorkerResources = ""
     offline: options.Offline = False
     from_config: frozenset[str] = frozenset()
 
@@ -91,7 +92,7 @@ class Photos:
         inputs = expand(self.images or [], from_file=self.from_file, recursive=self.recursive, say=say)
         task.check_inputs([each.path for each in inputs])
         jobs = plan_outputs([[each] for each in inputs], self.target, task=task.name, suffixes=suffixes, name=self.name)
-        executor = executor_for(self.workers, self.device, len(jobs))
+        executor = executor_for(self.workers, self.device, len(jobs), self.worker_resources)
         request = Request(
             task,
             chosen,

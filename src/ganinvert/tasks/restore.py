@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganinvert import images
-from ganinvert.degradations import Grayscale, Lens, Measurement
+from ganinvert.degradations import Grayscale, Lens, Measurement, estimate_blur
 from ganinvert.errors import ImageError
 from ganinvert.settings import RestoreTask
 from ganinvert.tasks.base import KNOWN, Task, levels_of, picture_of
@@ -67,7 +67,7 @@ class Restore(Inpaint):
         Resizing to the square makes a blur narrower, and averages the noise of larger photos.
 
         Raises:
-            ImageError: Nothing is known inside the square.
+            ImageError: Nothing is known inside the square, or not all where the blur is to be estimated.
         """
         options, levels = self.options, levels_of(fitted)
         luma, note = "rec601" if options.gray else "", ""
@@ -76,11 +76,18 @@ class Restore(Inpaint):
             levels = ((Grayscale()(levels[None] / 127.5 - 1)[0] + 1) * 127.5).round().byte()
         shrinking = max(fitted.placement.sides) / levels.shape[-1]
         noise = math.hypot(options.noise, compression_loss(levels, options.jpeg)) / max(shrinking, 1)
-        numbers = {"blur": options.blur * options.downscale / shrinking, "noise": noise}
         known = None if fitted.alpha is None else torch.from_numpy(np.asarray(fitted.alpha) >= KNOWN)
         if known is not None and not known.any():
             raise ImageError("nothing is known inside the square that is restored", hint="try a smaller mask")
         known = None if known is None or known.all() else known
+        if options.blur != "auto":
+            blur = options.blur / shrinking
+        elif known is None:
+            blur = estimate_blur(levels, noise=noise)
+            note += f"{'; ' if note else ''}blur: about {blur * shrinking:.1f} pixels"
+        else:
+            raise ImageError("a blur cannot be estimated beside missing pixels", hint="say how wide it is: --blur 1.5")
+        numbers = {"blur": blur * options.downscale, "noise": noise}
         return Measurement("chain", levels, known, {"kernel": "bicubic", "luma": luma, **numbers}), note
 
     def degrade(self, levels: Tensor, trial: Any, rng: np.random.Generator) -> images.Picture:
