@@ -238,7 +238,7 @@ def _task(name: str, file: Path, hole: Any, mask: str | None) -> TaskOptions:
 
 
 def painted_mask(hole: Any) -> Any:
-    """What was painted in an editor's value, white on black, (3, h, w) in [0, 1]; None if nothing was."""
+    """The painted part of an editor's value, white on black, (3, h, w) in [0, 1]; None if there is none."""
     layers: Sequence[Any] = hole["layers"] if hole else []
     opacities = [layer[..., 3] for layer in layers if layer is not None and layer[..., 3].any()]
     if not opacities:
