@@ -24,3 +24,4 @@ from ganinvert.images.placement import fit as fit
 from ganinvert.images.placement import place as place
 from ganinvert.images.sheets import encode_animation as encode_animation
 from ganinvert.images.sheets import grid as grid
+from ganinvert.images.strokes import read_strokes as read_strokes

@@ -36,6 +36,10 @@ class Edit:
     image: Image
     bundle: LatentBundle
 
+    def _repr_png_(self) -> bytes:
+        """The image as a PNG file, which Jupyter shows."""
+        return images.encode_png(self.image)
+
 
 def render(bundle: LatentBundle, generator: Generator, *, subspaces: Sequence[int] = (), scale: float = 1.0) -> Edit:
     """Render a bundle again; bit-exact on the CPU without an edit.

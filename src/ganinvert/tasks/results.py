@@ -50,6 +50,10 @@ class Inversion:
         size = f"{self.image.width}×{self.image.height}"
         return f"<Inversion: {self.bundle.task} by {self.bundle.method}, {size}, {numbers}, {self.outcome.name}>"
 
+    def _repr_png_(self) -> bytes:
+        """The image, or the whole photo if there is one, as a PNG file, which Jupyter shows."""
+        return images.encode_png(self.whole or self.image)
+
     @classmethod
     def of(cls, bundle: LatentBundle, generator: Generator, prepared: PreparedImage, task: Task[Any]) -> Inversion:
         """Render a bundle of the generator, on the CPU for a new one, and measure the image unless that is done."""
