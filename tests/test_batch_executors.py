@@ -354,7 +354,7 @@ def test_the_library_does_many_photos_as_the_command_does(small_file: Path, tmp_
     photos, out = [tmp_path / "in" / "a.png"], tmp_path / "out"
     common: dict[str, Any] = {"generator": small_file, "settings": settings, "align": "off", "save": "image"}
     ganinvert.colorize_many(photos, out, task=ganinvert.ColorizeTask("lab"), **common)
-    ganinvert.upscale_many(photos, out, task=ganinvert.UpscaleTask(2), **common)
+    ganinvert.upscale_many(photos, out, task=ganinvert.UpscaleTask(2), square=True, **common)
     ganinvert.inpaint_many(photos, out, task=ganinvert.InpaintTask(box=(4, 4, 8, 8)), **common)
     assert {f"a.{task}.png" for task in ("invert", "colorize", "upscale", "inpaint")} <= set(names(out))
     one = ganinvert.invert_many(str(photos[0]), tmp_path / "one", method=PmSFC(subspaces=1, codes=2), **common)

@@ -216,8 +216,8 @@ def test_all_that_a_result_shows_makes_an_input_another(generator: list[str], tm
         plain = image.convert("RGBA")
     for n, (change, options) in enumerate(
         [
-            (lambda image: image.putalpha(100), []),
-            (lambda image: image.putpixel((0, 0), (1, 2, 3, 255)), ["--paste-back"]),
+            (lambda image: image.putalpha(200), []),
+            (lambda image: image.putpixel((0, 0), (1, 2, 3, 255)), ["--whole"]),
         ]
     ):
         plain.save(picture)

@@ -62,8 +62,8 @@ def test_upscale_takes_the_file_as_the_small_picture(generator: list[str], tmp_p
     refused = run("upscale", large, "-o", tmp_path / "out", *generator, *OPTIONS)
     assert refused.exit_code == 1
     assert "40 pixels already" in refused.stderr
-    assert run("upscale", large, "--factor", 4, "-o", tmp_path / "out", *generator, *OPTIONS).exit_code == 0
-    wrong = run("upscale", large, "--factor", 5, "-o", tmp_path / "out", *generator, *OPTIONS)
+    assert run("upscale", large, "--square", "--factor", 4, "-o", tmp_path / "out", *generator, *OPTIONS).exit_code == 0
+    wrong = run("upscale", large, "--square", "--factor", 5, "-o", tmp_path / "out", *generator, *OPTIONS)
     assert "choose a factor of 2, 4, 8" in wrong.stderr
 
 
@@ -88,6 +88,14 @@ def test_restore_undoes_several_losses_at_once(generator: list[str], tmp_path: P
     assert measurement is not None
     assert measurement.known is not None
     assert measurement.known.sum() == 48
+    guessed = run("restore", scan, "-o", tmp_path / "auto", *generator, *OPTIONS, "--blur", "auto")
+    assert "blur: about" in guessed.stderr
+    measurement = LatentBundle.load(tmp_path / "auto" / "a.restore.pt").measurement
+    assert measurement is not None
+    assert 0 <= measurement.options["blur"] <= 8
+    holed = run("restore", scan, "-o", tmp_path / "no", *generator, *OPTIONS, "--blur", "auto", "--box", "0,0,4,4")
+    assert holed.exit_code == 1
+    assert "beside missing pixels" in holed.stderr
 
 
 @pytest.mark.parametrize(
@@ -96,6 +104,7 @@ def test_restore_undoes_several_losses_at_once(generator: list[str], tmp_path: P
         ([], "nothing is said to have happened"),
         (["--downscale", 3], "cannot be 3 times smaller"),
         (["--noise", 1000], "--noise"),
+        (["--blur", "some"], "or auto"),
         (["--jpeg", 0], "--jpeg"),
     ],
 )
@@ -107,6 +116,32 @@ def test_losses_that_cannot_be_are_usage_errors(
     assert result.exit_code == 2
     assert words in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_samples_are_different_results_with_their_mean(generator: list[str], tmp_path: Path) -> None:
+    small = photo(tmp_path / "a.png", (8, 8))
+    command = ["upscale", small, "-o", tmp_path / "out", "--square", *generator, *OPTIONS]
+    result = run(*command, "--samples", 3, "--json")
+    assert result.exit_code == 0, result.output
+    numbers = ["1", "2", "3", "mean", "samples"]
+    bundles = [f"a.upscale.{n}.pt" for n in (1, 2, 3)]
+    assert sorted(names(tmp_path / "out")) == sorted([*(f"a.upscale.{n}.png" for n in numbers), *bundles])
+    samples = [_levels(tmp_path / "out" / f"a.upscale.{n}.png") for n in (1, 2, 3)]
+    mean = _levels(tmp_path / "out" / "a.upscale.mean.png")
+    assert np.abs(np.mean(samples, axis=0) - mean).max() <= 0.5
+    assert not np.array_equal(samples[0], samples[1])
+    seeds = [LatentBundle.load(tmp_path / "out" / name).provenance["seed"] for name in bundles]
+    assert seeds == [0, 1, 2]
+    metrics = json.loads(result.stdout.splitlines()[0])["metrics"]
+    assert metrics["diversity"] > 0
+    assert metrics["deviation"] <= 1
+    assert "3 samples, LPIPS" in result.stderr
+    again = run(*command, "--samples", 3, "--save", "image,bundle,report")
+    assert "up to date" in again.stderr
+    assert again.exit_code == 0
+    alone = run(*command, "--seed", 1, "--name", "alone")
+    assert alone.exit_code == 0
+    assert np.array_equal(_levels(tmp_path / "out" / "alone.png"), samples[1])
 
 
 def test_masks_of_a_folder_belong_to_photos_of_their_name(generator: list[str], tmp_path: Path) -> None:
@@ -287,7 +322,7 @@ def test_results_without_a_bundle_are_known_by_their_text(generator: list[str], 
         (["swap", "FOLDER", "B", "--subspaces", "1"], "is a folder"),
         (["swap", "A", "B", "--subspaces", "1", "--layer", "2"], "those of the bundle"),
         (["interpolate", "A", "B", "-o", "morph.webp"], "no name for results"),
-        (["upscale", "PHOTO", "--factor", "5"], "times smaller"),
+        (["upscale", "PHOTO", "--square", "--factor", "5"], "times smaller"),
         (["colorize", "PHOTO", "-o", "result.jpg"], "no name for results"),
         (["colorize", "PHOTO", "--save", "bundle", "-o", "-"], "the picture alone"),
         (["colorize", "PHOTO", "--name", "{stem:{width}}"], "is no template"),

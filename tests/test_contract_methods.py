@@ -193,7 +193,7 @@ def test_the_documented_table_of_methods_is_that_of_the_entries() -> None:
 
 def test_an_accelerator_takes_photos_of_one_size_together(small_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session = _session("single", "upscale", small_file)
-    session = replace(session, device=torch.device("cuda"))
+    session = replace(session, request=replace(session.request, square=True), device=torch.device("cuda"))
     prepared = [session.prepare(Image.new("RGB", (side, side), colour)) for side, colour in ((8, 1), (4, 2), (8, 3))]
     batches: list[list[str]] = []
 
@@ -212,5 +212,5 @@ def test_a_request_is_plain_data_with_the_presets_of_its_task() -> None:
     assert pickle.loads(pickle.dumps(request)) == request
     assert request.settings_for(styled=False) == preset_of("pmsfc", "inpaint")
     assert request.task.identity == {"task": "inpaint"}
-    with pytest.raises(UsageError, match="larger than its place"):
-        Request(TASKS["upscale"](), paste_back=True)
+    assert (request.faces, request.gives_whole) == ("all", True)
+    assert (Request().faces, Request().gives_whole) == (1, False)

@@ -12,12 +12,25 @@ from scipy.ndimage import gaussian_filter
 from skimage.color import rgb2lab
 from torch import Tensor
 
-from ganinvert.degradations import Chain, Degradation, Downsample, Grayscale, Identity, Lens, Mask, Measurement, stack
+from ganinvert.degradations import (
+    Chain,
+    Degradation,
+    Downsample,
+    Grayscale,
+    Identity,
+    Lens,
+    Mask,
+    Measurement,
+    estimate_blur,
+    stack,
+)
 from ganinvert.degradations.downsample import resampling_matrix
 from ganinvert.errors import UsageError
 from ganinvert.generators import Window
 from ganinvert.images.color import from_linear, lab_to_linear, to_lab
 from ganinvert.settings import UpscaleTask
+
+from .conftest import EXAMPLE
 
 
 def _random_mask(share: float) -> Tensor:
@@ -229,6 +242,16 @@ def test_noise_is_not_put_back(x: Tensor) -> None:
 def test_a_blur_is_that_of_scipy(x: Tensor) -> None:
     expected = gaussian_filter(x.numpy(), (0, 0, 1.3, 1.3), mode="reflect", truncate=4.5)
     assert np.allclose(Lens(16, 16, blur=1.3)(x).numpy(), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("noise", [0, 5])
+@pytest.mark.parametrize("blur", [0, 1, 2, 4])
+def test_the_blur_of_a_photo_is_estimated(blur: float, noise: float) -> None:
+    with Image.open(EXAMPLE) as image:
+        face = torch.from_numpy(np.asarray(image.convert("RGB").resize((128, 128), Image.Resampling.LANCZOS)).copy())
+    y = Lens(128, 128, blur=blur)(face.permute(2, 0, 1)[None].float())
+    y += noise * torch.randn(y.shape, generator=torch.Generator().manual_seed(0))
+    assert estimate_blur(y[0].round().clamp(0, 255), noise=noise) == pytest.approx(max(blur, 0.5), abs=0.3)
 
 
 def test_blurred_photos_get_sharper_by_the_guess_alone(x: Tensor) -> None:

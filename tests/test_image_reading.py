@@ -148,6 +148,8 @@ def deep_tiff(samples: int, **options: object) -> bytes:
 
     buffer = io.BytesIO()
     values = ALL_LEVELS if samples == 1 else np.repeat(ALL_LEVELS[..., None], samples, axis=2)
+    if options.get("planarconfig") == "separate":
+        values = np.moveaxis(values, 2, 0)
     extra = {"extrasamples": ["unassalpha"]} if samples == 4 and options.get("photometric") == "rgb" else {}
     tifffile.imwrite(buffer, values, **options, **extra)
     return buffer.getvalue()
@@ -164,7 +166,14 @@ def deep_tiff(samples: int, **options: object) -> bytes:
         for samples, kind in ((1, "minisblack"), (3, "rgb"), (4, "rgb"))
         for order in "<>"
     ]
-    + [pytest.param(deep_tiff(3, photometric="rgb", compression="zlib"), id="TIFF of 3, compressed")],
+    + [pytest.param(deep_tiff(3, photometric="rgb", compression="zlib"), id="TIFF of 3, compressed")]
+    + [
+        pytest.param(
+            deep_tiff(samples, photometric="rgb", byteorder=order, planarconfig="separate", tile=tile),
+            id=f"TIFF of {samples} planes, {order}, {tile or 'strips'}",
+        )
+        for samples, order, tile in ((3, "<", None), (3, ">", (64, 64)), (4, "<", (64, 64)), (4, ">", None))
+    ],
 )
 def test_sixteen_bits_become_eight_within_one_level(content: bytes) -> None:
     picture = read(content)
@@ -180,6 +189,35 @@ def test_deep_gray_is_rounded_to_the_nearest_level(content: bytes) -> None:
 
 def test_scans_in_which_white_is_zero_are_not_negatives() -> None:
     assert np.array_equal(levels(read(deep_tiff(1, photometric="miniswhite")).rgb)[..., 0], 255 - ROUNDED)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "options", "words"),
+    [
+        ("u2", {"photometric": "separated", "planarconfig": "separate"}, "separate planes of 16 bits"),
+        ("i1", {"photometric": "minisblack"}, "signed numbers"),
+        ("i2", {"photometric": "minisblack"}, "signed numbers"),
+        ("f4", {"photometric": "minisblack", "byteorder": ">", "compression": "zlib"}, "big-endian"),
+        ("f4", {"photometric": "miniswhite"}, "in which white is 0"),
+    ],
+)
+def test_numbers_that_pillow_mistakes_are_refused(numbers: str, options: dict[str, object], words: str) -> None:
+    import tifffile
+
+    buffer = io.BytesIO()
+    shape = (4, 16, 16) if options["photometric"] == "separated" else (16, 16)
+    tifffile.imwrite(buffer, np.ones(shape, numbers), **options)
+    with pytest.raises(ImageError, match=words) as caught:
+        read(buffer.getvalue())
+    assert "export" in caught.value.hint
+
+
+def test_large_unsigned_numbers_are_not_negative() -> None:
+    import tifffile
+
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, np.linspace(0, 2**32 - 1, 256).astype("u4").reshape(16, 16), photometric="minisblack")
+    assert np.array_equal(levels(read(buffer.getvalue()).rgb)[..., 0].ravel(), range(256))
 
 
 @pytest.mark.parametrize(("samples", "step"), [(1, 1), (3, 256)])

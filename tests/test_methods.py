@@ -102,8 +102,16 @@ def test_a_restart_keeps_the_better_end_of_every_image() -> None:
     code = LatentCode(torch.tensor([[1.0], [2.0]]), SingleCode(sphere=False, restart=True))
     assert [code.on_step_start(Expansive(1), n, 5) for n in range(5)] == [False, False, False, True, False]
     assert code.z.tolist() == [[-1.0], [-2.0]]
-    code.on_end(torch.tensor([[9.0, 9.0], [8.0, 8.0], [1.0, 3.0], [5.0, 5.0], [2.0, 2.0]]))
+    code.on_end(torch.tensor([[9.0, 9.0], [8.0, 8.0], [1.0, 3.0], [5.0, 5.0], [2.0, 2.0]]), 5)
     assert code.z.tolist() == [[1.0], [-2.0]]
+
+
+def test_a_restart_that_is_stopped_before_keeps_what_it_has() -> None:
+    code = LatentCode(torch.tensor([[1.0]]), SingleCode(sphere=False, restart=True))
+    with torch.no_grad():
+        code.z.add_(1)
+    code.on_end(torch.tensor([[1.0], [2.0], [3.0]]), 9)
+    assert code.z.tolist() == [[2.0]]
 
 
 def test_stochastic_clipping_recovers_uniform_codes() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from ganinvert.degradations import Identity
 from ganinvert.errors import UsageError
@@ -117,6 +118,36 @@ def test_a_callback_can_stop_the_loop(small: PGGANGenerator, targets: torch.Tens
 
     with pytest.raises(KeyboardInterrupt):
         solve(small, targets, method=METHOD, objective=PIXELS, callback=stop)
+
+
+def test_a_callback_can_end_the_loop_with_what_there_is(small: PGGANGenerator, targets: torch.Tensor) -> None:
+    settings = {"method": METHOD, "objective": PIXELS}
+    seen: list[torch.Tensor] = []
+
+    def stop(step: Step) -> None:
+        seen.append(step.picture(8))
+        if step.index == 4:
+            raise StopIteration
+
+    steady = {"schedule": "constant", "warmup": 0.0}
+    stopped = solve(small, targets, callback=stop, optimization=Optimization(steps=60, **steady), **settings)
+    whole = solve(small, targets, optimization=Optimization(steps=5, **steady), **settings)
+    assert torch.equal(stopped.losses, whole.losses)
+    assert torch.equal(stopped.code.z, whole.code.z)
+    assert stopped.steps == 60
+    assert len(seen) == 5
+    assert seen[-1].shape == (3, 3, 8, 8)
+    image = stopped.code.render(small).detach()
+    assert torch.allclose(seen[-1], F.avg_pool2d(image, 2), atol=1e-5)
+    assert not torch.equal(seen[-1], seen[0])
+
+
+def test_pictures_of_steps_leave_the_result_as_it_is(small: PGGANGenerator, targets: torch.Tensor) -> None:
+    settings = {"method": METHOD, "optimization": Optimization(steps=6)}
+    shown = solve(small, targets, callback=lambda step: step.picture(16), **settings)
+    hidden = solve(small, targets, **settings)
+    assert torch.equal(shown.losses, hidden.losses)
+    assert torch.equal(shown.code.z, hidden.code.z)
 
 
 def test_the_loop_goes_on_from_a_snapshot_to_the_same_bits(small: PGGANGenerator, targets: torch.Tensor) -> None:

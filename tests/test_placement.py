@@ -84,7 +84,7 @@ def depth(placement: Placement) -> NDArray[np.float64]:
 def test_what_was_cut_out_put_back_gives_the_picture_again(name: str, size: int) -> None:
     picture = smooth_picture()
     cut = fitted(picture, PLACEMENTS[name], size)
-    whole = paste_back(to_pil(cut.pixels / 2 + 0.5), picture, cut.placement)
+    whole = paste_back(picture.raster, [(to_pil(cut.pixels / 2 + 0.5), cut.placement)]).image
     assert (whole.mode, whole.size) == ("RGBA", FRAME)
     difference = np.abs(levels(whole)[..., :3] - levels(picture.rgb))
     assert difference.mean() < (2.5 if size == 24 else 0.6)
@@ -97,7 +97,7 @@ def test_what_was_cut_out_put_back_gives_the_picture_again(name: str, size: int)
 def test_without_resampling_it_is_the_same_to_the_bit(mode: str, size: int) -> None:
     picture = smooth_picture()
     cut = fitted(picture, mode, size)
-    whole = paste_back(to_pil(cut.pixels / 2 + 0.5), picture, cut.placement)
+    whole = paste_back(picture.raster, [(to_pil(cut.pixels / 2 + 0.5), cut.placement)]).image
     assert np.array_equal(levels(whole)[..., :3], levels(picture.rgb))
 
 
@@ -105,8 +105,8 @@ def test_without_resampling_it_is_the_same_to_the_bit(mode: str, size: int) -> N
 def test_outside_the_square_nothing_changes_and_inside_everything(name: str) -> None:
     picture = smooth_picture()
     placement = fitted(picture, PLACEMENTS[name], 64).placement
-    white = paste_back(Image.new("RGB", (64, 64), "white"), picture, placement)
-    black = paste_back(Image.new("RGB", (64, 64), "black"), picture, placement)
+    white = paste_back(picture.raster, [(Image.new("RGB", (64, 64), "white"), placement)]).image
+    black = paste_back(picture.raster, [(Image.new("RGB", (64, 64), "black"), placement)]).image
     share = (levels(white) - levels(black))[..., 0] / 255  # of the result in the mixture
     deep = depth(placement)
     margin = 1.5 / min(placement.sides)
@@ -121,7 +121,9 @@ def test_outside_the_square_nothing_changes_and_inside_everything(name: str) -> 
 def test_a_crop_is_soft_where_it_was_cut_and_whole_at_the_border() -> None:
     picture = smooth_picture()
     placement = fitted(picture, "crop", 64).placement
-    share = levels(paste_back(Image.new("RGB", (64, 64), "white"), Picture(Image.new("RGB", FRAME)), placement))
+    share = levels(
+        paste_back(Picture(Image.new("RGB", FRAME)).raster, [(Image.new("RGB", (64, 64), "white"), placement)]).image
+    )
     row, column = share[30, :, 0], share[:, 45, 0]
     assert (column == 255).all()
     assert row[:15].max() == 0
@@ -142,4 +144,4 @@ def test_pictures_too_long_to_pad_and_of_another_size_are_refused() -> None:
         fit(Picture(Image.new("RGB", (20_000, 8))), 16, mode="pad")
     cut = fitted(smooth_picture(), "crop", 16)
     with pytest.raises(ImageError, match="is now 16×16 pixels, not 90×60"):
-        paste_back(Image.new("RGB", (16, 16)), Picture(gradient(16, 16)), cut.placement)
+        paste_back(Picture(gradient(16, 16)).raster, [(Image.new("RGB", (16, 16)), cut.placement)])

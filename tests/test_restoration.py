@@ -91,14 +91,14 @@ def test_upscaling_takes_any_size_below_the_generators(photo: Image.Image, small
     assert sizes == [4, 7, 4]
     results = anything.run(targets)
     assert [result.bundle.measurement.levels.shape[-1] for result in results] == sizes
-    shrunk = _inverter(ganinvert.UpscaleTask(4), small_file).prepare(photo)
+    shrunk = _inverter(ganinvert.UpscaleTask(4), small_file, square=True).prepare(photo)
     assert shrunk.measurement.levels.shape == (3, 4, 4)
     assert tuple(map(str, shrunk.notes)) == ("16×16, resized to 4×4",)
     with pytest.raises(ImageError, match="16 pixels already"):
         anything.prepare(photo)
     for factor in (3, 16):
         with pytest.raises(UsageError, match="times smaller") as caught:
-            _inverter(ganinvert.UpscaleTask(factor), small_file).prepare(photo)
+            _inverter(ganinvert.UpscaleTask(factor), small_file, square=True).prepare(photo)
         assert "2, 4, 8" in caught.value.hint
     with pytest.raises(UsageError, match="factor cannot be 1"):
         ganinvert.UpscaleTask(1)
@@ -193,7 +193,7 @@ def test_real_photos_gain_from_the_prior(photos: list[Path]) -> None:
 def test_put_back_colours_keep_the_photos_own_luminance(mode: str, small_file: Path) -> None:
     """A photo in colour is gray outside the square, too, where nothing was colorized."""
     photo = Image.open(EXAMPLE).convert(mode).resize((60, 40))
-    inverter = _inverter(ganinvert.ColorizeTask(), small_file, paste_back=True)
+    inverter = _inverter(ganinvert.ColorizeTask(around="gray"), small_file)
     whole = inverter.run([inverter.prepare(photo)])[0].whole
     assert whole is not None
     assert whole.size == photo.size
@@ -208,12 +208,14 @@ def test_put_back_colours_keep_the_photos_own_luminance(mode: str, small_file: P
 
 def test_put_back_fillings_leave_every_known_pixel_alone(small_file: Path) -> None:
     photo = Image.open(EXAMPLE).convert("RGB").resize((60, 40))
-    inverter = _inverter(ganinvert.InpaintTask(), small_file, paste_back=True)
+    inverter = _inverter(ganinvert.InpaintTask(), small_file)
     inside, beyond = Image.new("L", photo.size), Image.new("L", photo.size)
     inside.paste(255, (25, 10, 35, 30))
     beyond.paste(255, (2, 10, 34, 29))  # the square begins at column 10
     for mask, mode in ((inside, "RGB"), (beyond, "RGBA")):
-        whole = inverter.run([inverter.prepare(holed(images.from_pil(photo), mask=mask))])[0].whole
+        prepared = inverter.prepare(holed(images.from_pil(photo), mask=mask))
+        assert any("25 % of the hole is outside" in str(note) for note in prepared.notes) == (mask is beyond)
+        whole = inverter.run([prepared])[0].whole
         assert whole is not None
         assert (whole.size, whole.mode) == (photo.size, mode)
         known = np.asarray(mask) == 0

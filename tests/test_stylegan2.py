@@ -80,6 +80,27 @@ def test_the_communitys_files_give_its_images(tmp_path: Path) -> None:
     assert [tuple(each.shape[2:]) for each in discriminator.features(outputs["real"])] == [(16, 16), (8, 8), (4, 4)]
 
 
+@pytest.mark.parametrize(
+    ("above", "network"),
+    [("params_ema", "params_ema"), ("state_dict.module.decoder", "state_dict.decoder"), ("model.g_ema", "model.g_ema")],
+)
+def test_networks_under_other_keys_are_found(above: str, network: str, tmp_path: Path) -> None:
+    content: Any = {f"_orig_mod.module.{key}": tensor for key, tensor in part("community.g_ema.").items()}
+    scores: Any = {f"module.{key}": tensor for key, tensor in part("community.d.").items()}
+    for key in reversed(above.split(".")):
+        content = {key: content}
+    next(iter(content.values()))["latent_avg"] = torch.full((8,), 0.25)
+    if above != "model.g_ema":
+        content["latent_avg"] = next(iter(content.values())).pop("latent_avg")
+    torch.save(content | {"discriminator": scores}, tmp_path / "a.pt")
+    generator, outputs = read_generator(tmp_path / "a.pt"), part("community.")
+    assert generator.about["network"] == network
+    torch.testing.assert_close(generator(outputs["z"]), outputs["images"], rtol=0, atol=1e-5)
+    assert torch.equal(generator.space("w").mean(), torch.full((8,), 0.25))
+    discriminator = read_discriminator(tmp_path / "a.pt")
+    torch.testing.assert_close(discriminator(outputs["real"]), outputs["scores"], rtol=0, atol=1e-5)
+
+
 def test_a_state_dict_alone_is_read_and_its_mean_is_measured(tmp_path: Path) -> None:
     torch.save(part("community.g_ema."), tmp_path / "a.pt")
     generator = read_generator(tmp_path / "a.pt")
@@ -143,7 +164,7 @@ def test_other_filters_and_incomplete_networks_are_refused(tmp_path: Path) -> No
         "is not the filter": state | {"synthesis.b8.conv0.resample_filter": flat},
         "missing synthesis.b8.conv0.affine.bias": {k: v for k, v in state.items() if "b8.conv0.affine.bias" not in k},
         "extra synthesis.b8.skip": state | {"synthesis.b8.skip": torch.ones(1)},
-        "to_rgb.0.weight has shape": state | {"synthesis.b4.torgb.weight": torch.ones(1, 6, 1, 1)},
+        "gray images, of 1 channel": state | {"synthesis.b4.torgb.weight": torch.ones(1, 6, 1, 1)},
         "not finite": state | {"synthesis.b4.const": torch.full((6, 4, 4), torch.nan)},
     }
     for message, changed in changes.items():

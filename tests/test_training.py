@@ -7,6 +7,8 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,9 +41,12 @@ from ganinvert.training import (
 )
 from ganinvert.training.augmentation import Strength, augment
 from ganinvert.training.batches import Batches
+from ganinvert.training.generator import _adopt
 from ganinvert.training.growing import GrowingDiscriminator, GrowingGenerator, Stage, shrink
 from ganinvert.training.losses import gradient_penalty, r1_penalty
 from ganinvert.weights import TensorFile
+
+from . import checkpoints
 
 TINY = Training(
     resolution=16,
@@ -357,6 +362,19 @@ def test_grown_networks_are_the_canonical_ones() -> None:
     rival.adopt(judge.state_dict())
     assert torch.allclose(other(z, 16), images, atol=1e-4)
     assert torch.allclose(rival(images), judge(images), atol=1e-3, rtol=1e-3)
+
+
+def test_the_gan_zoos_discriminator_is_taken_over_with_its_deviations(tmp_path: Path) -> None:
+    architecture = PGGANArchitecture(5, (6, 6, 4, 4, 4, 4))
+    start, path = PGGANGenerator.random(architecture), tmp_path / "net.pth"
+    torch.save({"netD": checkpoints.gan_zoo_discriminator(16)}, path)
+    generators = {name: GrowingGenerator(architecture) for name in ("generator", "average")}
+    trainer: Any = SimpleNamespace(**generators, discriminator=GrowingDiscriminator(architecture))
+    images = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert _adopt(trainer, start, str(path))
+        expected = load_discriminator(path)(images)
+        torch.testing.assert_close(trainer.discriminator(images), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_block_fades_in_without_a_jump() -> None:

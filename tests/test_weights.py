@@ -59,8 +59,6 @@ def broken(kind: str, small: PGGANGenerator, path: Path) -> Path:
         raw["lod"] = torch.tensor(1.5)
     elif kind == "foreign":
         raw = {"conv1.weight": torch.zeros(1)}
-    elif kind == "nested":
-        raw = {"model": raw}
     elif kind == "NaN":
         raw["layer3.wscale.bias"][0] = torch.nan
     elif kind == "shape":
@@ -79,7 +77,6 @@ def broken(kind: str, small: PGGANGenerator, path: Path) -> Path:
         ("extra key", "extra layer2.conv.noise"),
         ("growing", "lod is 1.5"),
         ("foreign", "unknown keys, such as conv1.weight"),
-        ("nested", "state dict of a generator"),
         ("NaN", "layer.*not finite"),
         ("shape", r"layers.2.bias has shape \(3,\), not \(8,\)"),
         ("odd", "do not make a PGGAN"),
@@ -100,8 +97,8 @@ def test_damaged_files_are_refused(small_file: Path, tmp_path: Path) -> None:
     flipped[-5] ^= 1
     for name, data, words in [
         ("text.pth", b"hello there", "of no known kind"),
-        ("empty.pth", b"", "of no known kind"),
-        ("cut.safetensors", content[:-20], "cannot be read"),
+        ("empty.pth", b"", "is empty"),
+        ("cut.safetensors", content[:-20], "is cut short"),
         ("flipped.safetensors", bytes(flipped), "does not match its digest"),
     ]:
         path = tmp_path / name

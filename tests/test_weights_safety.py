@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganinvert.errors import WeightsError
-from ganinvert.generators import read_generator
+from ganinvert.generators import load_discriminator, load_generator, read_generator
 from ganinvert.weights.pickles import STUBS
 
 from . import checkpoints
@@ -219,13 +219,57 @@ def test_overlapping_zip_members_are_refused(tmp_path: Path) -> None:
         read_generator(path)
 
 
-def test_files_cut_short_are_refused(tmp_path: Path) -> None:
-    for kind in checkpoints.FORMATS:
-        whole = checkpoints.write(kind, checkpoints.network(8), tmp_path / "a.bin").read_bytes()
-        for share in (0, 0.01, 0.3, 0.9, 0.999):
-            (tmp_path / "cut.bin").write_bytes(whole[: int(len(whole) * share)])
-            with pytest.raises(WeightsError):
-                read_generator(tmp_path / "cut.bin")
+def test_files_cut_short_are_called_so(tmp_path: Path) -> None:
+    path, cut = tmp_path / "a.bin", tmp_path / "cut.bin"
+    for kind in (*checkpoints.FORMATS, "own"):
+        network = checkpoints.network(8)
+        network.save(path) if kind == "own" else checkpoints.write(kind, network, path)
+        for share in (0, 0.02, 0.3, 0.9, 0.999):
+            cut.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+            with pytest.raises(WeightsError, match="is cut short: its end is missing" if share else "is empty"):
+                read_generator(cut)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "hint"),
+    [
+        (b"", "is empty", "fetch it again"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4665\n", "is a pointer of Git LFS", "git lfs pull"),
+        (b"\xef\xbb\xbf\n<!DOCTYPE html><html>", "is a web page", "browser"),
+        (b"<html><body>quota exceeded", "is a web page", "browser"),
+        (b"<?xml version='1.0'?><net/>", "is an XML text", "wheel"),
+        (b'{\n"message": "Not Found"}', "is a JSON text", "download failed"),
+        (bytes(1000), "is of no known kind", "looked for"),
+    ],
+)
+def test_files_without_weights_are_called_what_they_are(content: bytes, kind: str, hint: str, tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(content)
+    for read in (load_generator, load_discriminator):
+        with pytest.raises(WeightsError, match=kind) as caught:
+            read(tmp_path / "a.pth")
+        assert hint in caught.value.hint
+
+
+def test_other_archives_programs_and_folders_are_called_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model.pth", b"x")
+    with pytest.raises(WeightsError, match="is a zip archive of other files"):
+        load_generator(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/code/__torch__.py", b"x")
+    with pytest.raises(WeightsError, match="is a program of TorchScript"):
+        load_generator(path)
+    torch.save({"step": 1}, path)
+    with pytest.raises(WeightsError, match="holds no tensors"):
+        load_generator(path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "pytorch_model.bin").touch()
+    with pytest.raises(WeightsError, match="is a folder") as caught:
+        load_generator(tmp_path / "folder")
+    assert "give a file in it: pytorch_model.bin" in caught.value.hint
+    with pytest.raises(WeightsError, match="is a folder"):
+        load_discriminator(tmp_path / "folder")
 
 
 @settings(max_examples=150, deadline=None)

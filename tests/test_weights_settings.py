@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -86,11 +87,19 @@ def test_several_networks_of_one_kind_are_refused(tmp_path: Path) -> None:
         (("a", "b"), "2 networks, none of which"),
         (("ema", "g_ema"), "2 averaged networks: ema, g"),
     ):
-        torch.save(dict.fromkeys(names, state), tmp_path / "net.pth")
+        torch.save({name: dict(state) for name in names}, tmp_path / "net.pth")
         with pytest.raises(WeightsError, match=message):
             read_generator(tmp_path / "net.pth")
     torch.save({**state, **{f"module.{key}": tensor for key, tensor in state.items()}}, tmp_path / "net.pth")
     with pytest.raises(WeightsError, match="twice"):
+        read_generator(tmp_path / "net.pth")
+
+
+def test_dictionaries_in_themselves_end(tmp_path: Path) -> None:
+    content: dict[str, Any] = {"weight": torch.zeros(1)}
+    content |= {f"part{n}": content for n in range(1000)}
+    torch.save(content, tmp_path / "net.pth")
+    with pytest.raises(WeightsError, match=r"unknown keys, such as part0\.weight, weight"):
         read_generator(tmp_path / "net.pth")
 
 
@@ -177,6 +186,14 @@ def test_gray_networks_and_discriminators_of_labels_are_called_so(tmp_path: Path
     torch.save({"netD": netd | labels}, path)
     with pytest.raises(WeightsError, match="discriminator of labels, with 5 scores"):
         read_discriminator(path)
+
+
+def test_interfacegans_files_are_gandissects_with_another_name_for_biases(tmp_path: Path) -> None:
+    original = checkpoints.network(16)
+    state = checkpoints._gandissect(original.state_dict())
+    torch.save({re.sub(r"\.b$", ".bias", key): tensor for key, tensor in state.items()}, tmp_path / "net.pth")
+    z = torch.randn(2, 16)
+    torch.testing.assert_close(read_generator(tmp_path / "net.pth")(z), original(z), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("former", [False, True])

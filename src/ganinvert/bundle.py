@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ganinvert import images
 from ganinvert.degradations import Measurement
+from ganinvert.devices import undisturbed
 from ganinvert.errors import BundleError, GanInvertError, UsageError
 from ganinvert.files import write_atomically
 from ganinvert.generators import Activations, Generator, apply_deltas, load_generator
@@ -181,6 +182,7 @@ class LatentBundle:
         return CODES[kind].restore(CodeRecord(kind, space, tensors, self.composition, self.partition, self.layer))
 
     @classmethod
+    @undisturbed()
     def load(cls, path: Path | str) -> LatentBundle:
         """Read a file written by `save`; nothing in it is executed.
 

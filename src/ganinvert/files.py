@@ -121,10 +121,11 @@ def has_companions(last: Path) -> bool:
 
 
 def tidy(last: Path) -> None:
-    """Remove the marker and the checkpoint of a complete result."""
+    """Remove the marker and the checkpoints of a complete result."""
     with suppress(OSError):
-        for suffix in (_UNFINISHED, CHECKPOINT):
-            beside(last, suffix).unlink(missing_ok=True)
+        beside(last, _UNFINISHED).unlink(missing_ok=True)
+        for checkpoint in last.parent.glob(beside(last, f"*{CHECKPOINT}").name):
+            checkpoint.unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:

@@ -30,7 +30,7 @@ def face_region(photo: Image.Image, box: tuple[float, ...]) -> torch.Tensor:
 
 
 def main(folder: Path, sheet: Path | None, chosen: list[str]) -> None:
-    inverters = {mode: Inverter.load(align=mode, paste_back=True, device="cpu") for mode in ("off", "auto")}
+    inverters = {mode: Inverter.load(align=mode, square=False, device="cpu") for mode in ("off", "auto")}
     rows: dict[str, list[tuple[float, ...]]] = {mode: [] for mode in inverters}
     tiles: list[Image.Image] = []
     for path in sorted(folder.iterdir()):

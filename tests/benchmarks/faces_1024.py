@@ -23,13 +23,14 @@ from ganinvert import images, load_generator
 from ganinvert.degradations import Degradation, Downsample, Grayscale, Identity, Mask
 from ganinvert.devices import peak_memory, watch_memory
 from ganinvert.generators import Generator
-from ganinvert.methods import method_of
-from ganinvert.metrics import image_metrics, to_unit
+from ganinvert.methods import FineTuning, method_of
+from ganinvert.metrics import color_auc, image_metrics, to_unit
 from ganinvert.optimize import solve
-from ganinvert.settings import InversionSettings, PmSFC, preset_of
+from ganinvert.settings import InversionSettings, PmSFC, preset_of, refinement
+from ganinvert.settings.common import Refinement
 from ganinvert.subspaces import SubspacePartition, find_partition
 
-METHODS = ("bdinvert", "image2stylegan", "stylegan2-projector")
+METHODS = (("bdinvert", None), ("bdinvert", "pti"), ("image2stylegan", None), ("stylegan2-projector", None))
 CPU = torch.device("cpu")
 
 
@@ -46,7 +47,12 @@ def measures(x: Tensor, y: Tensor, *sides: int) -> list[float]:
 
 
 def run(
-    generator: Generator, y: Tensor, settings: InversionSettings, partition: SubspacePartition, degradation: Degradation
+    generator: Generator,
+    y: Tensor,
+    settings: InversionSettings,
+    partition: SubspacePartition,
+    degradation: Degradation,
+    refine: Refinement | None = None,
 ) -> tuple[Tensor, list[float]]:
     """The image, and seconds by the clock and of the processor."""
     clock, processor = time.perf_counter(), time.process_time()
@@ -57,6 +63,7 @@ def run(
         degradation=degradation,
         objective=settings.objective,
         optimization=settings.optimization,
+        fine_tuning=FineTuning(refinement(refine, styled=True)) if refine else None,
     )
     with torch.no_grad():
         image = solution.code.render(generator)
@@ -70,16 +77,16 @@ def report(name: str, rows: Sequence[Sequence[float]], titles: str) -> None:
 
 def invert(generator: Generator, out: Path, photos: Sequence[Path]) -> None:
     whole = SubspacePartition.whole(generator.layer_info(generator.edit_layer).channels)
-    for method in METHODS:
+    for method, refine in METHODS:
         watch_memory(CPU)
-        rows, settings = [], preset_of(method, "invert", styled=True)
+        rows, settings, name = [], preset_of(method, "invert", styled=True), f"{method}-{refine}" if refine else method
         for path in photos:
             y = read(path, generator.resolution)
-            image, seconds = run(generator, y, settings, whole, Identity())
-            images.to_pil(to_unit(image)[0].numpy()).save(out / f"{method}-{path.stem}.png")
+            image, seconds = run(generator, y, settings, whole, Identity(), refine)
+            images.to_pil(to_unit(image)[0].numpy()).save(out / f"{name}-{path.stem}.png")
             rows.append([*measures(image, y, 256, generator.resolution), *seconds])
-            print(method, path.stem, np.round(rows[-1], 3).tolist(), flush=True)
-        report(method, rows, "PSNR, LPIPS at 256, at full size; seconds, of the processor")
+            print(name, path.stem, np.round(rows[-1], 3).tolist(), flush=True)
+        report(name, rows, "PSNR, LPIPS at 256, at full size; seconds, of the processor")
         print(f"peak memory {(peak_memory(CPU) or 0) / 1e9:.2f} GB")
 
 
@@ -102,11 +109,13 @@ def restore(generator: Generator, out: Path, photos: Sequence[Path]) -> None:
             given, result = degradation.guess(y).expand(-1, 3, -1, -1), degradation.project(image, y)
             images.to_pil(to_unit(result)[0].numpy()).save(out / f"{task}-{name.split()[-1]}-{path.stem}.png")
             rows.append([*measures(given, truth, 256), *measures(result, truth, 256), *seconds])
+            if isinstance(degradation, Grayscale):
+                rows[-1] += [float(color_auc(to_unit(x), to_unit(truth))) for x in (given, result)]
             if isinstance(degradation, Downsample):
                 degradation.detail = 0.65
                 rows[-1] += measures(degradation.project(image, y), truth, 256)
             print(task, name, path.stem, np.round(rows[-1], 3).tolist(), flush=True)
-        report(f"{task} {name}", rows, "PSNR, LPIPS given and restored; seconds; with detail .65")
+        report(f"{task} {name}", rows, "PSNR, LPIPS given and restored; seconds; with detail .65, or colour AuC")
 
 
 def subspaces(generator: Generator, out: Path, photos: Sequence[Path]) -> None:

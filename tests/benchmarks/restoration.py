@@ -88,7 +88,7 @@ def studies() -> dict[str, Study]:
 
 def restore(study: Study, settings: InversionSettings, truths: list[Tensor]) -> tuple[Tensor, float, float]:
     """Results (b, 3, r, r) in [0, 1], the largest deviation from what was given, and seconds per photo."""
-    inverter = Inverter.load(settings=settings, task=study.task, align="off", device="cpu")
+    inverter = Inverter.load(settings=settings, task=study.task, align="off", square=True, device="cpu")
     targets = [inverter.prepare(study.picture(truth)) for truth in truths]
     start = time.perf_counter()
     results = inverter.run(targets)

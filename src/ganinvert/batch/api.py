@@ -33,6 +33,7 @@ class BatchOptions(RequestOptions, total=False):
         executor: Place of the workers: `Serial()` (this process, the default) or `Pool(workers)`.
         listeners: Functions that receive every event; see `ganinvert.batch.events`.
         batch_size: Photos that an accelerator optimises together; None: as many as fit.
+        samples: Number of results of each photo, with different seeds: NAME.1.png …, and their mean NAME.mean.png.
         checkpoint_every: Steps between two checkpoints of an unfinished optimisation; 0: none.
         overwrite: Replace existing results; without it, what is up to date is skipped.
         fail_fast: Stop at the first photo that fails.
@@ -47,6 +48,7 @@ class BatchOptions(RequestOptions, total=False):
     executor: Executor
     listeners: Iterable[Listener]
     batch_size: int | None
+    samples: int
     checkpoint_every: int
     overwrite: bool
     fail_fast: bool
@@ -116,6 +118,7 @@ def _run_many(
     executor: Executor | None = None,
     listeners: Iterable[Listener] = (),
     batch_size: int | None = None,
+    samples: int = 1,
     checkpoint_every: int = 0,
     overwrite: bool = False,
     fail_fast: bool = False,
@@ -128,7 +131,7 @@ def _run_many(
     suffixes = chosen_suffixes(save)
     jobs = plan_outputs([[each] for each in inputs], Path(out), task=task.name, suffixes=suffixes, name=name)
     results, _ = run_batch(
-        PhotoRequest(Request(task, chosen, generator, **request), batch_size, checkpoint_every),
+        PhotoRequest(Request(task, chosen, generator, **request), batch_size, checkpoint_every, samples=samples),
         jobs,
         executor=executor,
         options=RunOptions(overwrite=overwrite, fail_fast=fail_fast),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +38,36 @@ class Job:
     def last(self) -> Path:
         """File that is written last."""
         return list(self.paths.values())[-1]
+
+    def with_faces(self, count: int, kinds: Collection[str]) -> Job:
+        """The job with further files of these kinds, NAME.2.pt and so on, for a photo of so many faces."""
+        if count == 1 or not self.paths:
+            return self
+        further = {
+            f"{kind} {n}": path.with_name(f"{path.stem}.{n}{path.suffix}")
+            for n in range(2, count + 1)
+            for kind, path in self.paths.items()
+            if kind in kinds
+        }
+        *others, last = self.paths
+        return replace(self, paths={**{kind: self.paths[kind] for kind in others}, **further, last: self.paths[last]})
+
+    def with_samples(self, count: int) -> Job:
+        """The job with so many images and bundles instead of one, NAME.1.png and so on, their mean, and their sheet."""
+        if count == 1 or not self.paths:
+            return self
+        paths: dict[str, Path] = {}
+        for kind, path in self.paths.items():
+            names = [str(n) for n in range(1, count + 1)]
+            if kind == "image":
+                paths["sheet"] = path.with_name(f"{path.stem}.samples{path.suffix}")
+            if kind.startswith("image"):
+                names.insert(0, "mean")
+            if kind == "comparison":
+                paths[kind] = path
+            else:
+                paths |= {f"{kind} #{name}": path.with_name(f"{path.stem}.{name}{path.suffix}") for name in names}
+        return replace(self, paths=paths)
 
     @property
     def kinds(self) -> frozenset[str]:

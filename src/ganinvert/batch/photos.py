@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from ganinvert import files
 from ganinvert.batch.job import Job, Product
@@ -12,8 +14,11 @@ from ganinvert.batch.session import Session, Watch
 from ganinvert.bundle import LatentBundle
 from ganinvert.checkpoint import Checkpoints
 from ganinvert.devices import images_that_fit, watch_memory
-from ganinvert.images import comparison, difference, encode_png, encode_thumbnail
+from ganinvert.errors import InsufficientMemoryError
+from ganinvert.images import comparison, difference, encode_png, encode_thumbnail, grid, stacked
+from ganinvert.optimize import Outcome
 from ganinvert.tasks import Inversion, Inverter, PreparedImage
+from ganinvert.tasks.results import averaged, mean_of, samples_sheet
 
 FIRST_BATCH = 8
 """Photos that an accelerator optimises together until the memory of one is known."""
@@ -32,8 +37,10 @@ class PhotoSession(Session[PreparedImage]):
         self.reads_ahead = device.type != "cpu"
         sizes = ", ".join(map(str, partition.sizes))
         self.about = f"subspaces of {sizes} channels ({partition.source}); {device}, {self.inverter.dtype}"
+        if network := self.inverter.generator.about.get("network"):
+            self.about += f"; {network} of the generator's file"
         self.fitting = FIRST_BATCH
-        """Photos that fit into the device's memory together, as far as is known."""
+        """Faces that fit into the device's memory together, as far as is known."""
 
     @property
     def batch_size(self) -> int:
@@ -46,63 +53,111 @@ class PhotoSession(Session[PreparedImage]):
         """Read the photo, and measure it."""
         return self.inverter.prepare(job.inputs[0].path)
 
+    def completed(self, job: Job, prepared: PreparedImage) -> Job:
+        """The job with a bundle for every face and sample; and an image for each, if squares alone are wanted."""
+        kinds = ("bundle",) if self.inverter.request.gives_whole else ("image", "bundle")
+        return job.with_faces(len(prepared.squares), kinds).with_samples(self.request.samples)
+
     def identity(self, prepared: PreparedImage) -> tuple[str, str]:
-        """SHA-256 of the settings and of the photo."""
-        return self.inverter.settings_hash, prepared.sha256
+        """SHA-256 of the settings, those of the last sample, and of the photo."""
+        return self.inverter.drawn(self.request.samples - 1).settings_hash, prepared.sha256
 
     def run(self, batch: Sequence[tuple[Job, PreparedImage]], watch: Watch) -> list[Product]:
         """Do the task for the photos of a batch."""
         inverter = self.inverter
         watch_memory(inverter.device)
-        paths = {photo.sha256: files.beside(job.last, files.CHECKPOINT) for job, photo in batch if job.paths}
-        results = inverter.run(
-            [photo for _, photo in batch],
-            callback=watch,
-            checkpoints=Checkpoints(inverter.settings_hash, paths, self.request.checkpoint_every) if paths else None,
-        )
-        self.fitting = min(images_that_fit(inverter.device, len(batch)) or FIRST_BATCH, MOST_TOGETHER)
+        paths = {
+            square.sha256: files.beside(job.last, f"{n}.{files.CHECKPOINT}" if n else files.CHECKPOINT)
+            for job, photo in batch
+            for n, square in enumerate(photo.squares)
+            if job.paths
+        }
+        checkpoints = Checkpoints(inverter.settings_hash, paths, self.request.checkpoint_every) if paths else None
+        squares = sum(len(photo.squares) for _, photo in batch)
+        at_once, count = min(squares, max(len(batch), self.batch_size)), self.request.samples
+        restore = inverter.run if count == 1 else partial(inverter.sample, count=count)
+        photos, results = [photo for _, photo in batch], None
+        while results is None:
+            try:
+                results = restore(photos, callback=watch, checkpoints=checkpoints, at_once=at_once)
+            except InsufficientMemoryError:
+                if len(batch) > 1 or at_once < 2:
+                    raise
+                at_once //= 2
+        fitting = images_that_fit(inverter.device, min(squares, at_once))
+        self.fitting = min(fitting or FIRST_BATCH, MOST_TOGETHER)
         return [self._product(result, job) for (job, _), result in zip(batch, results, strict=True)]
 
     def recall(self, job: Job, prepared: PreparedImage) -> Product | None:
-        """The result again, from its bundle."""
-        if "bundle" not in job.paths:
+        """The result again, from its bundles."""
+        if not any(kind.startswith("bundle") for kind in job.paths):
             return None
-        return self._product(self.inverter.recall(prepared, LatentBundle.load(job.paths["bundle"])), job)
+        kinds = ["bundle", *(f"bundle {n}" for n in range(2, len(prepared.squares) + 1))]
+        count, results = self.request.samples, []
+        for n in range(count):
+            paths = [job.paths[kind if count == 1 else f"{kind} #{n + 1}"] for kind in kinds]
+            results.append(self.inverter.drawn(n).recall(prepared, [LatentBundle.load(path) for path in paths]))
+        return self._product(results[0] if count == 1 else mean_of(results, prepared, self.inverter.task), job)
 
     def _product(self, result: Inversion, job: Job) -> Product:
         """Files of a result, and sentences about it; no file of one that is not finite."""
-        doubts = [note.text for note in result.notes if note.severity == "warning"]
-        finite = result.outcome.name != "NOT_FINITE"
+        notes = list(dict.fromkeys(note for face in result.faces for note in face.notes))
+        worst = max((face.outcome for face in result.faces), key=list(Outcome).index)
+        doubts = [note.text for note in notes if note.severity == "warning"]
+        finite = Outcome.NOT_FINITE not in [face.outcome for face in result.faces]
+        metrics = averaged([face.metrics for face in result.faces])
         return Product(
             files={kind: self._content(kind, result) for kind in job.kinds} if finite else {},
-            metrics=result.metrics,
-            outcome=result.outcome.name.lower().replace("_", " "),
-            notes=tuple(note.text for note in result.notes if note.severity == "remark"),
-            verdict=self._verdict(result.metrics),
-            warning="; ".join([*doubts, *([result.outcome.value] if result.outcome.value else [])]),
+            metrics=metrics,
+            outcome=worst.name.lower().replace("_", " "),
+            notes=tuple(note.text for note in notes if note.severity == "remark"),
+            verdict=self._verdict(metrics, len(result.faces)),
+            warning="; ".join([*doubts, *([worst.value] if worst.value else [])]),
             settings=_settings(result.bundle),
             thumbnails=_thumbnails(result) if self.request.thumbnails else {},
         )
 
     def _content(self, kind: str, result: Inversion) -> bytes:
+        """The file of a kind: an image, bundle or comparison, of face n if " n" follows, and of sample m if " #m"."""
+        if kind == "sheet":
+            return encode_png(samples_sheet(result), None)
+        kind, _, sample = kind.partition(" #")
+        result = result.samples[int(sample) - 1] if sample.isdecimal() else result
+        kind, _, number = kind.partition(" ")
+        face = result.faces[int(number or 1) - 1]
         if kind == "bundle":
-            return result.bundle.encode()
-        text = png_text(result.bundle) if self.request.metadata else None
-        picture = result.whole or result.image if kind == "image" else comparison(result.target, result.image)
-        return encode_png(picture, text)
+            return face.bundle.encode()
+        text = png_text(face.bundle) if self.request.metadata else None
+        if kind == "image":
+            return encode_png(result.raster or face.image, text)
+        return encode_png(stacked([comparison(each.target, each.image) for each in result.faces]), text)
 
-    def _verdict(self, figures: Mapping[str, float]) -> str:
+    def _verdict(self, figures: Mapping[str, float], faces: int) -> str:
         quality = f"PSNR {figures['psnr']:.2f} dB  SSIM {figures['ssim']:.3f}  LPIPS {figures['lpips']:.3f}"
         if self.request.request.task.degrades:
             quality = f"explains what is known to {quality}"
         if "deviation" in figures:
             quality += f"; agrees with it to {figures['deviation']:.1f}/255"
+        if "diversity" in figures:
+            quality = f"{self.request.samples} samples, LPIPS {figures['diversity']:.3f} apart, on average: {quality}"
+        quality = quality if faces == 1 else f"{faces} faces, on average: {quality}"
         return f"{quality}  ({self.inverter.generator.name}, {self.inverter.generator.resolution} px)"
 
 
 def _thumbnails(result: Inversion) -> dict[str, bytes]:
-    pictures = {"input": result.target, "result": result.image, "difference": difference(result.target, result.image)}
-    return {kind: encode_thumbnail(image) for kind, image in pictures.items()}
+    """The squares of all faces, and their differences."""
+    columns = math.isqrt(len(result.faces) - 1) + 1
+    kinds = {
+        "input": [face.target for face in result.faces],
+        "result": [face.image for face in result.faces],
+        "difference": [difference(face.target, face.image) for face in result.faces],
+    }
+    return {
+        kind: encode_thumbnail(
+            squares[0] if columns == 1 else grid([squares[n : n + columns] for n in range(0, len(squares), columns)])
+        )
+        for kind, squares in kinds.items()
+    }
 
 
 def _settings(bundle: LatentBundle) -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from ganinvert.batch.session import BatchRequest
 from ganinvert.settings import Request
-from ganinvert.settings.common import ADDED, InterpolationPath, plain
+from ganinvert.settings.common import ADDED, InterpolationPath, at_least, plain, require_seed
 from ganinvert.settings.strokes import Strokes
 
 
@@ -32,6 +32,7 @@ class PhotoRequest(BatchRequest):
         checkpoint_every: Steps between two checkpoints of an unfinished optimisation beside the results; 0: none.
         metadata: Write into PNG files how they were made.
         thumbnails: Make pictures for a report.
+        samples: Number of results of each photo, with different seeds.
     """
 
     session: ClassVar[str] = "ganinvert.batch.photos:PhotoSession"
@@ -40,6 +41,12 @@ class PhotoRequest(BatchRequest):
     checkpoint_every: int = 0
     metadata: bool = True
     thumbnails: bool = False
+    samples: int = 1
+
+    def __post_init__(self) -> None:
+        at_least("samples", self.samples, 1)
+        if self.samples > 1:
+            require_seed(self.request.seed + self.samples - 1)
 
     @property
     def command(self) -> str:  # type: ignore[override]  # known by the task

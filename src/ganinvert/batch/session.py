@@ -56,6 +56,10 @@ class Session(ABC, Generic[P]):
             GanInvertError: An input cannot be used.
         """
 
+    def completed(self, job: Job, prepared: P) -> Job:  # noqa: ARG002  (for those whose files depend on the input)
+        """The job with all its files, of which some may be known only now."""
+        return job
+
     @abstractmethod
     def identity(self, prepared: P) -> tuple[str, str]:
         """SHA-256 of the settings and of the inputs: with the same ones the result is the same."""

@@ -109,7 +109,7 @@ class Worker(Generic[P]):
             if each.problem is not None:
                 raise each.problem
         prepared = self.session.prepare(job)
-        return _Ready(job, prepared, self.session.identity(prepared))
+        return _Ready(self.session.completed(job, prepared), prepared, self.session.identity(prepared))
 
     def _claim(
         self, job: Job, read: Callable[[], _Ready[P]], claims: ExitStack, batch: list[_Ready[P]]

@@ -62,8 +62,6 @@ METRICS: Mapping[str, Metric] = {
     ),
 }
 """Metrics by name, in the order of the columns."""
-COSTS = ("seconds", "memory")
-"""Names of the metrics that every run measures anew."""
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def read_truth(path: Path, inverter: Inverter, protocol: EvaluationProtocol) -> 
     Raises:
         ImageError: The photo cannot be used, or has nothing that could be lost and restored.
     """
-    prepared = replace(inverter, request=replace(inverter.request, task=InvertTask(), paste_back=False)).prepare(path)
+    prepared = replace(inverter, request=replace(inverter.request, task=InvertTask(), square=True)).prepare(path)
     levels = prepared.measurement.levels
     try:
         Task.of(protocol.task).check_truth(levels)

@@ -31,8 +31,8 @@ HELP: Mapping[str, str] = {
     "--save": "Files to write: image, bundle, comparison (input | result | difference ×4), report (HTML page).",
     "--fit": "Make photos square by cropping, padding or squashing.",
     "--align": "Align faces for a face generator: if misplaced (auto), never (off), or always (force).",
-    "--face": "Number of the face to align, counted from the largest.",
-    "--paste-back": "Paste the result into the photo, which keeps its size.",
+    "--face": "Faces to align: all, the largest, or one by its number, counted from the largest.",
+    "--square": "Write the generator's square alone, or the whole photo with the squares in their places.",
     "--overwrite": "Replace existing results.",
     "--fail-fast": "Stop at the first input that fails.",
     "--dry-run": "Print which files would be written, and write none.",
@@ -72,7 +72,7 @@ def opt(panel: str, *flags: str, help: str = "", env: bool = False, **rest: Any)
 
     With `env`, the variable GANINVERT_NAME (the long name in capitals) and the configuration file set it, too.
     """
-    name = max(flags, key=len)
+    name = max(flags, key=len).partition("/")[0]
     if env:
         rest |= {"envvar": f"GANINVERT_{name.lstrip('-').replace('-', '_').upper()}", "show_envvar": False}
     return typer.Option(*flags, help=help or HELP[name], rich_help_panel=panel, **rest)
@@ -125,8 +125,17 @@ Name = Annotated[str, opt(IO, "--name", metavar="TEMPLATE", env=True)]
 Save = Annotated[str, opt(IO, "--save", metavar="LIST", autocompletion=_complete_kinds, env=True)]
 Fit = Annotated[common.FitMode, opt(IO, "--fit", env=True)]
 AlignFaces = Annotated[common.Align, opt(IO, "--align", env=True)]
-FaceNumber = Annotated[int, opt(IO, "--face", metavar="N", min=1)]
-PasteBack = Annotated[bool, opt(IO, "--paste-back")]
+Face = Annotated[
+    str | None,
+    opt(
+        IO,
+        "--face",
+        metavar="all|largest|N",
+        autocompletion=completing("all", "largest"),
+        show_default="all; of invert the largest",
+    ),
+]
+Square = Annotated[bool | None, opt(IO, "--square/--whole", show_default="the whole photo; of invert the square")]
 Overwrite = Annotated[bool, opt(IO, "--overwrite")]
 FailFast = Annotated[bool, opt(IO, "--fail-fast")]
 DryRun = Annotated[bool, opt(IO, "--dry-run")]
@@ -181,6 +190,15 @@ Config = Annotated[
 ]
 Quiet = Annotated[bool, opt(GENERAL, "--quiet", "-q", callback=_quiet)]
 Verbose = Annotated[int, opt(GENERAL, "--verbose", "-v", count=True, callback=_verbose, show_default=False)]
+
+
+def face_of(text: str | None) -> common.FaceChoice | None:
+    """Parse the value of `--face`."""
+    if text in (None, "all", "largest"):
+        return text  # type: ignore[return-value]  # mypy does not narrow by a tuple
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--face cannot be {text}", hint="choose all, largest, or a number from 1")
+    return int(text)
 
 
 def number_of(option: str, text: str) -> int | None:

@@ -28,6 +28,8 @@ from ganinvert.settings.presets import AUTOMATIC, method_name
 
 _REFINE = "Fine-tune a copy of the generator for each photo afterwards; only its changes are stored."
 _REALS = "near-perfect: folder of photos like those that the generator was trained on."
+_SAMPLES = "Make N different results of each photo, with the next seeds, their mean, and a sheet of them."
+Samples = Annotated[int, opt(METHOD, "--samples", help=_SAMPLES, metavar="N", min=1)]
 Refine = Annotated[Refinement | None, opt(METHOD, "--refine", help=_REFINE, env=True)]
 Reals = Annotated[
     Path | None, opt(METHOD, "--reals", help=_REALS, metavar="FOLDER", show_default="its own samples stand in")
@@ -46,13 +48,14 @@ class Photos:
     save: options.Save = "image,bundle"
     fit: options.Fit = "crop"
     align: options.AlignFaces = "auto"
-    face: options.FaceNumber = 1
-    paste_back: options.PasteBack = False
+    face: options.Face = None
+    square: options.Square = None
     overwrite: options.Overwrite = False
     fail_fast: options.FailFast = False
     dry_run: options.DryRun = False
     as_json: options.AsJson = False
     no_metadata: options.NoMetadata = False
+    samples: Samples = 1
     refine: Refine = None
     reals: Reals = None
     generator: options.Generator = None
@@ -95,14 +98,16 @@ class Photos:
             ready_generator(name, remark, offline=self.offline or self.dry_run),
             fit=self.fit,
             align=self.align,
-            face=self.face,
-            paste_back=self.paste_back,
+            face=options.face_of(self.face),
+            square=self.square,
             reals=reals,
             device=self.device,
             dtype=self.dtype,
             seed=self.seed,
         )
-        batch = PhotoRequest(request, together, self.checkpoint_every, not self.no_metadata, report is not None)
+        batch = PhotoRequest(
+            request, together, self.checkpoint_every, not self.no_metadata, report is not None, self.samples
+        )
         run = RunOptions(self.overwrite, self.fail_fast, self.dry_run, report)
         run_command(batch, jobs, run, as_json=self.as_json, executor=executor)
 
@@ -151,5 +156,5 @@ def task_command(task: type[TaskOptions]) -> Callable[..., None]:
         photos.treat(from_options(task, given))
 
     command.__name__, command.__doc__ = task.name, task.help
-    unused = () if task.refinable else ("refine", "reals")
+    unused = ("samples",) if task.refinable else ("refine", "reals")
     return assembled(command, Photos, preset_of("pmsfc", task.name), field_options(task), task=task.name, unused=unused)

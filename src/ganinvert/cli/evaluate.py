@@ -108,7 +108,9 @@ def evaluate(
     from ganinvert.tasks import Inverter
 
     plain = preset_of("single", task, styled=is_styled(file))
-    base = Inverter.open(Request(protocol.task, plain, file, fit, align, device=device, dtype=dtype, seed=seed))
+    base = Inverter.open(
+        Request(protocol.task, plain, file, fit, align, 1, square=True, device=device, dtype=dtype, seed=seed)
+    )
     candidates = load_candidates(base, protocol, names, adjust=adjust, sweep=points, batch_size=together)
     truths, results = run_candidates(candidates, inputs, target, overwrite=overwrite, executor=executor)
     report = Report(protocol, base, candidates, target, sample_seed, truths, results, len(inputs))

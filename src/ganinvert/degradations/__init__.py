@@ -14,3 +14,4 @@ from ganinvert.degradations.measurement import DEGRADATIONS as DEGRADATIONS
 from ganinvert.degradations.measurement import DegradationEntry as DegradationEntry
 from ganinvert.degradations.measurement import Measurement as Measurement
 from ganinvert.degradations.measurement import stack as stack
+from ganinvert.degradations.sharpness import estimate_blur as estimate_blur

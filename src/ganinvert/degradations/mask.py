@@ -39,10 +39,7 @@ class Mask(Degradation):
         The error of `x` at a hole's border is continued into the hole, fading over `SEAM` of the image's side, by the
         screened Poisson equation (Δ - 1/s²) e = 0 with e = y - x at known pixels. Far from them `x` does not change.
         """
-        known = self.known.to(x.device)
-        error = torch.where(known, y - x, torch.zeros_like(x))
-        fading = torch.cat([_extend(e[None], k[None]) for e, k in zip(error, known.expand_as(x[:, :1]), strict=True)])
-        return torch.where(known, y, (x + fading).clamp(-1, 1))
+        return blend_seam(x, y, self.known.to(x.device), SEAM * x.shape[-1])
 
     def guess(self, y: Tensor) -> Tensor:
         """Fill the holes with the mean colour of the known pixels, and blend the seam."""
@@ -68,12 +65,39 @@ class Mask(Degradation):
         return Part(window, Mask(window.of(self.known)))
 
 
-def _extend(error: Tensor, known: Tensor) -> Tensor:
-    """Solve the screened Poisson equation in the holes of one image, (1, c, r, r), by conjugate gradients."""
+class Visible(Mask):
+    """Mask of the visible pixels of a photo that is partly transparent: nothing else is compared with it."""
+
+    def project(self, x: Tensor, y: Tensor) -> Tensor:  # noqa: ARG002
+        """Leave the image as it is: the photo is to be explained, not copied."""
+        return x
+
+    def guess(self, y: Tensor) -> Tensor:
+        """Return the photo."""
+        return y
+
+
+def blend_seam(x: Tensor, y: Tensor, known: Tensor, depth: float) -> Tensor:
+    """Keep the known pixels of `y`, and fill the holes with `x` and its continued error: see `Mask.project`.
+
+    Args:
+        x: Images (b, 3, h, w).
+        y: Images whose known pixels are kept.
+        known: True at known pixels; (b, 1, h, w), or (1, 1, h, w) for all images alike.
+        depth: Depth in pixels over which the error fades.
+    """
+    error = torch.where(known, y - x, torch.zeros_like(x))
+    masks = known.expand_as(x[:, :1])
+    fading = torch.cat([_extend(e[None], k[None], depth) for e, k in zip(error, masks, strict=True)])
+    return torch.where(known, y, (x + fading).clamp(-1, 1))
+
+
+def _extend(error: Tensor, known: Tensor, depth: float) -> Tensor:
+    """Solve the screened Poisson equation in the holes of one image, (1, c, h, w), by conjugate gradients."""
     if known.all():
         return error
     hole, channels = (~known).to(error), error.shape[1]
-    screening = 1 / (SEAM * error.shape[-1]) ** 2
+    screening = 1 / depth**2
     cross = torch.tensor([[0.0, 1, 0], [1, 0, 1], [0, 1, 0]]).to(error).expand(channels, 1, 3, 3)
     neighbours = F.conv2d(torch.ones_like(error), cross, padding=1, groups=channels)
 

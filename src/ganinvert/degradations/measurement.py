@@ -14,7 +14,7 @@ from ganinvert.degradations.chain import Chain
 from ganinvert.degradations.downsample import Downsample
 from ganinvert.degradations.grayscale import Grayscale
 from ganinvert.degradations.lens import Lens
-from ganinvert.degradations.mask import Mask
+from ganinvert.degradations.mask import Mask, Visible
 from ganinvert.settings.common import Kernel, Luma
 
 NOISIEST, MOST_BLURRED = 128.0, 1024.0
@@ -58,6 +58,11 @@ class Measurement:
         return y if self.known is None else y * self.known
 
     @property
+    def binds(self) -> bool:
+        """True if results shall agree with the measurement exactly, as those of restorations."""
+        return self.kind not in ("identity", "visible")
+
+    @property
     def likeness(self) -> object:
         """Equal for measurements that `stack` can put together."""
         return self.kind, self.levels.shape, self.known is None, tuple(sorted(self.options.items()))
@@ -82,9 +87,17 @@ class Measurement:
         return DEGRADATIONS[self.kind].build(self, resolution)
 
 
-def _mask(measured: Measurement, _: int = 0) -> Degradation:
+def _known(measured: Measurement) -> Tensor:
     assert measured.known is not None
-    return Mask(measured.known.reshape(-1, 1, *measured.known.shape[-2:]))
+    return measured.known.reshape(-1, 1, *measured.known.shape[-2:])
+
+
+def _mask(measured: Measurement, _: int = 0) -> Degradation:
+    return Mask(_known(measured))
+
+
+def _visible(measured: Measurement, _: int) -> Degradation:
+    return Visible(_known(measured))
 
 
 def _chain(measured: Measurement, resolution: int) -> Degradation:
@@ -112,6 +125,7 @@ DEGRADATIONS: dict[str, DegradationEntry] = {
         numbers={"detail": 1.0},
     ),
     "mask": DegradationEntry(_mask, masked=True),
+    "visible": DegradationEntry(_visible, masked=True),
     "chain": DegradationEntry(
         _chain,
         choices={"kernel": get_args(Kernel), "luma": ("", *get_args(Luma))},

@@ -17,6 +17,9 @@ from ganinvert.faces.networks import CascadeNetwork, embedded_cascade
 LONGEST_SIDE = 640
 """Longer side to which photos are scaled down before detection, in pixels."""
 
+LONGEST_SIDE_OF_CROWDS = 1920
+"""Longer side to which photos are scaled before small faces are detected, in pixels."""
+
 SMALLEST_FACE = 24
 """Side of the smallest face that is detected, in pixels of the scaled photo."""
 
@@ -49,13 +52,20 @@ class Face:
 
 
 @torch.no_grad()
-def detect(picture: images.Picture) -> list[Face]:
+def detect(picture: images.Picture, *, smallest: float | None = None) -> list[Face]:
     """Detect faces that are upright or tilted by up to about 40°, from the largest to the smallest.
 
-    The picture is scaled down to `LONGEST_SIDE` first.
+    Args:
+        picture: The photo, which is scaled down to `LONGEST_SIDE` first.
+        smallest: Side in pixels of the smallest face to find; if need be, the photo is larger then, and even enlarged,
+            to at most `LONGEST_SIDE_OF_CROWDS`.
     """
-    networks = embedded_cascade()
-    image = torch.from_numpy(images.shrink_to_array(picture.rgb, LONGEST_SIDE))[None] / 127.5 - 1
+    networks, side = embedded_cascade(), max(picture.rgb.size)
+    longest = min(side, LONGEST_SIDE)
+    if smallest is not None:
+        longest = max(longest, min(round(side * SMALLEST_FACE / smallest), LONGEST_SIDE_OF_CROWDS))
+    levels = images.resize_to_array(picture.rgb, longest)
+    image = torch.from_numpy(levels)[None] / 127.5 - 1
     # Exact scales of both sides, after rounding to whole pixels.
     to_photo = torch.tensor([picture.rgb.width / image.shape[3], picture.rgb.height / image.shape[2]])
     boxes = _propose(image, networks["pnet"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from ganinvert import paths
+from ganinvert.devices import undisturbed
 from ganinvert.errors import MissingNetworkError, WeightsError
 from ganinvert.generators.activations import Activations as Activations
 from ganinvert.generators.base import Discriminator as Discriminator
@@ -41,6 +42,7 @@ from ganinvert.weights.store import Store
 N = TypeVar("N", Discriminator, Encoder)
 
 
+@undisturbed()
 def load_generator(name: str | Path = DEFAULT_GENERATOR) -> Generator:
     """Load a frozen generator, on the CPU in float32.
 
@@ -69,6 +71,7 @@ def load_generator(name: str | Path = DEFAULT_GENERATOR) -> Generator:
     return generator
 
 
+@undisturbed()
 def load_discriminator(name: str | Path = DEFAULT_GENERATOR) -> Discriminator:
     """Load a frozen discriminator, on the CPU in float32.
 
@@ -87,6 +90,7 @@ def load_discriminator(name: str | Path = DEFAULT_GENERATOR) -> Discriminator:
     return _companion(name, "discriminator", read_discriminator, hint)
 
 
+@undisturbed()
 def load_encoder(name: str | Path = DEFAULT_GENERATOR, *, generator: Generator | None = None) -> Encoder:
     """Load a frozen encoder, on the CPU in float32.
 
@@ -121,8 +125,9 @@ def _companion(name: str | Path, kind: Literal["discriminator", "encoder"], read
         places = [paths.embedded(f"{name}.{kind}.safetensors")]
     elif file.is_file():
         places = [file.with_name(f"{file.stem}.{kind}.safetensors"), file, registered if kind == "encoder" else None]
-    elif file.suffix:
-        raise WeightsError(f"{name}: no such file", hint="check the spelling of the path")
+    elif file.suffix or file.is_dir():
+        problem = "is a folder" if file.is_dir() else "no such file"
+        raise WeightsError(f"{name}: {problem}", hint="check the spelling of the path")
     else:
         entry = CATALOG.get(str(name))
         places = [Store().path(entry, f".{kind}") if entry else None, registered]

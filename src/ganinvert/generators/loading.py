@@ -32,6 +32,13 @@ def fitting(family: str) -> Iterator[None]:
         ) from error
 
 
+def require_colour(channels: float) -> None:
+    """Refuse a network with another number of channels in its images than 3."""
+    if channels != 3:
+        kind = "gray images, of 1 channel" if channels == 1 else f"images of {channels:g} channels"
+        raise WeightsError(f"is a network of {kind}", hint="only networks of images in colour can be used")
+
+
 def loaded(build: Callable[[], N], state: Mapping[str, Tensor]) -> N:
     """Build a frozen network around a state; no memory is reserved for a network that the tensors do not make."""
     with torch.device("meta"):

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
 from ganinvert.errors import ImageError
+from ganinvert.images.depth import correct_tiff, gray_to_8_bits, is_inverted
+from ganinvert.images.raster import Raster, in_other_order, raster_of
 
 MIN_SIDE = 4
 """Least length of an input's shorter side, in pixels."""
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "PPM")
 """File formats that are opened, whatever the file's name says. Pillow's EPS reader would start another program."""
-
-_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -42,11 +42,28 @@ _TURNS = {
 
 @dataclass(frozen=True)
 class Picture:
-    """An upright sRGB picture: colours ("RGB"), transparency ("L") unless it is opaque, and remarks for the user."""
+    """An upright sRGB picture.
+
+    Attributes:
+        rgb: Colours ("RGB").
+        alpha: Transparency ("L"); None if it is opaque.
+        notes: Remarks for the user.
+        original: Samples of the file, upright, if colours and transparency of 8 bits in sRGB do not hold them.
+        kept: Transparency ("L") that the result keeps, if `alpha` marks what is missing besides.
+    """
 
     rgb: Image.Image
     alpha: Image.Image | None = None
     notes: tuple[str, ...] = ()
+    original: Raster | None = None
+    kept: Image.Image | None = None
+
+    @property
+    def raster(self) -> Raster:
+        """Samples of the picture, those of its file if they are known."""
+        if self.original is not None:
+            return self.original
+        return Raster(np.asarray(self.rgb), None if self.alpha is None else np.asarray(self.alpha))
 
 
 def read(source: str | Path | bytes | BinaryIO, *, name: str = "") -> Picture:
@@ -99,10 +116,10 @@ def to_array(image: Image.Image) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
 
 
-def shrink_to_array(image: Image.Image, longest: int) -> NDArray[np.uint8]:
-    """Convert the colours to levels (3, h, w), with the longer side scaled down to at most `longest` pixels."""
+def resize_to_array(image: Image.Image, longest: int) -> NDArray[np.uint8]:
+    """Convert the colours to levels (3, h, w), with the longer side scaled to `longest` pixels."""
     scale = longest / max(image.size)
-    if scale < 1:
+    if scale != 1:
         size = (max(1, round(scale * image.width)), max(1, round(scale * image.height)))
         image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2)
     return to_array(image)
@@ -123,11 +140,13 @@ def comparison(target: Image.Image, result: Image.Image, *, tile: int = 256) -> 
     return strip
 
 
-def encode_png(image: Image.Image, metadata: Mapping[str, object] | None = None) -> bytes:
+def encode_png(image: Image.Image | Raster, metadata: Mapping[str, object] | None = None) -> bytes:
     """Encode an image as a PNG file, with `metadata` as JSON in the iTXt chunk `ganinvert`."""
     chunks = PngImagePlugin.PngInfo()
     if metadata:
         chunks.add_itxt("ganinvert", json.dumps(metadata, ensure_ascii=False))
+    if isinstance(image, Raster):
+        return image.encode_png(chunks)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", pnginfo=chunks, optimize=True)
     return buffer.getvalue()
@@ -159,7 +178,16 @@ def _decode(file: BinaryIO, name: str) -> Picture:
         transparent = image.info.get("transparency")
         if isinstance(transparent, tuple) and image.tile[0].args == "RGB;16B":
             image.info["transparency"] = tuple(level >> 8 for level in transparent)  # Pillow keeps the high bytes
-        return _upright_srgb(image, name)
+        if image.format == "TIFF":
+            correct_tiff(image, name)
+        low, tiles = None, in_other_order(image.tile)
+        if tiles is not None:
+            file.seek(0)
+            low = Image.open(file, formats=[str(image.format)])
+            low.tile = tiles
+            low.load()
+            file.seek(0)
+        return _upright_srgb(image, name, low)
 
 
 @contextmanager
@@ -190,7 +218,7 @@ def _decoding(name: str) -> Iterator[None]:
         ) from error
 
 
-def _upright_srgb(image: Image.Image, name: str) -> Picture:
+def _upright_srgb(image: Image.Image, name: str, low: Image.Image | None = None) -> Picture:
     width, height = image.size
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"{name}: is only {width}×{height} pixels", hint=f"both sides need at least {MIN_SIDE} pixels")
@@ -202,8 +230,10 @@ def _upright_srgb(image: Image.Image, name: str) -> Picture:
         ]
     image.load()
     profile, turn = image.info.get("icc_profile"), _turn(image)
+    is_plain = "transparency" not in image.info and not is_inverted(image)
+    original = raster_of(image, low, profile) if is_plain else None
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        image = _gray_to_8_bits(image)
+        image = gray_to_8_bits(image)
     if image.mode in ("P", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("LA" if image.mode == "La" else "RGBA")
     alpha = None
@@ -214,26 +244,8 @@ def _upright_srgb(image: Image.Image, name: str) -> Picture:
     rgb.info = {}  # or Pillow would write the input's profile and other data into the result
     if turn is not None:
         rgb, alpha = rgb.transpose(turn), None if alpha is None else alpha.transpose(turn)
-    return Picture(rgb, alpha, tuple(notes))
-
-
-def _gray_to_8_bits(image: Image.Image) -> Image.Image:
-    """Scale deep gray to 8 bits: 16 bits by their range, modes "I" and "F" by the smallest range that holds them.
-
-    Negative, infinite and undefined values become 0. The mode becomes "L", or "LA" if a gray level was transparent.
-    """
-    values = np.nan_to_num(np.asarray(image).astype(np.float64), posinf=0, neginf=0)
-    ranges = (65535,) if image.mode.startswith("I;16") else (1, 255, 65535) if image.mode == "F" else (255, 65535)
-    span = next((top for top in ranges if values.max() <= top), values.max())
-    # Pillow inverts scans in which white is 0 if they have 8 bits, but not if they have 16.
-    if image.mode.startswith("I;16") and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
-        values = span - values
-    gray = Image.fromarray(np.rint((values * (255 / span)).clip(0, 255)).astype(np.uint8))
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        gray.putalpha(Image.fromarray(np.where(np.asarray(image) == transparent, 0, 255).astype(np.uint8)))
-    gray.info = {key: value for key, value in image.info.items() if key != "transparency"}
-    return gray
+        original = None if original is None else original.turned(turn)
+    return Picture(rgb, alpha, tuple(notes), original)
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:

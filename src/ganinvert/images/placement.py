@@ -34,6 +34,12 @@ class Placement:
     across: tuple[float, float]
     down: tuple[float, float]
 
+    def scaled(self, frame: tuple[int, int]) -> Placement:
+        """The same place in the picture when that is resized to a frame (width, height)."""
+        x, y = frame[0] / self.frame[0], frame[1] / self.frame[1]
+        corner, across, down = ((x * each[0], y * each[1]) for each in (self.corner, self.across, self.down))
+        return Placement(frame, corner, across, down)
+
     @property
     def sides(self) -> tuple[float, float]:
         """Lengths of `across` and `down` in pixels of the frame."""
@@ -60,12 +66,16 @@ class Placement:
 
 @dataclass(frozen=True)
 class Fit:
-    """A picture in the generator's square: pixels (3, r, r) in [-1, 1], transparency ("L"), and how it came there."""
+    """A picture in the generator's square: pixels (3, r, r) in [-1, 1], transparency ("L"), and how it came there.
+
+    The transparency `kept` is that of the result if `alpha` marks what is missing besides.
+    """
 
     pixels: NDArray[np.float32]
     alpha: Image.Image | None
     note: str
     placement: Placement
+    kept: Image.Image | None = None
 
 
 def fit(picture: Picture, size: int, *, mode: FitMode = "crop") -> Fit:
@@ -76,20 +86,23 @@ def fit(picture: Picture, size: int, *, mode: FitMode = "crop") -> Fit:
     Raises:
         ImageError: The picture is too long to pad.
     """
-    placement = default_placement(picture.rgb.size, mode)
-    width, height = picture.rgb.size
+    placement, step = default_square(picture.rgb.size, mode)
+    return place(picture, placement, size, note=step)
+
+
+def default_square(frame: tuple[int, int], mode: FitMode) -> tuple[Placement, str]:
+    """The placement of `default_placement`, and a note on it; raises ImageError if the frame is too long to pad."""
+    placement, (width, height) = default_placement(frame, mode), frame
     side = round(placement.sides[0])
     if width == height:
-        step = ""
-    elif mode == "crop":
-        step = f"centre-cropped to {side}×{side}"
-    elif mode == "pad":
-        step = f"padded to {side}×{side}"
-        if side * side > _MAX_PADDED_PIXELS:
-            raise ImageError(f"{width}×{height} pixels cannot be padded to a square", hint="use --fit crop or squash")
-    else:
-        step = "squashed to a square"
-    return place(picture, placement, size, note=step)
+        return placement, ""
+    if mode == "crop":
+        return placement, f"centre-cropped to {side}×{side}"
+    if mode == "squash":
+        return placement, "squashed to a square"
+    if side * side > _MAX_PADDED_PIXELS:
+        raise ImageError(f"{width}×{height} pixels cannot be padded to a square", hint="use --fit crop or squash")
+    return placement, f"padded to {side}×{side}"
 
 
 def default_placement(frame: tuple[int, int], mode: FitMode) -> Placement:
@@ -112,10 +125,10 @@ def place(picture: Picture, placement: Placement, size: int, *, note: str) -> Fi
     if placement.sides != (size, size):
         steps.append(f"resized to {size}×{size}")
     rgb = _cut(picture.rgb, placement, size)
-    alpha = None if picture.alpha is None else _cut(picture.alpha, placement, size)
+    alpha, kept = (None if each is None else _cut(each, placement, size) for each in (picture.alpha, picture.kept))
     pixels = np.asarray(rgb, dtype=np.float32).transpose(2, 0, 1) / 127.5 - 1
     text = ", ".join([f"{width}×{height}", *steps]) if steps else ""
-    return Fit(np.ascontiguousarray(pixels), alpha, text, placement)
+    return Fit(np.ascontiguousarray(pixels), alpha, text, placement, kept)
 
 
 def _cut(image: Image.Image, placement: Placement, size: int) -> Image.Image:

@@ -39,6 +39,16 @@ def grid(
     return sheet
 
 
+def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Put pictures of one width below each other."""
+    sheet = Image.new("RGB", (pictures[0].width, sum(picture.height for picture in pictures)))
+    top = 0
+    for picture in pictures:
+        sheet.paste(picture, (0, top))
+        top += picture.height
+    return sheet
+
+
 def encode_animation(frames: Sequence[Image.Image], kind: str, *, milliseconds: int = 50) -> bytes:
     """Encode an animation that repeats for ever: "webp" (lossless) or "gif" (256 colours per frame)."""
     buffer = io.BytesIO()

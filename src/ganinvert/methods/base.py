@@ -71,8 +71,8 @@ class Code(nn.Module, ABC):
     def project_(self, generator: Generator) -> None:
         """Bring the parameters back to where they are allowed to be, in place, after every step."""
 
-    def on_end(self, losses: Tensor) -> None:
-        """Finish after the last step; `losses` is the objective before every step, (steps, b)."""
+    def on_end(self, losses: Tensor, steps: int) -> None:
+        """Finish after the last step; `losses` is the objective before every step, (n, b), n < `steps` if stopped."""
 
     @abstractmethod
     def tensors(self, image: int) -> dict[str, Tensor]:

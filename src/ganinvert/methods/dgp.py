@@ -103,9 +103,9 @@ class PriorCode(TuningCode):
         changed, self._fixed = index > 0 and fixed != self._fixed, fixed
         return changed
 
-    def on_end(self, losses: Tensor) -> None:
+    def on_end(self, losses: Tensor, steps: int) -> None:
         """Round the deltas, and tune all weights."""
-        super().on_end(losses)
+        super().on_end(losses, steps)
         self._fixed = None
 
     def tensors(self, image: int) -> dict[str, Tensor]:

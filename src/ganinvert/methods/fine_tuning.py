@@ -147,9 +147,9 @@ class FineTunedCode(TuningCode):
             for name, value in self.changes.named_parameters():
                 value.copy_(self._ended[1][name])
 
-    def on_end(self, losses: Tensor) -> None:
+    def on_end(self, losses: Tensor, steps: int) -> None:
         """Round the deltas, and render with all terms."""
-        super().on_end(losses)
+        super().on_end(losses, steps)
         self._ended, self._local = None, True
 
     def tensors(self, image: int) -> dict[str, Tensor]:

@@ -113,10 +113,10 @@ class LatentCode(Code):
             self.drawn.copy_(generator.space(self.space).sample(1, rng)[0].clamp(-bound, bound))
 
     @torch.no_grad()
-    def on_end(self, losses: Tensor) -> None:
+    def on_end(self, losses: Tensor, steps: int) -> None:
         """Keep the better one of the two ends of a restart, for every image, and the code without noise."""
         self.spread = 0.0
-        half = (len(losses) + 1) // 2
+        half = (steps + 1) // 2
         if self.settings.restart and half < len(losses):
             first = (losses[half - 1] <= losses[-1]).to(self.z.device)
             self.z.copy_(torch.where(first.view(-1, *[1] * (self.z.ndim - 1)), self.kept, self.z))

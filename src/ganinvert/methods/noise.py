@@ -75,10 +75,10 @@ class NoisyCode(TuningCode):
             wanted = (present - present.mean()) / present.std() * own.std() + own.mean()
             self.changes.get_parameter(name.replace(".", ":")).copy_(wanted - own)
 
-    def on_end(self, losses: Tensor) -> None:
+    def on_end(self, losses: Tensor, steps: int) -> None:
         """Finish the code, and round the deltas as a bundle does."""
-        self.code.on_end(losses)
-        super().on_end(losses)
+        self.code.on_end(losses, steps)
+        super().on_end(losses, steps)
 
     def tensors(self, image: int) -> dict[str, Tensor]:
         """The tensors of the code."""

@@ -67,7 +67,7 @@ class TuningCode(Code):
                 f"a generator cannot be tuned for {len(y)} photos together", hint="tune it for one after another"
             )
 
-    def on_end(self, losses: Tensor) -> None:  # noqa: ARG002  (the last deltas are the result)
+    def on_end(self, losses: Tensor, steps: int) -> None:  # noqa: ARG002  (the last deltas are the result)
         """Round the deltas as a bundle does."""
         self.changes.round()
 

@@ -17,7 +17,7 @@ from ganinvert.methods import Code, FineTuning, Method
 from ganinvert.optimize.cuda_graph import StepFunction, capture
 from ganinvert.optimize.objective import ObjectiveFunction, restore, state_of
 from ganinvert.optimize.optimizers import CodeOptimizer, uses_cuda_graph
-from ganinvert.optimize.solution import Snapshot, Solution, Step, assess_outcome
+from ganinvert.optimize.solution import Snapshot, Solution, Step, assess_outcome, code_picture
 from ganinvert.optimize.targets import Rounds, targets_of
 from ganinvert.settings import Objective, Optimization
 
@@ -51,7 +51,8 @@ def solve(
         dtype: Data type of convolutions; variables, losses and moments are float32.
         seed: Random seed of the initial codes and of random steps.
         resume: Snapshot of an earlier loop with the same arguments, from which to continue.
-        callback: Function called after every step; an exception that it raises ends the loop.
+        callback: Function called after every step. StopIteration ends the loop with the code as it is then, without
+            what would follow; every other exception that it raises ends it without a result.
     """
     degradation = degradation or Identity()
     optimization = optimization or Optimization()
@@ -60,7 +61,7 @@ def solve(
     with autocast(y.device, dtype):
         code = method.start(generator, y, degradation, seed=seed)
     losses = problem.descend(code, optimization, objective or Objective(), total=total, resume=resume)
-    if fine_tuning is not None:
+    if fine_tuning is not None and len(losses) == optimization.steps:
         with autocast(y.device, dtype):
             code = fine_tuning.start(generator, code, y, degradation, seed=seed)
         second = fine_tuning.settings
@@ -71,7 +72,7 @@ def solve(
         final = (final - degradation.noise**2).clamp(min=0)
     degraded = not isinstance(degradation, Identity)
     outcomes = tuple(assess_outcome(*one, degraded=degraded) for one in zip(losses.T, final.cpu(), strict=True))
-    return Solution(code, losses, outcomes)
+    return Solution(code, losses, outcomes, total)
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ class _Problem:
     ) -> Tensor:
         """Optimise a code, and return the objective before every step, (steps, b), on the CPU.
 
-        With parts, it is the mean over the last steps that looked at as many parts as the image has.
+        With parts, it is the mean over the last steps that looked at as many parts as the image has. If the callback
+        stopped the loop, there are fewer steps.
         """
         if not optimization.steps:
             return torch.zeros(0, len(self.y))
@@ -108,6 +110,7 @@ class _Problem:
         optimizer = CodeOptimizer(optimization.optimizer, code, self.y.device)
         run = self._step_function(code, evaluate, optimizer)
         rounds, first = Rounds(len(targets), self.seed), resume.done if resume is not None else 0
+        picture = partial(code_picture, code, self.generator, self.dtype)
         losses = torch.empty(optimization.steps, len(self.y), device=self.y.device)
         pixels = torch.empty_like(losses)
         if resume is not None:
@@ -130,10 +133,14 @@ class _Problem:
             if self.callback is not None:
                 take = partial(snapshot, index + 1) if optimizer.is_resumable else None
                 loss, pixel = rounds.mean(losses, index), rounds.mean(pixels, index, first)
-                self.callback(Step(before + index, total, loss, pixel, take))
+                try:
+                    self.callback(Step(before + index, total, loss, pixel, take, picture))
+                except StopIteration:
+                    losses = losses[: index + 1]
+                    break
         history = losses.cpu()
         history = torch.stack([rounds.mean(history, max(n, len(targets) - 1)) for n in range(len(history))])
-        code.on_end(history)
+        code.on_end(history, optimization.steps)
         return history
 
     def _step_function(

@@ -10,6 +10,8 @@ from enum import Enum
 import torch
 from torch import Tensor
 
+from ganinvert.devices import autocast
+from ganinvert.generators import Generator, View, Window
 from ganinvert.methods import Code
 
 
@@ -52,6 +54,8 @@ class Step:
         pixel: Pixel term of the objective, (b,), of the same steps.
         snapshot: Function that copies the state of the loop, which makes the device wait; None if the loop cannot
             resume from a snapshot.
+        picture: Function that renders the images of the code after this step, (b, 3, s, s) about [-1, 1], averaged to
+            at most as many pixels of a side as it is given. It takes about as long as a step.
     """
 
     index: int
@@ -59,6 +63,7 @@ class Step:
     loss: Tensor
     pixel: Tensor
     snapshot: Callable[[], Snapshot] | None
+    picture: Callable[[int], Tensor]
 
     @property
     def psnr(self) -> Tensor:
@@ -90,11 +95,28 @@ UNEXPLAINED_PSNR = 20.0
 
 @dataclass(frozen=True)
 class Solution:
-    """Result of the loop for b images; `losses` is the objective before every step of both loops, (steps, b)."""
+    """Result of the loop for b images.
+
+    Attributes:
+        code: Code of all images.
+        losses: Objective before every step of both loops, (n, b).
+        outcomes: Outcome of each image.
+        steps: Number of steps that were to be done; n is smaller if the loop was stopped.
+    """
 
     code: Code
     losses: Tensor
     outcomes: tuple[Outcome, ...]
+    steps: int
+
+
+@torch.no_grad()
+def code_picture(code: Code, generator: Generator, dtype: torch.dtype, side: int) -> Tensor:
+    """Render the images of a code, (b, 3, s, s) about [-1, 1], averaged to s ≤ `side` pixels of a side."""
+    resolution = generator.resolution
+    cell = 2 ** max(0, math.ceil(math.log2(resolution / side)))
+    with autocast(next(generator.parameters()).device, dtype):
+        return code.render(generator, View(Window.tile(resolution, 1, 0), cell)).float()
 
 
 def assess_outcome(losses: Tensor, pixel: Tensor, *, degraded: bool = False) -> Outcome:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields, is_dataclass
-from typing import Any, Literal, get_args
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ganinvert.errors import UsageError
 
@@ -13,9 +14,12 @@ DEFAULT_GENERATOR = "portraits-64"
 GanLoss = Literal["non-saturating", "wgan-gp"]
 Align = Literal["auto", "off", "force"]
 Affinity = Literal["thresholded", "paper"]
+Around = Literal["gray", "carry"]
 Augmentation = Literal["adaptive", "fixed", "none"]
 Box = tuple[int, int, int, int]
 """Left, top, width and height, in pixels."""
+FaceChoice = int | Literal["all", "largest"]
+"""Number of a face, counted from the largest, from 1; or all faces, or the largest."""
 FitMode = Literal["crop", "pad", "squash"]
 GrayImages = Literal["keep", "skip"]
 Kernel = Literal["bicubic", "area", "bilinear", "lanczos"]
@@ -28,6 +32,17 @@ InterpolationPath = Literal["features", "codes"]
 MethodName = str
 """Name of a method, of `METHODS`."""
 Optimizer = Literal["adam", "rmsprop", "sgd", "lbfgs"]
+PAINTS = {
+    "red": "#FF0000",
+    "green": "#00FF00",
+    "blue": "#0000FF",
+    "yellow": "#FFFF00",
+    "magenta": "#FF00FF",
+    "cyan": "#00FFFF",
+    "white": "#FFFFFF",
+    "black": "#000000",
+}
+"""Colours of paint that have names."""
 Precision = Literal["auto", "float32", "bfloat16"]
 Preset = Literal["default", "paper", "official"]
 DiscoveryPreset = Literal["default", "paper"]
@@ -56,16 +71,43 @@ def plain(settings: Any) -> dict[str, Any]:
     return values
 
 
+def require_types(settings: Any) -> None:
+    """Raise UsageError unless every field of a dataclass has a value of its type, or one of its Literal's."""
+    hints = get_type_hints(type(settings))
+    for each in fields(settings):
+        value, hint = getattr(settings, each.name), hints[each.name]
+        if not _is_a(value, hint):
+            raise UsageError(f"{each.name} cannot be {value!r}", hint=f"choose {_named(hint)}")
+
+
+def _is_a(value: Any, hint: Any) -> bool:
+    origin, choices = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return any(value is choice or (isinstance(value, str) and value == choice) for choice in choices)
+    if origin in (Union, UnionType):
+        return any(_is_a(value, choice) for choice in choices)
+    if origin is tuple:
+        several = choices[:1] * len(value) if ... in choices and isinstance(value, tuple) else choices
+        return isinstance(value, tuple) and len(value) == len(several) and all(map(_is_a, value, several))
+    if hint in (int, float):
+        return isinstance(value, int if hint is int else (int, float)) and not isinstance(value, bool)
+    return not isinstance(origin or hint, type) or isinstance(value, origin or hint)
+
+
+def _named(hint: Any) -> str:
+    """Describe the values of a type."""
+    if get_origin(hint) is Literal:
+        return " or ".join(map(repr, get_args(hint)))
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(map(_named, get_args(hint)))
+    names = {int: "a whole number", float: "a number", bool: "True or False", str: "a text", NoneType: "None"}
+    return names.get(hint) or str(getattr(hint, "__name__", hint) if get_origin(hint) is None else hint)
+
+
 def at_least(name: str, value: int, least: int) -> None:
     """Raise UsageError if a number is below `least`."""
     if value < least:
         raise UsageError(f"{name} cannot be {value}", hint=f"choose at least {least}")
-
-
-def one_of(name: str, value: str, choices: Any) -> None:
-    """Raise UsageError unless a value is one of a Literal's."""
-    if value not in get_args(choices):
-        raise UsageError(f"{name} cannot be {value!r}", hint=f"choose from {', '.join(get_args(choices))}")
 
 
 def require_seed(seed: int) -> None:

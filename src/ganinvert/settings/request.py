@@ -6,8 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from ganinvert.errors import UsageError
-from ganinvert.settings.common import DEFAULT_GENERATOR, Align, FitMode, MethodName, Precision, one_of, require_seed
+from ganinvert.settings.common import (
+    DEFAULT_GENERATOR,
+    Align,
+    FaceChoice,
+    FitMode,
+    MethodName,
+    Precision,
+    require_seed,
+    require_types,
+)
 from ganinvert.settings.methods import InversionSettings, MethodSettings
 from ganinvert.settings.presets import AUTOMATIC, preset_of
 from ganinvert.settings.tasks import InvertTask, TaskOptions
@@ -18,8 +26,8 @@ class RequestOptions(TypedDict, total=False):
 
     fit: FitMode
     align: Align
-    face: int
-    paste_back: bool
+    face: FaceChoice | None
+    square: bool | None
     reals: Path | None
     device: str
     dtype: Precision
@@ -38,8 +46,10 @@ class Request:
         fit: Way of making photos square: "crop", "pad" or "squash".
         align: "auto" moves a face to where a face generator expects it, unless it is there; "force" always; "off"
             never, and warns if it should.
-        face: Number of the face in the photo, counted from the largest, from 1.
-        paste_back: Also put the result back into the photo, at its own size: `Inversion.whole`.
+        face: Number of the face in the photo, counted from the largest, from 1; "all" or "largest". None stands for all
+            in a restoration, and for the largest in an inversion.
+        square: The result is the generator's square alone, and not the whole photo with the squares in their places.
+            None stands for the whole photo in a restoration, and for the square in an inversion.
         reals: Folder of real photos for near-perfect fine-tuning; None: the generator's own samples.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         dtype: Precision of convolutions: "auto", "float32" or "bfloat16".
@@ -51,21 +61,27 @@ class Request:
     generator: str | Path = DEFAULT_GENERATOR
     fit: FitMode = "crop"
     align: Align = "auto"
-    face: int = 1
-    paste_back: bool = False
+    face: FaceChoice | None = None
+    square: bool | None = None
     reals: Path | None = None
     device: str = "auto"
     dtype: Precision = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, choices in (("fit", FitMode), ("align", Align), ("dtype", Precision)):
-            one_of(name, getattr(self, name), choices)
+        require_types(self)
         require_seed(self.seed)
-        if self.paste_back and not self.task.fits_back:
-            raise UsageError(
-                f"a result of {self.task.name} is larger than its place in the picture", hint="leave --paste-back out"
-            )
+
+    @property
+    def faces(self) -> FaceChoice:
+        """Faces that are chosen: "all", or a number."""
+        chosen = ("all" if self.task.degrades else 1) if self.face is None else self.face
+        return 1 if chosen == "largest" else chosen
+
+    @property
+    def gives_whole(self) -> bool:
+        """True if the result is the whole photo."""
+        return self.task.degrades if self.square is None else not self.square
 
     def settings_for(self, *, styled: bool) -> InversionSettings:
         """The settings for a generator that is style-based or not; see `preset_of` for errors."""

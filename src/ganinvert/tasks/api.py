@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 from ganinvert import images
 from ganinvert.optimize import Step
 from ganinvert.settings import InversionSettings, MethodSettings
-from ganinvert.settings.common import Box, Kernel, Luma, MethodName
+from ganinvert.settings.common import Around, Box, Kernel, Luma, MethodName
 from ganinvert.settings.request import chosen_settings
 from ganinvert.settings.tasks import ColorizeTask, InpaintTask, InvertTask, RestoreTask, TaskOptions, UpscaleTask
 from ganinvert.tasks.inpaint import holed
@@ -27,7 +27,8 @@ class Options(SessionOptions, total=False):
         settings: Method, optimiser, loss weights and fine-tuning; by default the preset of `method`.
         method: Name of a method, whose default preset replaces `settings`; or a method's own settings, which replace
             `settings.method`, for instance `PmSFC(subspaces=6, codes=5)`.
-        callback: Called after every step; an exception it raises ends the optimisation.
+        callback: Called after every step. StopIteration ends the optimisation, and the result is that of the step;
+            another exception that it raises ends it without a result.
     """
 
     settings: InversionSettings
@@ -50,18 +51,21 @@ def invert(picture: str | Path | Image, **options: Unpack[Options]) -> Inversion
     return _run(InvertTask(), picture, **options)
 
 
-def colorize(picture: str | Path | Image, *, luma: Luma = "rec601", **options: Unpack[Options]) -> Inversion:
+def colorize(
+    picture: str | Path | Image, *, luma: Luma = "rec601", around: Around = "carry", **options: Unpack[Options]
+) -> Inversion:
     """Colorize a gray photo: keep its luminance, with the chroma of the image that explains it (PmSFC, eq. 9).
 
     Args:
         picture: A file or a Pillow image of any mode; one in colour is reduced to gray.
         luma: Luminance that is kept: Y′ of "rec601" or "rec709", or with "lab" L* of CIELAB.
+        around: Colour of the photo outside the squares: "gray", or "carry", that of the squares carried on up to edges.
         options: See `Options`.
 
     Raises:
         ImageError, UsageError, WeightsError: See `invert`.
     """
-    return _run(ColorizeTask(luma), picture, **options)
+    return _run(ColorizeTask(luma, around), picture, **options)
 
 
 def upscale(
@@ -95,28 +99,33 @@ def inpaint(
     *,
     box: Box | None = None,
     keep_white: bool = False,
+    paint: str | None = None,
     **options: Unpack[Options],
 ) -> Inversion:
     """Fill the missing part of a photo; the known pixels stay as they are (PmSFC, eq. 9).
 
     Args:
         picture: A file or a Pillow image.
-        mask: White where the photo is missing; a file or a Pillow image of the photo's size.
+        mask: White where the photo is missing; a file or a Pillow image of the photo's proportions.
         box: Left, top, width and height, in pixels of the photo, of a missing rectangle. With neither mask nor box,
             the transparent part is missing.
         keep_white: White marks the known part of the mask, and black the missing one.
+        paint: Colour with which the missing part was painted over, in the mask or, without one, in the photo: a name,
+            such as "red", or "#RRGGBB".
         options: See `Options`.
 
     Raises:
         ImageError: The photo or the mask cannot be used, or the mask leaves nothing missing or nothing known.
         UsageError, WeightsError: See `invert`.
     """
-    if mask is None or isinstance(mask, str | Path):
-        task = InpaintTask(None if mask is None else Path(mask), box, keep_white)
+    file = Path(mask) if isinstance(mask, str | Path) else None
+    if mask is None or file is not None:
+        task = InpaintTask(file, box, keep_white, paint)
         task.check_inputs([Path(picture)] if isinstance(picture, str | Path) else [])
         return _run(task, picture, **options)
+    InpaintTask(Path("mask"), box, keep_white, paint)  # checks them
     photo = images.read(Path(picture)) if isinstance(picture, str | Path) else images.from_pil(picture)
-    return _run(InpaintTask(), holed(photo, mask=mask, keep_white=keep_white), **options)
+    return _run(InpaintTask(), holed(photo, mask=mask, keep_white=keep_white, paint=paint), **options)
 
 
 def restore(picture: str | Path | Image, task: RestoreTask, **options: Unpack[Options]) -> Inversion:

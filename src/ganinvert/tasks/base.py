@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ganinvert import images
 from ganinvert.degradations import Degradation, Measurement
-from ganinvert.faces import Note
+from ganinvert.errors import ImageError
+from ganinvert.faces import SMALLEST_FACE, Note
 from ganinvert.metrics import image_metrics
 from ganinvert.settings import TaskOptions
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+KNOWN = 128
+"""Least opacity, of 255, of a known pixel."""
 OptionsT = TypeVar("OptionsT", bound=TaskOptions)
 
 
@@ -35,7 +39,8 @@ class PreparedImage:
         measurement: Measurement of the wanted image, which the optimisation explains.
         notes: Changes to the photo, and doubts about it.
         sha256: SHA-256 over everything in the photo that the result depends on.
-        picture: The whole photo, if the result is to be put back into it.
+        picture: The whole photo, if results are to be put back into it.
+        others: Squares of the photo's further faces, which have neither picture nor others.
     """
 
     fit: images.Fit
@@ -43,10 +48,19 @@ class PreparedImage:
     notes: tuple[Note, ...]
     sha256: str
     picture: images.Picture | None = None
+    others: tuple[PreparedImage, ...] = ()
+
+    @property
+    def squares(self) -> tuple[PreparedImage, ...]:
+        """The squares of all faces of the photo, the first of which is this one."""
+        return self, *self.others
 
 
 class Task(Generic[OptionsT]):
     """A task on photos; this one is inverting, whose photo shows the wanted image itself."""
+
+    smallest_face: float = SMALLEST_FACE
+    """Side in pixels of the smallest face of a photo that is worth the work, if all faces are done."""
 
     def __init__(self, options: OptionsT) -> None:
         self.options = options
@@ -63,19 +77,27 @@ class Task(Generic[OptionsT]):
         return self.options.name
 
     def open(self, picture: images.Picture, path: Path | None) -> images.Picture:  # noqa: ARG002  (for those with files)
-        """Return the photo with what the options add to it, such as a mask of the name of its file `path`."""
-        return picture
+        """Return the photo with what the options add to it, such as a mask of the name of its file `path`.
 
-    def check(self, resolution: int) -> None:
-        """Raise UsageError if the options do not fit the generator's resolution."""
+        Colours that its transparency hides are replaced: the result shall not depend on them.
+        """
+        return images.without_hidden_colours(picture)
 
-    def side(self, picture: images.Picture, resolution: int) -> int:  # noqa: ARG002  (for tasks that ask the picture)
-        """Side of the measured square, in pixels; raises ImageError if the photo is too large for the task."""
+    def check(self, resolution: int, *, whole: bool) -> None:
+        """Raise UsageError if the options do not fit the generator's resolution, for whole photos or squares alone."""
+
+    def side(self, placement: images.Placement, resolution: int, *, whole: bool) -> int:  # noqa: ARG002
+        """Side of the measured square, in pixels; raises ImageError if its place is too large for the task."""
         return resolution
 
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
-        """The measurement, here all pixels, and a note if the photo had to be changed for it."""
-        return Measurement("identity", levels_of(fitted)), ""
+        """The measurement, here all visible pixels, and a note if the photo had to be changed for it."""
+        known = None if fitted.alpha is None else torch.from_numpy(np.asarray(fitted.alpha) >= KNOWN)
+        if known is None or known.all():
+            return Measurement("identity", levels_of(fitted)), ""
+        if not known.any():
+            raise ImageError("the photo is transparent everywhere", hint="give a photo of which something is visible")
+        return Measurement("visible", levels_of(fitted), known), ""
 
     def prepare(self, picture: images.Picture, fitted: images.Fit, *, remarks: Sequence[Note] = ()) -> PreparedImage:
         """Measure a photo, as read and as fitted into the square; `remarks` are further notes on it.
@@ -89,13 +111,19 @@ class Task(Generic[OptionsT]):
             digest.update(measurement.known.numpy().tobytes())
         if fitted.alpha is not None:
             digest.update(fitted.alpha.tobytes())
+        if fitted.kept is not None:
+            digest.update(fitted.kept.tobytes())
         before = [Note("remark", text) for text in (*picture.notes, fitted.note) if text]
         after = [Note("remark", note)] if note else []
         return PreparedImage(fitted, measurement, (*before, *remarks, *after), digest.hexdigest())
 
-    def put_back(self, image: Image, picture: images.Picture, placement: images.Placement) -> Image:
-        """The whole photo with the result in its place."""
-        return images.paste_back(image, picture, placement)
+    def left_out(self, picture: images.Picture, places: Sequence[images.Placement]) -> str:  # noqa: ARG002
+        """Describe what squares at these places cannot restore of the whole photo; "" for nothing."""
+        return ""
+
+    def put_back(self, picture: images.Picture, squares: Sequence[tuple[Image, images.Placement]]) -> images.Raster:
+        """The whole photo with the results in their places."""
+        return images.paste_back(picture.raster, squares)
 
     def check_truth(self, levels: Tensor) -> None:
         """Raise ImageError if a photo, (3, r, r) uint8, has nothing that can be lost and restored."""
@@ -132,6 +160,17 @@ def explained(degradation: Degradation, measured: Measurement, x: Tensor) -> dic
     metrics = image_metrics(image, y)[0]
     metrics["psnr"] += 10 * math.log10(float(degradation.coverage(measured.y)))
     return metrics
+
+
+def to_signed(levels: NDArray[Any], top: int) -> Tensor:
+    """Levels (h, w, c), of which `top` is white, as (1, c, h, w) in [-1, 1]."""
+    return torch.from_numpy(levels.astype(np.float32).transpose(2, 0, 1))[None] / (top / 2) - 1
+
+
+def from_signed(x: Tensor, top: int) -> NDArray[np.float32]:
+    """An image (1, c, h, w) in [-1, 1] as levels (h, w, c), of which `top` is white, not rounded."""
+    levels: NDArray[np.float32] = (x[0].permute(1, 2, 0).numpy() + 1) * np.float32(top / 2)
+    return levels
 
 
 def signed(image: Image) -> Tensor:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ganinvert import images
@@ -13,10 +15,13 @@ from ganinvert.degradations import Grayscale, Measurement
 from ganinvert.errors import ImageError
 from ganinvert.metrics import color_auc
 from ganinvert.settings import ColorizeTask
-from ganinvert.tasks.base import Task, levels_of, picture_of, signed
+from ganinvert.tasks.base import Task, from_signed, levels_of, picture_of, to_signed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+STRIP = 1024
+"""Rows of a picture that are reduced to gray together, which keeps the memory small."""
 
 GRAY_SPREAD = 16
 """Difference of channels, in 8-bit levels, up to which a picture is gray: JPEG's chroma is not exact."""
@@ -37,13 +42,27 @@ class Colorize(Task[ColorizeTask]):
         note = "" if is_gray(levels) else "in colour: reduced to gray"
         return Measurement("grayscale", ((gray + 1) * 127.5).round().byte(), options={"luma": luma}), note
 
-    def put_back(self, image: Image, picture: images.Picture, placement: images.Placement) -> Image:
-        """The photo's own luminance at its own size, with the chroma of the result; gray outside its place."""
-        operator = Grayscale(self.options.luma)
-        y = operator(signed(picture.rgb))
-        gray = images.to_pil(((y + 1) / 2).expand(-1, 3, -1, -1)[0].numpy())
-        whole = images.paste_back(image, images.Picture(gray), placement)
-        return images.to_pil(((operator.project(signed(whole), y) + 1) / 2)[0].numpy(), picture.alpha)
+    def put_back(self, picture: images.Picture, squares: Sequence[tuple[Image, images.Placement]]) -> images.Raster:
+        """The photo's own luminance in its own size and depth, with the chroma of the results, which is carried on."""
+        operator, raster = Grayscale(self.options.luma), picture.raster
+        if raster.profile is not None:
+            raster = replace(picture, original=None).raster
+        strips = [raster.levels[start : start + STRIP] for start in range(0, len(raster.levels), STRIP)]
+        grays = [from_signed(operator(to_signed(strip, raster.top)), raster.top) for strip in strips]
+        gray = raster.rounded(np.concatenate(grays))
+        levels, patches = gray.repeat(3, axis=2), list(images.patches(squares, picture.rgb.size))
+        if self.options.around == "carry":
+            for rows, chroma in images.carry_chroma(np.float32(1 / raster.top) * gray[..., 0], patches):
+                x = to_signed(gray[rows], raster.top) + 2 * torch.from_numpy(chroma).permute(2, 0, 1)[None]
+                levels[rows] = raster.rounded(
+                    from_signed(operator.project(x, to_signed(gray[rows], raster.top)), raster.top)
+                )
+        for patch in patches:
+            below = patch.of(levels)
+            x = below + patch.weight * (raster.from_srgb(patch.image) - below)
+            y = to_signed(patch.of(gray), raster.top)
+            below[:] = raster.rounded(from_signed(operator.project(to_signed(x, raster.top), y), raster.top))
+        return replace(raster, levels=levels)
 
     def check_truth(self, levels: Tensor) -> None:
         """Raise ImageError if a photo is gray."""

@@ -11,6 +11,7 @@ import torch
 
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
+from ganinvert.devices import undisturbed
 from ganinvert.directions import find_directions
 from ganinvert.errors import UsageError
 from ganinvert.generators import Generator, View, Window
@@ -27,6 +28,7 @@ ROWS = 10
 """Number of directions of each kind in a sheet."""
 
 
+@undisturbed()
 @torch.no_grad()
 def edit(
     bundle: LatentBundle,
@@ -64,6 +66,7 @@ def edit(
     return Edit(to_picture(edited.render(generator)), edited)
 
 
+@undisturbed()
 @torch.no_grad()
 def edit_sheet(
     bundle: LatentBundle, generator: Generator, *, strength: float = 2.0, styles: Sequence[int] | None = None

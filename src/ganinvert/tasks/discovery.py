@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganinvert.devices import resolve_device
+from ganinvert.devices import resolve_device, undisturbed
 from ganinvert.generators import load_generator
 from ganinvert.settings import Discovery
 from ganinvert.settings.common import DEFAULT_GENERATOR, Affinity
@@ -32,6 +32,7 @@ class DiscoveredSubspaces:
     reused: bool
 
 
+@undisturbed()
 def discover(
     generator: str | Path = DEFAULT_GENERATOR,
     *,

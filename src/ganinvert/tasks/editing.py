@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
+from ganinvert.devices import undisturbed
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.generators import Activations, Generator, blended
 from ganinvert.methods import ActivationCode, Code
@@ -41,6 +42,7 @@ class Edit:
         return images.encode_png(self.image)
 
 
+@undisturbed()
 def render(bundle: LatentBundle, generator: Generator, *, subspaces: Sequence[int] = (), scale: float = 1.0) -> Edit:
     """Render a bundle again; bit-exact on the CPU without an edit.
 
@@ -66,6 +68,7 @@ def render(bundle: LatentBundle, generator: Generator, *, subspaces: Sequence[in
     return Edit(to_picture(bundle.render(generator, features=features)), bundle)
 
 
+@undisturbed()
 def swap(
     a: LatentBundle,
     b: LatentBundle,
@@ -122,6 +125,7 @@ def _layer_of_styles(
     return layer, [n for n, each in enumerate(generator.style_inputs()) if each.layer <= layer]
 
 
+@undisturbed()
 def swap_grid(a: LatentBundle, b: LatentBundle, generator: Generator, *, strength: float = 1.0) -> Image:
     """Draw the exchange of every subspace in one labelled picture (PmSFC, figure 4); arguments as in `swap`.
 
@@ -139,6 +143,7 @@ def swap_grid(a: LatentBundle, b: LatentBundle, generator: Generator, *, strengt
     )
 
 
+@undisturbed()
 def interpolate(
     a: LatentBundle, b: LatentBundle, generator: Generator, *, frames: int = 60, path: InterpolationPath = "features"
 ) -> list[Edit]:

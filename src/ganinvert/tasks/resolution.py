@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import torch
 
-from ganinvert.devices import resolve_device, resolve_precision
+from ganinvert.devices import resolve_device, resolve_precision, undisturbed
 from ganinvert.errors import MissingNetworkError, UsageError, WeightsError
 from ganinvert.faces import Alignment
 from ganinvert.generators import Generator, load_generator
@@ -62,6 +62,7 @@ class ResolvedRequest:
     remark: str
 
     @classmethod
+    @undisturbed()
     def open(
         cls, request: Request, partition: SubspacePartition | None = None, *, generator: Generator | None = None
     ) -> Self:
@@ -77,7 +78,7 @@ class ResolvedRequest:
             WeightsError: The generator is unknown or damaged, it lacks a network that the method needs, or no
                 subspaces were discovered for it.
         """
-        Alignment(request.align, request.face)
+        Alignment(request.align, request.faces)
         device = resolve_device(request.device)
         generator = load_generator(request.generator) if generator is None else generator
         dtype = resolve_precision(request.dtype, device, allows_bfloat16=generator.allows_bfloat16)
@@ -94,7 +95,7 @@ class ResolvedRequest:
             partition = _partition(generator, layer, settings.method)
         elif settings.method.discovery_layer is not None:
             settings = replace(settings, method=replace(settings.method, subspaces=partition.subspaces))  # type: ignore[call-arg]
-        Task.of(request.task).check(generator.resolution)
+        Task.of(request.task).check(generator.resolution, whole=request.gives_whole)
         reals = None if request.reals is None else ImageFolder.load(request.reals, generator.resolution)
         return cls(request, settings, generator.to(device), layer, partition, networks, reals, device, dtype, remark)
 
@@ -118,6 +119,7 @@ class ResolvedRequest:
 
     def provenance(self, prepared: PreparedImage, outcome: Outcome) -> dict[str, Any]:
         """The provenance that a bundle keeps: input hash, settings hash, notes, versions; strings and numbers."""
+        place = prepared.fit.placement
         different = divergences(self.settings, self.request.task.name)
         return {
             "input_sha256": prepared.sha256,
@@ -128,6 +130,9 @@ class ResolvedRequest:
             "device": str(self.device),
             "dtype": str(self.dtype).removeprefix("torch."),
             **self._origin,
+            "place": " ".join(
+                f"{number:g}" for vector in (place.corner, place.across, place.down) for number in vector
+            ),
             "licence": self.generator.licence,
             **software(),
         }
@@ -142,7 +147,10 @@ class ResolvedRequest:
         return {
             "seed": request.seed,
             "reals": reals,
-            **{name: getattr(request, name) for name in ("fit", "align", "face", "paste_back")},
+            "fit": request.fit,
+            "align": request.align,
+            "face": request.faces,
+            "paste_back": request.gives_whole,
             **request.task.identity,
         }
 

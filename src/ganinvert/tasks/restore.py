@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from PIL import Image
 from torch import Tensor
 
 from ganinvert import images
-from ganinvert.degradations import Grayscale, Lens, Measurement
+from ganinvert.degradations import Grayscale, Lens, Measurement, estimate_blur
 from ganinvert.errors import ImageError
 from ganinvert.settings import RestoreTask
-from ganinvert.tasks.base import levels_of, picture_of
+from ganinvert.tasks.base import KNOWN, Task, levels_of, picture_of
 from ganinvert.tasks.colorize import is_gray
-from ganinvert.tasks.inpaint import Inpaint
+from ganinvert.tasks.inpaint import Inpaint, filled
 from ganinvert.tasks.upscale import smaller_side
 
 SHIFT = 4
@@ -31,17 +32,34 @@ class Restore(Inpaint):
 
     options: RestoreTask
 
-    def check(self, resolution: int) -> None:
+    def check(self, resolution: int, *, whole: bool) -> None:  # noqa: ARG002
         """Raise UsageError unless the factor divides the resolution."""
-        self.side(None, resolution)
+        self._side(resolution)
 
-    def side(self, picture: images.Picture | None, resolution: int) -> int:  # noqa: ARG002
+    def side(self, placement: images.Placement, resolution: int, *, whole: bool) -> int:  # noqa: ARG002
         """The generator's resolution divided by the factor."""
-        return smaller_side(resolution, self.options.downscale) if self.options.downscale > 1 else resolution
+        return self._side(resolution)
+
+    def left_out(self, picture: images.Picture, places: Sequence[images.Placement]) -> str:  # noqa: ARG002
+        """Nothing: outside the squares the hole has the colours around it."""
+        return ""
+
+    def put_back(
+        self, picture: images.Picture, squares: Sequence[tuple[Image.Image, images.Placement]]
+    ) -> images.Raster:
+        """The whole photo with the results in their places, enlarged by Lanczos interpolation if it was smaller."""
+        raster, factor = filled(picture), self.options.downscale
+        own = picture.kept if self.options.has_hole else picture.alpha
+        if own is not None and picture.original is not None:
+            raster = replace(raster, alpha=picture.original.alpha)
+        size = factor * picture.rgb.width, factor * picture.rgb.height
+        if factor > 1:
+            raster = images.enlarged(raster, size)
+        return images.paste_back(raster, [(image, place.scaled(size)) for image, place in squares])
 
     def open(self, picture: images.Picture, path: Path | None) -> images.Picture:
         """The photo with its hole made transparent, if it has one."""
-        return super().open(picture, path) if self.options.has_hole else picture
+        return super().open(picture, path) if self.options.has_hole else Task.open(self, picture, path)
 
     def measure(self, fitted: images.Fit) -> tuple[Measurement, str]:
         """The pixels that are known, gray if the colours are lost, and the noise of a photo of this size.
@@ -49,7 +67,7 @@ class Restore(Inpaint):
         Resizing to the square makes a blur narrower, and averages the noise of larger photos.
 
         Raises:
-            ImageError: Nothing is known inside the square.
+            ImageError: Nothing is known inside the square, or not all where the blur is to be estimated.
         """
         options, levels = self.options, levels_of(fitted)
         luma, note = "rec601" if options.gray else "", ""
@@ -58,22 +76,32 @@ class Restore(Inpaint):
             levels = ((Grayscale()(levels[None] / 127.5 - 1)[0] + 1) * 127.5).round().byte()
         shrinking = max(fitted.placement.sides) / levels.shape[-1]
         noise = math.hypot(options.noise, compression_loss(levels, options.jpeg)) / max(shrinking, 1)
-        numbers = {"blur": options.blur * options.downscale / shrinking, "noise": noise}
-        known = None if fitted.alpha is None else torch.from_numpy(np.asarray(fitted.alpha) >= 128)
+        known = None if fitted.alpha is None else torch.from_numpy(np.asarray(fitted.alpha) >= KNOWN)
         if known is not None and not known.any():
             raise ImageError("nothing is known inside the square that is restored", hint="try a smaller mask")
         known = None if known is None or known.all() else known
+        if options.blur != "auto":
+            blur = options.blur / shrinking
+        elif known is None:
+            blur = estimate_blur(levels, noise=noise)
+            note += f"{'; ' if note else ''}blur: about {blur * shrinking:.1f} pixels"
+        else:
+            raise ImageError("a blur cannot be estimated beside missing pixels", hint="say how wide it is: --blur 1.5")
+        numbers = {"blur": blur * options.downscale, "noise": noise}
         return Measurement("chain", levels, known, {"kernel": "bicubic", "luma": luma, **numbers}), note
 
     def degrade(self, levels: Tensor, trial: Any, rng: np.random.Generator) -> images.Picture:
         """The photo blurred, made smaller and gray, with noise, and compressed."""
         resolution = levels.shape[-1]
-        x = Lens(resolution, self.side(None, resolution), blur=trial.blur * trial.downscale)(levels[None].float())
+        x = Lens(resolution, self._side(resolution), blur=trial.blur * trial.downscale)(levels[None].float())
         if trial.gray:
             x = Grayscale()(x).expand(-1, 3, -1, -1)
         noise = rng.standard_normal((1, 1 if trial.gray else 3, *x.shape[-2:]))
         picture = picture_of((x + torch.from_numpy(trial.noise * noise).float()) / 127.5 - 1)
         return picture if trial.jpeg is None else images.Picture(compressed(picture.rgb, trial.jpeg))
+
+    def _side(self, resolution: int) -> int:
+        return smaller_side(resolution, self.options.downscale) if self.options.downscale > 1 else resolution
 
     def metrics(self, x: Tensor, y: Tensor, measurement: Measurement) -> Mapping[str, Tensor]:  # noqa: ARG002
         """None beside those of all tasks."""

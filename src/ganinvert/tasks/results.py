@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.faces import Note
 from ganinvert.generators import Generator
-from ganinvert.metrics import to_unit
+from ganinvert.metrics import lpips_features, to_unit
 from ganinvert.optimize import Outcome
 from ganinvert.tasks.base import PreparedImage, Task, explained, signed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+SHEET_TILE = 256
+"""Most pixels of a side of a picture on a contact sheet."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,7 +41,10 @@ class Inversion:
         outcome: End of the optimisation.
         notes: Changes to the photo, and doubts about it.
         bundle: Everything needed to render the image again.
-        whole: The photo at its own size with the image in its place, if `paste_back` asked for it.
+        raster: The whole photo with the images of all faces in their places, in its own size, depth and colour space;
+            None if squares alone were asked for.
+        others: Results of the photo's further faces.
+        samples: Results with different seeds, if this is their mean.
     """
 
     image: Image
@@ -43,19 +53,31 @@ class Inversion:
     outcome: Outcome
     notes: tuple[Note, ...]
     bundle: LatentBundle
-    whole: Image | None = None
+    raster: images.Raster | None = None
+    others: tuple[Inversion, ...] = ()
+    samples: tuple[Inversion, ...] = ()
 
     def __repr__(self) -> str:
         numbers = ", ".join(f"{name} {number:.3g}" for name, number in self.metrics.items())
         size = f"{self.image.width}×{self.image.height}"
         return f"<Inversion: {self.bundle.task} by {self.bundle.method}, {size}, {numbers}, {self.outcome.name}>"
 
+    @property
+    def faces(self) -> tuple[Inversion, ...]:
+        """The results of all faces of the photo, the first of which is this one."""
+        return self, *self.others
+
+    @property
+    def whole(self) -> Image | None:
+        """The whole photo in 8 bits, with its profile in `info`; None if squares alone were asked for."""
+        return None if self.raster is None else self.raster.image
+
     def _repr_png_(self) -> bytes:
         """The image, or the whole photo if there is one, as a PNG file, which Jupyter shows."""
         return images.encode_png(self.whole or self.image)
 
     @classmethod
-    def of(cls, bundle: LatentBundle, generator: Generator, prepared: PreparedImage, task: Task[Any]) -> Inversion:
+    def of(cls, bundle: LatentBundle, generator: Generator, prepared: PreparedImage) -> Inversion:
         """Render a bundle of the generator, on the CPU for a new one, and measure the image unless that is done."""
         measured = prepared.measurement
         degradation = measured.degradation(generator.resolution)
@@ -74,11 +96,59 @@ class Inversion:
             Outcome[bundle.provenance["outcome"]],
             prepared.notes,
             bundle,
-            task.put_back(image, prepared.picture, prepared.fit.placement) if prepared.picture is not None else None,
         )
 
 
+def gathered(results: Sequence[Inversion], prepared: PreparedImage, task: Task[Any]) -> Inversion:
+    """The result of a photo, from those of all its faces."""
+    first, *others = results
+    if prepared.picture is None:
+        return replace(first, others=tuple(others)) if others else first
+    places = [square.fit.placement for square in prepared.squares]
+    squares = [(result.image, place) for result, place in zip(results, places, strict=True)]
+    return replace(first, raster=task.put_back(prepared.picture, squares), others=tuple(others))
+
+
+def mean_of(samples: Sequence[Inversion], prepared: PreparedImage, task: Task[Any]) -> Inversion:
+    """The mean of several results of a photo, with the bundle and notes of the first.
+
+    Metrics are means over the results, beside "diversity", the mean LPIPS of all pairs of them, of the first face.
+    """
+    faces = []
+    for results in zip(*(sample.faces for sample in samples), strict=True):
+        levels: NDArray[np.float32] = np.stack([images.to_array(result.image) for result in results]).astype(np.float32)
+        alpha = results[0].image.getchannel("A") if results[0].image.mode == "RGBA" else None
+        image = images.to_pil(levels.mean(axis=0) / np.float32(255), alpha)
+        metrics = averaged([result.metrics for result in results])
+        outcome = max((result.outcome for result in results), key=list(Outcome).index)
+        faces.append(replace(results[0], image=image, metrics=metrics, outcome=outcome, raster=None, others=()))
+    vectors = [lpips_features(to_unit(signed(sample.image))) for sample in samples]
+    distances = [float((a - b).square().sum()) for a, b in combinations(vectors, 2)]
+    faces[0] = replace(faces[0], metrics={**faces[0].metrics, "diversity": fmean(distances)})
+    return replace(gathered(faces, prepared, task), samples=tuple(samples))
+
+
+def samples_sheet(mean: Inversion) -> Image:
+    """The contact sheet of several results: a row for each face, with what was given, the mean and the results."""
+
+    def small(image: Image) -> Image:
+        return image.resize((min(image.width, SHEET_TILE), min(image.height, SHEET_TILE)))
+
+    rows = [
+        [small(each) for each in (face.target, face.image, *(sample.faces[n].image for sample in mean.samples))]
+        for n, face in enumerate(mean.faces)
+    ]
+    labels = ["given", "mean", *(str(n) for n in range(1, len(mean.samples) + 1))]
+    return images.grid(rows, column_labels=labels)
+
+
+def averaged(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Means of the metrics of several results, and their largest deviation."""
+    return {name: (max if name == "deviation" else fmean)(each[name] for each in metrics) for name in metrics[0]}
+
+
 def _to_image(x: torch.Tensor, prepared: PreparedImage) -> Image:
-    """An image (1, 3, r, r) about [-1, 1] in 8 bits, with the photo's transparency unless that marks a hole."""
-    alpha = prepared.fit.alpha if prepared.measurement.known is None else None
+    """An image (1, 3, r, r) about [-1, 1] in 8 bits, with the photo's transparency that does not mark a hole."""
+    is_hole = prepared.measurement.binds and prepared.measurement.known is not None
+    alpha = prepared.fit.kept if is_hole else prepared.fit.alpha
     return images.to_pil(to_unit(x)[0].cpu().numpy(), alpha)

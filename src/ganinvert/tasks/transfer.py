@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ganinvert import images
-from ganinvert.images import Picture, Placement
+from ganinvert.images import Picture, Placement, Raster
 from ganinvert.metrics import to_unit
 from ganinvert.tasks.base import signed
 from ganinvert.tasks.editing import Edit
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 COARSEST, FINEST = 8, 256
 """Sides in pixels of the images between which motion is estimated, from the first to the last ones."""
@@ -30,7 +26,7 @@ ROUNDS = 4
 
 
 @torch.no_grad()
-def transfer_edit(frames: Sequence[Edit], photo: Picture, placement: Placement) -> Image:
+def transfer_edit(frames: Sequence[Edit], photo: Picture, placement: Placement) -> Raster:
     """Carry the change of an edit over to the photo at its own size, whose detail the generator does not have.
 
     From frame to frame of the film a dense motion is estimated, coarse to fine (Lucas and Kanade 1981, smoothed), and
@@ -59,8 +55,7 @@ def transfer_edit(frames: Sequence[Edit], photo: Picture, placement: Placement) 
     coloured = enlarged(shift, side)
     for n in range(9):  # one after another: all together would be three times the memory of a large photo
         coloured[:, n // 3] += enlarged(matrix[:, n // 3, n % 3][:, None], side)[:, 0] * moved[:, n % 3]
-    result = images.to_pil(coloured[0].numpy())
-    return images.paste_back(result, photo, placement)
+    return images.paste_back(photo.raster, [(images.to_pil(coloured[0].numpy()), placement)])
 
 
 def motion(before: Tensor, after: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ganinvert.devices import resolve_device, resolve_precision
+from ganinvert.devices import resolve_device, resolve_precision, undisturbed
 from ganinvert.errors import UsageError
 from ganinvert.generators import load_generator
 from ganinvert.images.folder import ImageFolder
@@ -85,6 +85,7 @@ class EncoderJob(TrainingJob[EncoderTrainer, EncoderEvaluation]):
         return self.result(self.name, metrics)
 
 
+@undisturbed()
 def train_encoder(
     generator: str | Path = DEFAULT_GENERATOR,
     output: str | Path | None = None,

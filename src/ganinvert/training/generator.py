@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ganinvert.devices import resolve_device, resolve_precision
+from ganinvert.devices import resolve_device, resolve_precision, undisturbed
 from ganinvert.errors import TrainingError, UsageError, WeightsError
 from ganinvert.generators import PGGANDiscriminator, PGGANGenerator, load_discriminator, load_generator
 from ganinvert.generators.checks import check_render
@@ -122,6 +122,7 @@ class GeneratorJob(TrainingJob[GeneratorTrainer, GeneratorEvaluation]):
         return pairs.ratio
 
 
+@undisturbed()
 def train(
     folder: str | Path,
     output: str | Path,

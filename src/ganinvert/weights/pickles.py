@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 import numpy as np
 
 from ganinvert.errors import WeightsError
+from ganinvert.weights.damage import unreadable
 
 _MOST_OPCODES = 2_000_000  # the official files have a few thousand
 _FORBIDDEN = {"INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEXT_BUFFER", "READONLY_BUFFER"}
@@ -203,10 +204,9 @@ def unpickled(path: Path) -> object:
             content.seek(0)
             return _Unpickler(content, encoding="latin1").load()
     except Exception as error:  # a damaged or hostile file can raise anything
-        raise WeightsError(
-            f"cannot be read as NVIDIA's pickle of networks: {str(error)[:120] or type(error).__name__}",
-            hint="nothing was executed; the file is damaged, hostile or something else: fetch it from its origin",
-        ) from error
+        hint = "nothing was executed; the file is damaged, hostile or something else: fetch it from its origin"
+        detail = str(error)[:120] or type(error).__name__
+        raise unreadable("NVIDIA's pickle of networks", error, detail=detail, hint=hint) from error
 
 
 def _check_opcodes(content: mmap.mmap) -> None:

@@ -34,9 +34,10 @@ _KINDS = (
         "is a pointer of Git LFS, not the file",
         "`git lfs pull` in its repository fetches it",
     ),
-    (b"<", "is a web page or XML, not a weights file", "the download failed: a browser shows what the page says"),
+    (b"<?xml", "is an XML text, not a weights file", "give the wheel, or the folder, that it is from"),
+    (b"<", "is a web page, not a weights file", "the download failed: a browser shows what the page says"),
     (b"{", "is a JSON text, not a weights file", "the download failed: the text says why"),
-    (b"PK\x03\x04", "is cut short: the end of its zip archive is missing", "fetch it again"),
+    (b"PK\x03\x04", "is cut short: its end is missing", "the download or copy was stopped: fetch it again"),
 )
 """Beginnings of files that hold no weights, what they are, and what to do."""
 

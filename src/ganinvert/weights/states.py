@@ -27,7 +27,7 @@ def flatten(content: Mapping[str, object]) -> dict[str, object]:
     Tensors that require a gradient are detached. Raises WeightsError if a key is there with and without a wrapper.
     """
     flat: dict[str, object] = {}
-    for key, value in _leaves(content, "", 1):
+    for key, value in _leaves(content, "", {id(content)}):
         name = ".".join(part for part in key.split(".") if part not in _WRAPPERS)
         if name in flat:
             raise WeightsError(
@@ -37,12 +37,14 @@ def flatten(content: Mapping[str, object]) -> dict[str, object]:
     return flat
 
 
-def _leaves(content: Mapping[str, object], prefix: str, depth: int) -> Iterator[tuple[str, object]]:
+def _leaves(content: Mapping[str, object], prefix: str, seen: set[int], depth: int = 1) -> Iterator[tuple[str, object]]:
+    """Values that are no dictionaries; a dictionary that is there twice, or in itself, counts once."""
     for key, value in content.items():
         if not isinstance(value, Mapping):
             yield f"{prefix}{key}", value
-        elif depth < _DEEPEST:
-            yield from _leaves(value, f"{prefix}{key}.", depth + 1)
+        elif depth < _DEEPEST and id(value) not in seen:
+            seen.add(id(value))
+            yield from _leaves(value, f"{prefix}{key}.", seen, depth + 1)
 
 
 def find_networks(tensors: State, key: str) -> dict[str, State]:

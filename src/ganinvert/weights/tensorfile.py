@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ganinvert.errors import WeightsError
 from ganinvert.files import write_atomically
+from ganinvert.weights.damage import unreadable
 
 _DAMAGED = "the file is damaged: fetch it again"
 
@@ -63,7 +64,8 @@ class TensorFile:
         except FileNotFoundError as error:
             raise WeightsError(f"{path}: no such file", hint="check the spelling of the path") from error
         except (OSError, safetensors.SafetensorError) as error:
-            raise WeightsError(f"{path}: cannot be read: {error}", hint=_DAMAGED) from error
+            fault = unreadable("safetensors", error, detail=str(error), hint=_DAMAGED)
+            raise WeightsError(f"{path}: {fault.message}", hint=fault.hint) from error
         stated = about.pop("digest", None)
         if stated is not None and stated != digest(tensors):
             raise WeightsError(f"{path}: its content does not match its digest", hint=_DAMAGED)

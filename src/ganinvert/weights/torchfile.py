@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.serialization import safe_globals
 
 from ganinvert.errors import WeightsError
+from ganinvert.weights.damage import unreadable
 
 LARGEST = 4 << 30
 """No network that is read here comes near 4 GiB."""
@@ -43,10 +44,8 @@ def read_torch(path: Path) -> Mapping[str, Any]:
         with safe_globals([(_Config, name) for name in _SETTINGS]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged or hostile file can raise anything
-        raise WeightsError(
-            f"cannot be read as plain tensors: {_first_line(error)}",
-            hint="nothing was executed; the file is damaged, or holds more than tensors: fetch it from its origin",
-        ) from error
+        hint = "nothing was executed; the file is damaged, or holds more than tensors: fetch it, or save a state dict"
+        raise unreadable("plain tensors", error, detail=_first_line(error), hint=hint) from error
     if not isinstance(content, dict):
         raise WeightsError(f"holds a {type(content).__name__}, not a state dict", hint="save the state dict instead")
     return {str(key): vars(value) if isinstance(value, _Config) else value for key, value in content.items()}
@@ -74,6 +73,11 @@ def _check_zip(path: Path) -> None:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         hint = "the file is damaged or cut short: fetch it again"
         raise WeightsError("its zip directory cannot be read", hint=hint) from error
+    names = [member.filename for member in members]
+    if any("/code/" in name for name in names):
+        raise WeightsError("is a program of TorchScript", hint="it is never executed: save its state dict instead")
+    if not any(name.endswith("data.pkl") for name in names):
+        raise WeightsError("is a zip archive of other files", hint="unpack it, and give the file of a network")
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise WeightsError("has compressed members, which torch never writes", hint="the file is not what it seems")
     if sum(member.file_size for member in members) > min(path.stat().st_size, LARGEST):

@@ -17,6 +17,7 @@ from ganinvert.errors import WeightsError
 LARGEST = 1 << 28
 """Bytes of one file in a wheel that are read at most."""
 
+_NETWORKS = (".safetensors", ".bin", ".pth", ".pt", ".pkl", ".whl")
 _DAMAGED = "the file is damaged or hostile: fetch it again"
 
 
@@ -54,9 +55,13 @@ def _of_folder(path: Path, names: Mapping[str, str]) -> dict[str, bytes]:
         parts = PurePosixPath(name).parts
         places = [path.joinpath(*parts[n:]) for n in range(len(parts))]
         if (file := next((place for place in places if place.is_file()), None)) is None:
-            raise WeightsError(
-                f"is a folder without {name}", hint="give the file of a network, or a whole wheel's folder"
+            networks = sorted(each.name for each in path.iterdir() if each.suffix in _NETWORKS)
+            hint = (
+                f"give a file in it: {', '.join(networks[:3])}"
+                if networks
+                else "give the file of a network, or a whole wheel's folder"
             )
+            raise WeightsError(f"is a folder without {name}", hint=hint)
         try:
             if file.stat().st_size > LARGEST:
                 raise WeightsError(f"{name} is larger than it should be", hint=_DAMAGED)

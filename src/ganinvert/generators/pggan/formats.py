@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from ganinvert.errors import MissingNetworkError, WeightsError
 from ganinvert.generators import encoders
-from ganinvert.generators.loading import fitting, loaded, plain
+from ganinvert.generators.loading import fitting, loaded, plain, require_colour
 from ganinvert.generators.pggan import layouts, settings
 from ganinvert.generators.pggan.architecture import EncoderArchitecture, PGGANArchitecture
 from ganinvert.generators.pggan.discriminator import CONSECUTIVE, POOLS_FIRST, PGGANDiscriminator
@@ -48,7 +48,7 @@ def read_generator(file: WeightsFile, name: str) -> PGGANGenerator:
             settings.require_gan_zoo(file.values)
         state = plain(_LAYOUTS[layout][1](tensors))
         architecture = PGGANArchitecture.of(state)
-        settings.require_colour(len(state["to_rgb.weight"]))
+        require_colour(len(state["to_rgb.weight"]))
         if layout == "mmgen":
             settings.require_mmgen(file.values, architecture)
         stated = file.own.structured("architecture")
@@ -73,7 +73,7 @@ def read_discriminator(file: WeightsFile) -> PGGANDiscriminator:
         )
     with fitting("PGGAN"):
         state = plain(tensors)
-        settings.require_colour(state["from_rgb.weight"].shape[1])
+        require_colour(state["from_rgb.weight"].shape[1])
         settings.require_unconditional(state["score.weight"])
         inner = [f"layers.{n}" for n in reversed(range(layouts.count(state, r"layers\.(\d+)\.weight")))]
         channels = tuple(state[f"{name}.weight"].shape[0] for name in ("final", *inner, "from_rgb"))
@@ -98,7 +98,8 @@ def _generator(file: WeightsFile) -> tuple[str, str, State]:
     for key, (program, reason) in _UNREAD.items():
         if find_networks(file.tensors, key):
             raise WeightsError(f"is a network of {program}, which cannot be read", hint=reason)
-    raise WeightsError(f"unknown keys, such as {', '.join(sorted(file.tensors)[:3]) or 'none at all'}", hint=KNOWN)
+    names = ", ".join(sorted(file.tensors)[:3])
+    raise WeightsError(f"unknown keys, such as {names}" if names else "holds no tensors", hint=KNOWN)
 
 
 def _discriminator(file: WeightsFile) -> tuple[State, bool, bool]:
@@ -125,7 +126,7 @@ def _discriminator(file: WeightsFile) -> tuple[State, bool, bool]:
 _LAYOUTS: Mapping[str, tuple[str, Callable[[State], State]]] = {
     "canonical": (r"layers\.0\.weight", lambda state: state),
     "genforce": (r"layer0\.(conv\.)?weight", layouts.from_genforce),
-    "gandissect": (r"layer1\.wscale\.b", layouts.from_gandissect),
+    "gandissect": (r"layer1\.wscale\.b(ias)?", layouts.from_gandissect),
     "ptrblck": (r"in_layer\.2\.scale|features\.0\.wscale\.scale", layouts.from_ptrblck),
     "gan-zoo": (r"formatLayer\.weight", layouts.from_gan_zoo),
     "mmgen": (r"noise2feat\.linear\.weight_orig", layouts.from_mmgen),

@@ -47,10 +47,11 @@ def from_genforce(state: State) -> State:
 
 
 def from_gandissect(state: State) -> State:
-    """GANDissect: 1-based layers and only the last ToRGB, named after the resolution."""
+    """GANDissect, and InterFaceGAN, whose biases have another name: 1-based layers, and only the last ToRGB."""
     depth = count(state, r"layer(\d+)\.conv\.weight")
     rgb = "output_{0}x{0}".format(2 << (depth // 2))
-    return _converted(state, _keys([f"layer{n + 1}" for n in range(depth)], rgb, ".conv.weight", ".wscale.b"))
+    bias = ".wscale.b" if "layer1.wscale.b" in state else ".wscale.bias"
+    return _converted(state, _keys([f"layer{n + 1}" for n in range(depth)], rgb, ".conv.weight", bias))
 
 
 def from_ptrblck(state: State) -> State:

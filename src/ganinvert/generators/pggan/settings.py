@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from ganinvert.errors import WeightsError
+from ganinvert.generators.loading import require_colour
 from ganinvert.generators.pggan.architecture import PGGANArchitecture
 from ganinvert.weights.nvidia import NetworkSettings
 from ganinvert.weights.states import State
@@ -48,7 +49,7 @@ def require_tensorflow(settings: NetworkSettings) -> None:
         if name == "label_size":
             _require_no_labels(name, value)
         elif name == "num_channels":
-            require_colour(value)
+            require_colour(_number(value))
         elif name in _TENSORFLOW:
             _require(name, value, _TENSORFLOW[name])
         elif name not in _HARMLESS and re.search(rf"\b{re.escape(name)}\b", settings.source):
@@ -63,7 +64,7 @@ def require_gan_zoo(values: Mapping[str, object], *, discriminator: bool = False
     config = {key.rpartition(".")[2]: value for key, value in values.items() if re.search(r"(^|\.)config\.\w+$", key)}
     for name, usual in (_GAN_ZOO | ({"miniBatchStdDev": True} if discriminator else {})).items():
         _require(name, config.get(name, usual), usual)
-    require_colour(config.get("dimOutput", 3))
+    require_colour(_number(config.get("dimOutput", 3)))
     _require_no_labels("categoryVectorDim", config.get("categoryVectorDim", 0))
     require_grown("alpha", config.get("alpha", 0))
     if (loss := config.get("lossCriterion")) in _BY_TANH:
@@ -86,13 +87,6 @@ def require_grown(name: str, value: object, *, end: float = 0) -> None:
         raise WeightsError(
             f"{name} is {number:g}, not {end:g}", hint="the network was still growing: use a finished one"
         )
-
-
-def require_colour(channels: object) -> None:
-    """Refuse a network with another number of channels in its images than 3."""
-    if _number(channels) != 3:
-        kind = "gray images, of 1 channel" if _number(channels) == 1 else f"images of {_number(channels):g} channels"
-        raise WeightsError(f"is a network of {kind}", hint="only networks of images in colour can be used")
 
 
 def require_unconditional(score: Tensor) -> None:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ganinvert.errors import MissingNetworkError, WeightsError
-from ganinvert.generators.loading import fitting, loaded, plain
+from ganinvert.generators.loading import fitting, loaded, plain, require_colour
 from ganinvert.generators.stylegan2 import layouts
 from ganinvert.generators.stylegan2.architecture import StyleGAN2Architecture
 from ganinvert.generators.stylegan2.discriminator import DiscriminatorArchitecture, StyleGAN2Discriminator
@@ -27,7 +27,7 @@ from ganinvert.weights import digest
 from ganinvert.weights.nvidia import ModuleTree
 from ganinvert.weights.pickles import PickledModule
 from ganinvert.weights.reading import WeightsFile
-from ganinvert.weights.states import State, choose, find_networks
+from ganinvert.weights.states import choose, find_networks
 from ganinvert.weights.torchfile import require_plain
 
 _FAMILY = "StyleGAN2"
@@ -48,9 +48,10 @@ def recognises(file: WeightsFile) -> bool:
 def read_generator(file: WeightsFile, name: str) -> StyleGAN2Generator:
     """Read the averaged generator of a file of any known layout."""
     with fitting(_FAMILY):
-        layout, state = _generator_state(file)
+        layout, place, state = _generator_state(file)
         known, w = set(state), len(state["to_rgb.0.style.weight"].T)
         state = {"mapping.mean": torch.zeros(w), "mapping.deviation": torch.ones(w), **plain(state)}
+        require_colour(len(state["to_rgb.0.weight"]))
         architecture = StyleGAN2Architecture.of(state)
         if file.own.structured("architecture") not in (None, json.loads(json.dumps(asdict(architecture)))):
             raise WeightsError("its header describes another network", hint="the file is damaged: fetch it again")
@@ -60,7 +61,7 @@ def read_generator(file: WeightsFile, name: str) -> StyleGAN2Generator:
         if "mapping.mean" in known:
             generator.mapping.mean.copy_(state["mapping.mean"])
     generator.name, generator.digest = name, file.own.digest or digest(generator.state_dict())
-    generator.about = {"format": layout, **file.own.about}
+    generator.about = {"format": layout, **({"network": place} if place else {}), **file.own.about}
     return generator
 
 
@@ -75,7 +76,10 @@ def read_discriminator(file: WeightsFile) -> StyleGAN2Discriminator:
             state = layouts.discriminator_from_nvidia(tree, tree.tensors())
         elif file.container == "torch":
             networks = find_networks(file.tensors, _DISCRIMINATOR_KEY)
-            state = layouts.discriminator_from_community(_plain_choice(networks)[1]) if networks else {}
+            if networks:
+                _, raw = choose(networks)
+                require_plain(raw)
+                state = layouts.discriminator_from_community(raw)
         elif file.own.about.get("kind") == StyleGAN2Discriminator.kind:
             require_plain(file.own.tensors)
             state = dict(file.own.tensors)
@@ -83,26 +87,32 @@ def read_discriminator(file: WeightsFile) -> StyleGAN2Discriminator:
             raise MissingNetworkError(
                 "holds no discriminator", hint="NVIDIA's pickles with `D` and the community's files with `d` do"
             )
+        require_colour(state["from_rgb.weight"].shape[1])
         architecture = DiscriminatorArchitecture.of(state)
         discriminator = loaded(lambda: StyleGAN2Discriminator(architecture), plain(state))
     discriminator.about, discriminator.digest = file.own.about, file.own.about.get("generator", "")
     return discriminator
 
 
-def _generator_state(file: WeightsFile) -> tuple[str, dict[str, Tensor]]:
-    """The name of the layout, and the canonical state dict, without the statistics of w that the file does not have."""
+def _generator_state(file: WeightsFile) -> tuple[str, str, dict[str, Tensor]]:
+    """The layout, the key that the generator lies under, and its canonical state dict.
+
+    Statistics of w that the file does not have are left out.
+    """
     if file.container == "torch":
-        networks = find_networks(file.tensors, _KEY)
-        if not networks:
+        if not (networks := find_networks(file.tensors, _KEY)):
             raise WeightsError("holds no generator", hint=_WHOLE)
-        state = _plain_choice(networks)[1]
-        return "rosinality", layouts.from_community(state, file.tensors.get("latent_avg"))
+        place, raw = choose(networks)
+        require_plain(raw)
+        means = (file.tensors.get(f"{above}latent_avg") for above in (place.rpartition(".")[0] + ".", ""))
+        mean = next((each for each in means if each is not None), None)
+        return "rosinality", place, layouts.from_community(raw, mean)
     if file.container == "safetensors":
         require_plain(file.own.tensors)
-        return "canonical", dict(file.own.tensors)
+        return "canonical", "", dict(file.own.tensors)
     modules = _modules(file)
-    module = modules.get("G_ema") or modules.get("G")
-    if module is None:
+    place = next((name for name in ("G_ema", "G") if name in modules), "")
+    if not (module := modules.get(place)):
         raise WeightsError("holds no generator", hint=_WHOLE)
     tree = ModuleTree(module, file.size)
     tensors = tree.tensors()
@@ -113,16 +123,10 @@ def _generator_state(file: WeightsFile) -> tuple[str, dict[str, Tensor]]:
         )
     if "synthesis.b4.const" not in tensors:
         raise WeightsError(f"holds a {tree.kind[:40]} of PyTorch that is not StyleGAN2", hint=_WHOLE)
-    return "nvidia-persistence", layouts.from_nvidia(tree, tensors)
+    return "nvidia-persistence", place, layouts.from_nvidia(tree, tensors)
 
 
 def _modules(file: WeightsFile) -> Mapping[str, PickledModule]:
     """The modules of a pickle of PyTorch, by name; one that is alone is called G_ema."""
     networks = file.networks if isinstance(file.networks, dict) else {"G_ema": file.networks}
     return {key: module for key, module in networks.items() if isinstance(module, PickledModule)}
-
-
-def _plain_choice(networks: Mapping[str, State]) -> tuple[str, State]:
-    name, state = choose(networks)
-    require_plain(state)
-    return name, state

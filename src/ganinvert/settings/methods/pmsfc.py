@@ -36,6 +36,11 @@ PMSFC = MethodEntry(
     {
         "invert": INVERTING,
         RESTORE: {"default": _FEW_STEPS, "paper": _EQUATION_9},
+        # A small photo says little of which codes are near: random ones are better and cheaper, and differ by seed.
+        "upscale": {
+            "default": replace(_FEW_STEPS, method=PmSFC(init="random", sigma=1.0)),
+            "paper": _EQUATION_9,
+        },
         "inpaint": {
             # One subspace: with codes of their own, the subspaces of a hole drift apart, and nothing there corrects it.
             "default": replace(_FEW_STEPS, method=PmSFC(subspaces=1, codes=30)),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ganinvert.settings.common import require_types
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -28,7 +30,6 @@ class TaskOptions:
         implementation: Module and class of the task's code, a subclass of `ganinvert.tasks.base.Task`.
         trial: Degradation with which `evaluate` tests the task.
         degrades: True if the photo shows less than the wanted image.
-        fits_back: True if a result has its place in the photo it was made of.
         refinable: True if the task's command offers fine-tuning.
         main_metrics: The two metrics that tables and figures of `evaluate` show first.
         caveat: Sentence in the report of `evaluate` on what it does not measure.
@@ -40,10 +41,12 @@ class TaskOptions:
     implementation: ClassVar[str]
     trial: ClassVar[type[Trial]] = Trial
     degrades: ClassVar[bool] = True
-    fits_back: ClassVar[bool] = True
     refinable: ClassVar[bool] = False
     main_metrics: ClassVar[tuple[str, str]] = ("psnr", "lpips_alex")
     caveat: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        require_types(self)
 
     def check_inputs(self, paths: Sequence[Path]) -> None:
         """Raise UsageError if something that the task needs beside the photos is missing; nothing is loaded yet."""

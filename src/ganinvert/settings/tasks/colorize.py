@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from ganinvert.settings.common import Luma
+from ganinvert.settings.common import Around, Luma
 from ganinvert.settings.options import option
 from ganinvert.settings.tasks.base import TaskOptions, Trial
 
@@ -27,6 +29,8 @@ class ColorizeTask(TaskOptions):
     Attributes:
         luma: Luminance that is kept: Y′ of "rec601" or "rec709", or with "lab" L* of CIELAB; see
             `degradations.Grayscale`.
+        around: Colour of a whole photo outside the squares: "gray", or "carry", where that of the squares is carried
+            outwards up to the edges of the luminance.
     """
 
     name = "colorize"
@@ -43,3 +47,11 @@ class ColorizeTask(TaskOptions):
     luma: Luma = option(
         "rec601", "--luma", help="Luminance that is kept: Y' of Rec.601 (JPEG) or Rec.709 (HDTV), or L* of CIELAB."
     )
+    around: Around = option(
+        "carry", "--around", help="Colour around the faces: gray, or that of the faces, carried on up to edges."
+    )
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Name and options, without carried colours around."""
+        return {name: value for name, value in super().identity.items() if (name, value) != ("around", "carry")}

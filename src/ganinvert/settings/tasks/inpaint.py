@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from ganinvert.errors import InputError, UsageError
-from ganinvert.settings.common import PICTURE_SUFFIXES, Box, Hole
+from ganinvert.settings.common import PAINTS, PICTURE_SUFFIXES, Box, Hole
 from ganinvert.settings.options import option
 from ganinvert.settings.tasks.base import TaskOptions, Trial
 
@@ -48,6 +49,8 @@ class InpaintTask(TaskOptions):
         mask: Image file, white where every photo is missing; or a folder with a mask of each photo's name.
         box: Left, top, width and height, in pixels of the photo, of a missing rectangle.
         keep_white: White marks the known part of the mask, and black the missing one.
+        paint: Colour with which the missing part was painted over, in the mask or, without one, in the photo: a name
+            of `PAINTS`, or "#RRGGBB".
     """
 
     name = "inpaint"
@@ -86,12 +89,30 @@ class InpaintTask(TaskOptions):
         parse=lambda colour: colour == "white",
         panel="Input/Output",
     )
+    paint: str | None = option(
+        None,
+        "--mask-color",
+        help="Colour of paint over the missing part, in the mask or in the photo itself: red, #00FF00, …",
+        metavar="COLOR",
+        show_default="none",
+        panel="Input/Output",
+    )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.mask is not None and self.box is not None:
             raise UsageError("--mask and --box both say what is missing", hint="give one of them")
         if self.mask is None and self.keep_white:
             raise UsageError("--mask-keep says what the white of a mask means, and there is none", hint="give --mask")
+        if self.paint is not None and (self.box is not None or self.keep_white):
+            raise UsageError(
+                "the colour of a paint (--mask-color) says alone what is missing",
+                hint="leave --box and --mask-keep out",
+            )
+        if self.paint is not None and self.paint not in PAINTS and not re.fullmatch("#[0-9A-Fa-f]{6}", self.paint):
+            raise UsageError(
+                f"--mask-color {self.paint} is no colour", hint=f"choose from {', '.join(PAINTS)}, or give #RRGGBB"
+            )
         if self.box is not None and (min(self.box[:2]) < 0 or min(self.box[2:]) < 1):
             raise UsageError(
                 f"--box {','.join(map(str, self.box))} holds no pixel",

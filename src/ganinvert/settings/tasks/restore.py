@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ganinvert.errors import UsageError
 from ganinvert.settings.common import at_least
@@ -12,16 +12,24 @@ from ganinvert.settings.options import option
 from ganinvert.settings.tasks.base import Trial
 from ganinvert.settings.tasks.inpaint import InpaintTask
 
+Blur = float | Literal["auto"]
 MOST_NOISE, MOST_BLUR = 100.0, 100.0
 
 
-def _require(*, blur: float, noise: float, jpeg: int | None) -> None:
+def _require(*, blur: Blur, noise: float, jpeg: int | None) -> None:
     """Raise UsageError unless a blur, a noise and a quality of JPEG can be."""
     for name, value, most in (("blur", blur, MOST_BLUR), ("noise", noise, MOST_NOISE)):
-        if not 0 <= value <= most:
+        if value != "auto" and not 0 <= value <= most:
             raise UsageError(f"{name} cannot be {value:g}", hint=f"choose a number from 0 to {most:g}")
     if jpeg is not None and not 1 <= jpeg <= 100:
         raise UsageError(f"a JPEG quality cannot be {jpeg}", hint="choose one from 1 to 100")
+
+
+def _parsed_blur(text: str) -> Blur:
+    try:
+        return "auto" if text == "auto" else float(text)
+    except ValueError as error:
+        raise UsageError(f"--blur {text} is not a number", hint="give a number of pixels, or auto") from error
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class RestoreTask(InpaintTask):
     Attributes:
         gray: The photo has lost its colours; one in colour is reduced to gray.
         downscale: Factor by which the photo is smaller than the wanted image; 1: not at all.
-        blur: Standard deviation of the Gaussian that blurred it, in pixels of the photo.
+        blur: Standard deviation of the Gaussian that blurred it, in pixels of the photo; "auto": estimated.
         noise: Standard deviation of its noise, in 8-bit levels.
         jpeg: Quality of its JPEG compression; None: none that matters.
     """
@@ -66,7 +74,6 @@ class RestoreTask(InpaintTask):
     done = "restored"
     implementation = "ganinvert.tasks.restore:Restore"
     trial = RestoreTrial
-    fits_back = False
     main_metrics = ("psnr", "lpips_alex")
     gray: bool = option(False, "--gray", help="The photo has lost its colours.")
     downscale: int = option(
@@ -76,8 +83,13 @@ class RestoreTask(InpaintTask):
         metavar="N",
         min=1,
     )
-    blur: float = option(
-        0.0, "--blur", help="Standard deviation of its blur, in pixels of the photo.", metavar="S", min=0, max=MOST_BLUR
+    blur: Blur = option(
+        0.0,
+        "--blur",
+        help="Standard deviation of its blur, in pixels of the photo; auto estimates it.",
+        metavar="S|auto",
+        kind=str,
+        parse=_parsed_blur,
     )
     noise: float = option(
         0.0, "--noise", help="Standard deviation of its noise, in levels of 255.", metavar="S", min=0, max=MOST_NOISE
@@ -98,8 +110,8 @@ class RestoreTask(InpaintTask):
 
     @property
     def has_hole(self) -> bool:
-        """True if a mask or a box says what is missing."""
-        return self.mask is not None or self.box is not None
+        """True if a mask, a box or paint says what is missing."""
+        return self.mask is not None or self.box is not None or self.paint is not None
 
     @property
     def identity(self) -> Mapping[str, Any]:

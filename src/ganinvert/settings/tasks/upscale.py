@@ -47,7 +47,6 @@ class UpscaleTask(TaskOptions):
     done = "upscaled"
     implementation = "ganinvert.tasks.upscale:Upscale"
     trial = UpscaleTrial
-    fits_back = False
     caveat = (
         "NIQE is missing: no maintained package that may be used freely holds its parameters, and its patches"
         " of 96 pixels do not fit into small images."
@@ -74,6 +73,7 @@ class UpscaleTask(TaskOptions):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.factor is not None:
             at_least("factor", self.factor, 2)
         if not 0 <= self.detail <= 1:
