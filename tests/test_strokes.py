@@ -137,9 +137,9 @@ def test_an_edit_is_carried_over_to_the_large_photo() -> None:
     start = images.to_pil(images.place(photo, placement, 64, note="").pixels / 2 + 0.5)
     tinted = Image.blend(start, Image.new("RGB", start.size, "red"), 0.3)
     same = ganinvert.transfer_edit([ganinvert.Edit(start, bundle)] * 2, photo, placement)
-    assert images.to_array(images.difference(large, same)).max() <= 4
+    assert images.to_array(images.difference(large, same.image)).max() <= 4
     edits = [ganinvert.Edit(image, bundle) for image in (start, tinted)]
-    whole = ganinvert.transfer_edit(edits, photo, placement)
+    whole = ganinvert.transfer_edit(edits, photo, placement).image
     wanted = Image.blend(large, Image.new("RGB", large.size, "red"), 0.3)
     error, blunt = (
         images.to_array(images.difference(wanted, each)).mean() / 4 for each in (whole, tinted.resize((512, 512)))

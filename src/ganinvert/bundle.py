@@ -23,7 +23,9 @@ from ganinvert.methods import CODES, Code, CodeRecord
 from ganinvert.settings import PmSFC
 from ganinvert.settings.common import DEFAULT_GENERATOR
 from ganinvert.subspaces import SubspacePartition
+from ganinvert.weights import registry
 from ganinvert.weights.catalog import CATALOG
+from ganinvert.weights.store import Store
 
 FORMAT = "ganinvert-bundle"
 VERSION = 4
@@ -79,8 +81,10 @@ class LatentBundle:
         return f"<LatentBundle: {self.task} by {self.method}, {self.generator}, {kind} {shapes}{deltas}>"
 
     def _repr_png_(self) -> bytes | None:
-        """The image as a PNG file, which Jupyter shows; None if the generator is not at hand by its name."""
-        if self.generator != DEFAULT_GENERATOR and self.generator not in CATALOG:
+        """The image as a PNG file, which Jupyter shows; None if the generator is not on this machine by its name."""
+        entry = CATALOG.get(self.generator)
+        known = registry.find(self.generator) if entry is None else Store().has(entry)
+        if not known and self.generator != DEFAULT_GENERATOR:
             return None
         try:
             x = self.render(load_generator(self.generator))

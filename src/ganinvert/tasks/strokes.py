@@ -14,6 +14,7 @@ from torch import Tensor
 from ganinvert import images
 from ganinvert.bundle import LatentBundle
 from ganinvert.degradations import Identity, Mask
+from ganinvert.devices import undisturbed
 from ganinvert.errors import UsageError
 from ganinvert.generators import Generator
 from ganinvert.losses import sketch_loss
@@ -31,6 +32,7 @@ SKETCH = 0.05
 """Weight of the difference of edges, where the mean squared difference of colours in [-1, 1] has 1."""
 
 
+@undisturbed()
 def edit_strokes(
     bundle: LatentBundle,
     generator: Generator,
@@ -52,7 +54,8 @@ def edit_strokes(
         strokes: Colours painted over the result on transparent ground, a file or a Pillow image of any square size.
         sketch: Lines painted likewise, whose edges the image shall have; their colour says nothing.
         settings: Steps, learning rate and closeness.
-        callback: Called after every step; an exception that it raises ends the optimisation.
+        callback: Called after every step. StopIteration ends the optimisation, and the edit is that of the step;
+            another exception that it raises ends it without an edit.
 
     Returns:
         The edit. Metrics: "strokes" and before the edit "strokes_before", the root mean squared difference to the

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganinvert import images
+from ganinvert.devices import undisturbed
 from ganinvert.images import Picture, Placement, Raster
 from ganinvert.metrics import to_unit
 from ganinvert.tasks.base import signed
@@ -25,6 +26,7 @@ ROUNDS = 4
 """Refinements of the motion at every size."""
 
 
+@undisturbed()
 @torch.no_grad()
 def transfer_edit(frames: Sequence[Edit], photo: Picture, placement: Placement) -> Raster:
     """Carry the change of an edit over to the photo at its own size, whose detail the generator does not have.
