@@ -18,7 +18,7 @@ from ganinvert.generators import Generator, PGGANGenerator, load_generator
 from ganinvert.losses import sketch_loss
 from ganinvert.methods import ActivationCode
 from ganinvert.tasks import film
-from ganinvert.tasks.transfer import colour_change, motion, warped
+from ganinvert.tasks.transfer import carry_over, colour_change, motion, warped
 
 from .commandline import names, run
 from .conftest import EXAMPLE
@@ -136,10 +136,10 @@ def test_an_edit_is_carried_over_to_the_large_photo() -> None:
     bundle = bundle_of(CODES["latent"](toy("style"), "w"), toy("style"))
     start = images.to_pil(images.place(photo, placement, 64, note="").pixels / 2 + 0.5)
     tinted = Image.blend(start, Image.new("RGB", start.size, "red"), 0.3)
-    same = ganinvert.transfer_edit([ganinvert.Edit(start, bundle)] * 2, photo, placement)
+    same = carry_over([ganinvert.Edit(start, bundle)] * 2, photo, placement)
     assert images.to_array(images.difference(large, same.image)).max() <= 4
     edits = [ganinvert.Edit(image, bundle) for image in (start, tinted)]
-    whole = ganinvert.transfer_edit(edits, photo, placement).image
+    whole = carry_over(edits, photo, placement).image
     wanted = Image.blend(large, Image.new("RGB", large.size, "red"), 0.3)
     error, blunt = (
         images.to_array(images.difference(wanted, each)).mean() / 4 for each in (whole, tinted.resize((512, 512)))
@@ -152,20 +152,25 @@ def test_the_command_edits_by_strokes_and_writes_film_and_photo(small: PGGANGene
     generator = tmp_path / "small.safetensors"
     small.save(generator)
     loaded = load_generator(generator)
-    bundle_of(CODES["latent"](loaded, ""), loaded).save(tmp_path / "a.pt")
+    before = bundle_of(CODES["latent"](loaded, ""), loaded)
+    before.save(tmp_path / "a.pt")
+    photo = tmp_path / "photo.png"
+    ganinvert.render(before, loaded).image.resize((100, 100)).save(photo)
     for name, colour, box in (("hair", "red", (0, 0, 63, 20)), ("line", "black", (0, 40, 63, 43))):
         painted(colour, box).save(tmp_path / f"{name}.png")
     known = ["-g", generator, "-o", tmp_path / "out", "--device", "cpu", "--align", "off"]
     strokes = ["--strokes", tmp_path / "hair.png", "--smooth", tmp_path / "line.png", "--closeness", "0.01"]
-    command = ["edit", tmp_path / "a.pt", *strokes, "--film", "--transfer", EXAMPLE, *known]
+    command = ["edit", tmp_path / "a.pt", *strokes, "--film", "--transfer", photo, *known]
     result = run(*command)
     assert result.exit_code == 0, result.output
     assert names(tmp_path / "out") == ["a.edit.png", "a.edit.pt", "a.edit.webp", "a.edit.whole.png"]
     assert "difference to the strokes" in result.stderr
     edited = LatentBundle.load(tmp_path / "out" / "a.edit.pt")
     assert edited.settings["closeness"] == 0.01
-    with Image.open(EXAMPLE) as photo, Image.open(tmp_path / "out" / "a.edit.whole.png") as whole:
-        assert whole.size == photo.size
+    whole = images.read(tmp_path / "out" / "a.edit.whole.png").rgb
+    assert whole.size == (100, 100)
+    again = ganinvert.transfer_edit(before, edited, loaded, photo, align="off")
+    assert again.image.tobytes() == whole.tobytes()
     assert "up to date" in run(*command).stderr
     painted("blue", (0, 0, 63, 20)).save(tmp_path / "hair.png")
     assert "up to date" not in run(*command).stderr
@@ -174,6 +179,7 @@ def test_the_command_edits_by_strokes_and_writes_film_and_photo(small: PGGANGene
         (["--film"], "go with strokes"),
         (["--strokes", tmp_path / "none.png"], "no such file"),
         (["--strokes", EXAMPLE], "no transparent ground"),
+        ([*strokes, "--transfer", EXAMPLE], "not the one that the result was made from"),
         ([*strokes, "--closeness", "-1"], "closeness cannot be -1"),
     ):
         refused = run("edit", tmp_path / "a.pt", *wrong, *known)

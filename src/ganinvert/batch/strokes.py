@@ -61,7 +61,7 @@ class StrokesSession(EditSession[StrokesRequest]):
         if "film" in job.kinds:
             files["film"] = images.encode_animation([frame.image for frame in frames], "webp", milliseconds=80)
         if self.photo is not None and request.transfer is not None:
-            whole = tasks.transfer_edit(frames, images.read(request.transfer), self.photo.fit.placement)
+            whole = tasks.carry_over(frames, images.read(request.transfer), self.photo.fit.placement)
             files["whole"] = images.encode_png(whole, text)
         verdict = "LPIPS to the image before: {lpips:.3f}"
         if request.strokes is not None:

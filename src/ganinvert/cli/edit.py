@@ -22,9 +22,9 @@ _STYLES = "Numbers of the styles that change, from 0, as 4-9; of style-based gen
 _SHEET = "Also write a picture of the first ten directions of each kind, at minus and plus the greatest strength."
 _STROKES = "Picture of colours, painted over the result on transparent ground, that the image shall have."
 _SKETCH = "Picture of lines, painted likewise, whose edges the image shall have."
-_CLOSENESS = "Weight of staying near the result with strokes: 0 is free, 1 hardly moves."
+_CLOSENESS = "Weight of staying near the result with strokes: 0.01 obeys the strokes, 1 keeps the rest."
 _FILM = "Also write the way to the image that obeys the strokes, NAME.edit.webp."
-_TRANSFER = "Photo that the result was made from: its motion and change of colour are carried over to it."
+_TRANSFER = "Photo that the result was made from, to be changed likewise at its own size: NAME.edit.whole.png."
 
 
 @with_options(Singles, preset_of("pmsfc", "edit"))
@@ -46,8 +46,7 @@ def edit(
 ) -> None:
     """Change photos or bundles along a direction, such as pose or light, or by strokes painted over the result.
 
-    Writes NAME.edit.png and its bundle, with several strengths NAME.edit.-2.png, NAME.edit.+2.png …, and with
-    --transfer the whole photo, NAME.edit.whole.png.
+    Writes NAME.edit.png and its bundle, or with several strengths NAME.edit.-2.png, NAME.edit.+2.png …
 
     Examples: ganinvert edit ann.jpg --direction ganspace-3 --strength -2,2; ganinvert edit ann.pt --strokes hair.png
     """

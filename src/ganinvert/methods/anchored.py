@@ -20,7 +20,9 @@ MOVABLE = ("z", "styles")
 
 
 class AnchoredCode(Code):
-    """Another code, whose latent codes and styles are optimised with a penalty on the way from their start.
+    """Another code, whose latent codes move all alike, by one vector, with a penalty on their way from the start.
+
+    So do its styles. Codes of a composition that moved each for itself would soon make no face any more.
 
     The penalty is `closeness` · mean ((z - z₀) / s)², the manifold term of Zhu et al. (2016, eq. 4), where s is the
     standard deviation of the entries of random codes; and a term of the image, if there is one.
@@ -46,6 +48,8 @@ class AnchoredCode(Code):
             )
         for name, value in code.named_parameters():
             value.requires_grad_(name in self._moving)
+        for value in self._moving.values():
+            value.register_hook(_alike)
         self._start = {name: value.detach().clone() for name, value in self._moving.items()}
         self._sizes = {name: _deviation(generator, spaces[name]) for name in self._moving}
 
@@ -90,6 +94,11 @@ class Anchoring(Method):
     def start(self, generator: Generator, y: Tensor, degradation: Degradation, *, seed: int) -> AnchoredCode:  # noqa: ARG002
         """The given code."""
         return AnchoredCode(self.code, generator, closeness=self.closeness, term=self.term)
+
+
+def _alike(gradient: Tensor) -> Tensor:
+    """Give all vectors (b, …, d) of an image their mean gradient, so that Adam moves them alike."""
+    return gradient.mean(dim=tuple(range(1, gradient.dim() - 1)), keepdim=True).expand_as(gradient).contiguous()
 
 
 def _deviation(generator: Generator, space: str) -> float:

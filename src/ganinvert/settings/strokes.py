@@ -17,9 +17,9 @@ class Strokes:
         closeness: Weight of the distance of the codes to where they were; 0 lets them go anywhere.
     """
 
-    steps: int = 100
-    lr: float = 0.05
-    closeness: float = 0.02
+    steps: int = 60
+    lr: float = 0.1
+    closeness: float = 0.2
 
     def __post_init__(self) -> None:
         at_least("steps", self.steps, 1)

@@ -15,4 +15,5 @@ from ganinvert.tasks.results import Inversion as Inversion
 from ganinvert.tasks.session import Inverter as Inverter
 from ganinvert.tasks.strokes import edit_strokes as edit_strokes
 from ganinvert.tasks.strokes import film as film
+from ganinvert.tasks.transfer import carry_over as carry_over
 from ganinvert.tasks.transfer import transfer_edit as transfer_edit

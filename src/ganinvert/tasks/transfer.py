@@ -4,36 +4,81 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ganinvert import images
+from ganinvert.bundle import LatentBundle
 from ganinvert.devices import undisturbed
+from ganinvert.errors import ImageError
+from ganinvert.faces import Alignment
+from ganinvert.generators import Generator
 from ganinvert.images import Picture, Placement, Raster
 from ganinvert.metrics import to_unit
+from ganinvert.settings.common import Align, FitMode
 from ganinvert.tasks.base import signed
 from ganinvert.tasks.editing import Edit
+from ganinvert.tasks.strokes import film
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 COARSEST, FINEST = 8, 256
 """Sides in pixels of the images between which motion is estimated, from the first to the last ones."""
 STIFFNESS = 3e-4
 """Squared gradient of images in [0, 1] below which nothing is said to move."""
-COLOUR_NOISE = 2e-3
+COLOUR_NOISE = 2e-4
 """Variance of colours in [0, 1] below which they are said to change by a shift alone."""
 ROUNDS = 4
 """Refinements of the motion at every size."""
+COMPARED, UNLIKE = 32, 0.18
+"""Side in pixels at which photo and result are compared, and the root mean squared difference of images in [0, 1]
+(15 dB) beyond which they do not belong together."""
 
 
 @undisturbed()
-@torch.no_grad()
-def transfer_edit(frames: Sequence[Edit], photo: Picture, placement: Placement) -> Raster:
+def transfer_edit(
+    before: LatentBundle,
+    after: LatentBundle,
+    generator: Generator,
+    photo: str | Path | Image,
+    *,
+    align: Align = "auto",
+    fit: FitMode = "crop",
+) -> Raster:
     """Carry the change of an edit over to the photo at its own size, whose detail the generator does not have.
 
-    From frame to frame of the film a dense motion is estimated, coarse to fine (Lucas and Kanade 1981, smoothed), and
-    all are chained. Then the colours of the moved first frame are brought to those of the last by an affine map of
-    its own around every pixel. The photo is moved and coloured by the same two fields, so it is resampled only once.
+    Args:
+        before: Result on the photo.
+        after: Edit of it by `edit_strokes` or along a direction, with codes.
+        generator: Generator that made both.
+        photo: Photo that `before` was made from, a file or a Pillow image.
+        align: Alignment of the photo's face when it was inverted.
+        fit: Way in which the photo was made square.
+
+    Returns:
+        The whole photo, in its own size, depth and colour space; `image` is that in 8 bits.
+
+    Raises:
+        BundleError: The bundles do not belong together.
+        ImageError: The photo cannot be used, or it is not the one of the result.
+    """
+    picture = images.read(Path(photo)) if isinstance(photo, str | Path) else images.from_pil(photo)
+    squares, _ = Alignment(align).find(picture, mode=fit, knows_faces=generator.knows_faces)
+    return carry_over(film(before, after, generator), picture, squares[0][0])
+
+
+@torch.no_grad()
+def carry_over(frames: Sequence[Edit], photo: Picture, placement: Placement) -> Raster:
+    """Carry the change between the first and the last frame of a film over to a photo.
+
+    From frame to frame a dense motion is estimated, coarse to fine (Lucas and Kanade 1981, smoothed), and all are
+    chained. Then the colours of the moved first frame are brought to those of the last by an affine map of its own
+    around every pixel. The photo is moved and coloured by the same two fields, so it is resampled only once.
 
     Args:
         frames: Film from before to after, at least two frames.
@@ -41,8 +86,15 @@ def transfer_edit(frames: Sequence[Edit], photo: Picture, placement: Placement) 
         placement: Place of the generator's square in the photo.
 
     Raises:
-        ImageError: The photo has another size than the one that was placed.
+        ImageError: The photo has another size than the one that was placed, or does not look like the first frame.
     """
+    small = torch.from_numpy(images.place(photo, placement, COMPARED, note="").pixels)[None]
+    reduced = F.interpolate(signed(frames[0].image), size=(COMPARED, COMPARED), mode="area")
+    if (small - reduced).square().mean().sqrt() > 2 * UNLIKE:
+        raise ImageError(
+            "the photo is not the one that the result was made from",
+            hint="give the photo that was inverted, with the same --align and --fit",
+        )
     film = [to_unit(signed(frame.image)) for frame in frames]
     while film[0].shape[-1] > FINEST:
         film = [F.avg_pool2d(frame, 2) for frame in film]
