@@ -52,6 +52,9 @@ def test_codes_of_every_kind_follow_strokes_and_stay_where_they_were(kind: str, 
     assert edit.bundle.metrics["strokes"] < edit.bundle.metrics["strokes_before"]
     assert edit.bundle.code == {"kind": kind, "space": space}
     assert {name for name in kept if not torch.equal(edit.bundle.tensors[name], kept[name])} == {"z"}
+    if space == "w":
+        ways = (edit.bundle.tensors["z"] - bundle.tensors["z"]).flatten(end_dim=-2)
+        assert torch.allclose(ways, ways[:1].expand_as(ways), atol=1e-5)
     again = images.to_pil(edit.bundle.render(generator)[0].numpy() / 2 + 0.5)
     assert again.tobytes() == edit.image.tobytes()
     frames = film(bundle, edit.bundle, generator, frames=3)
@@ -179,7 +182,7 @@ def test_the_command_edits_by_strokes_and_writes_film_and_photo(small: PGGANGene
         (["--film"], "go with strokes"),
         (["--strokes", tmp_path / "none.png"], "no such file"),
         (["--strokes", EXAMPLE], "no transparent ground"),
-        ([*strokes, "--transfer", EXAMPLE], "not the one that the result was made from"),
+        ([*strokes, "--transfer", EXAMPLE, "--overwrite"], "not the one that the result was made from"),
         ([*strokes, "--closeness", "-1"], "closeness cannot be -1"),
     ):
         refused = run("edit", tmp_path / "a.pt", *wrong, *known)

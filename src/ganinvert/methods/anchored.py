@@ -98,6 +98,8 @@ class Anchoring(Method):
 
 def _alike(gradient: Tensor) -> Tensor:
     """Give all vectors (b, …, d) of an image their mean gradient, so that Adam moves them alike."""
+    if gradient.dim() == 2:
+        return gradient
     return gradient.mean(dim=tuple(range(1, gradient.dim() - 1)), keepdim=True).expand_as(gradient).contiguous()
 
 
