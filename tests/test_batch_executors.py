@@ -19,11 +19,13 @@ import torch
 
 import ganinvert
 from ganinvert import files
+from ganinvert.batch.dispatch import MOST_ATTEMPTS, Run
 from ganinvert.batch.events import BatchEnded, BatchStarted, Event, JobFinished, Listener, Progress, WorkStarted
-from ganinvert.batch.executors import MOST_ATTEMPTS, Executor, Pool, Run, Serial
+from ganinvert.batch.executors import Executor, Pool, Serial
 from ganinvert.batch.inputs import Input
 from ganinvert.batch.job import Job, JobResult, Product
 from ganinvert.batch.outputs import plan_outputs
+from ganinvert.batch.ray import RayExecutor
 from ganinvert.batch.requests import PhotoRequest
 from ganinvert.batch.runner import run_batch
 from ganinvert.batch.session import BatchRequest, RunOptions, Session, Watch
@@ -33,7 +35,7 @@ from ganinvert.cli._reporter import executor_for
 from ganinvert.errors import ImageError, InputError, UsageError, WeightsError
 from ganinvert.settings import InversionSettings, Optimization, PmSFC, Request
 
-from .commandline import names, photo, program
+from .commandline import names, photo, program, run
 from .standins import FunctionSession, SessionRequest, run_jobs
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
@@ -68,12 +70,12 @@ class Writing(BatchRequest):
     command: ClassVar[str] = "invert"
     verb: ClassVar[str] = "written"
     session: ClassVar[str] = f"{__name__}:WritingSession"
-    attempts: Path
+    attempts: str  # as a path it would be a file of the request, and travel
 
 
 class WritingSession(Session[str]):
     def __init__(self, request: Writing) -> None:
-        self.attempts = request.attempts
+        self.attempts = Path(request.attempts)
 
     def prepare(self, job: Job) -> str:
         if job.label.startswith("broken"):
@@ -90,8 +92,11 @@ class WritingSession(Session[str]):
             first = (self.attempts / job.label).stat().st_size == 1
             if label.startswith("poison") or (label.startswith("unlucky") and first):
                 os.kill(os.getpid(), signal.SIGKILL)
-            if label.startswith("slow"):
-                for n in range(200):
+            end = time.monotonic() + 30
+            while label.startswith("patient") and not (self.attempts / "last").exists() and time.monotonic() < end:
+                time.sleep(0.02)
+            if label.startswith(("slow", "brief")):
+                for n in range(200 if label.startswith("slow") else 10):
                     watch(Step(n))  # type: ignore[arg-type]
                     time.sleep(0.05)
         return [Product({"bundle": label.encode()}, metrics={"psnr": 30.0}) for _, label in batch]
@@ -115,7 +120,7 @@ def jobs(folder: Path, *labels: str) -> list[Job]:
 @pytest.fixture
 def request_(tmp_path: Path) -> Writing:
     (tmp_path / "attempts").mkdir()
-    return Writing(tmp_path / "attempts")
+    return Writing(str(tmp_path / "attempts"))
 
 
 @each_executor
@@ -248,7 +253,7 @@ def test_the_summary_has_the_exit_code_of_an_error_that_ends_the_batch(tmp_path:
 
     seen: list[Any] = []
     with pytest.raises(WeightsError):
-        run_batch(Writing(tmp_path), jobs(tmp_path, "a"), executor=Ending(), listeners=[seen.append])
+        run_batch(Writing(str(tmp_path)), jobs(tmp_path, "a"), executor=Ending(), listeners=[seen.append])
     assert seen[-1].exit_code == 3
 
 
@@ -256,6 +261,32 @@ def test_auto_takes_no_more_workers_than_jobs_and_one_for_a_device_that_was_name
     assert executor_for("auto", "cpu", 1) == Serial()
     assert executor_for("5", "cpu", 3) == Pool(3)
     assert executor_for("auto", "mps", 3) == executor_for("auto", "cuda:1", 3) == Serial()
+
+
+def test_a_slow_worker_keeps_no_job_from_the_others(request_: Writing, tmp_path: Path) -> None:
+    results, _ = run_batch(request_, jobs(tmp_path, "patient", "a", "b", "last"), executor=Pool(2, threads=1))
+    assert [result.job.label for result in results] == ["a", "b", "last", "patient"]
+
+
+def test_workers_on_ray_are_asked_for_by_name_or_address() -> None:
+    assert executor_for("ray", "auto", 3) == RayExecutor("", 3)
+    asked = executor_for("ray://head:10001", "auto", 5, "cpu=2,gpu=0.5,memory=2G")
+    assert asked == RayExecutor("ray://head:10001", 5, {"cpu": 2, "gpu": 0.5, "memory": 2 * 1024**3})
+    for wrong in ("cpu", "cpu=-1", "cpu=many"):
+        with pytest.raises(UsageError, match="is no resource"):
+            executor_for("ray", "auto", 3, wrong)
+    with pytest.raises(UsageError, match="workers on Ray"):
+        executor_for("2", "auto", 3, "cpu=2")
+    with pytest.raises(UsageError, match="a worker cannot have -1 of gpu"):
+        RayExecutor(resources={"gpu": -1})
+
+
+def test_workers_on_ray_need_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    result = run("invert", photo(tmp_path / "a.png"), "-o", tmp_path, "--workers", "ray")
+    assert result.exit_code == 2
+    assert "Ray, which is not installed here" in result.stderr
+    assert "pip install 'ganinvert[ray]'" in result.stderr
 
 
 def test_ctrl_c_ends_all_workers_soon_and_keeps_what_is_done(request_: Writing, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from .batch.api import upscale_many as upscale_many
 from .batch.executors import Pool as Pool
 from .batch.executors import Serial as Serial
 from .batch.job import JobResult as JobResult
+from .batch.ray import RayExecutor as RayExecutor
 from .bundle import LatentBundle as LatentBundle
 from .errors import BundleError as BundleError
 from .errors import GanInvertError as GanInvertError

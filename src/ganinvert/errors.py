@@ -21,6 +21,9 @@ class GanInvertError(Exception):
         self.message = message
         self.hint = hint
 
+    def __str__(self) -> str:
+        return self.message  # which may have been made more exact since
+
 
 class UsageError(GanInvertError):
     """An option or argument has an invalid value."""

@@ -120,12 +120,17 @@ def has_companions(last: Path) -> bool:
     return any(exists(beside(last, suffix)) for suffix in ("lock", _UNFINISHED))
 
 
+def companions(last: Path) -> list[Path]:
+    """Paths of the marker and of the checkpoints of a result that is not complete, of those that are there."""
+    checkpoints = last.parent.glob(beside(last, f"*{CHECKPOINT}").name)
+    return [path for path in (beside(last, _UNFINISHED), *checkpoints) if exists(path)]
+
+
 def tidy(last: Path) -> None:
     """Remove the marker and the checkpoints of a complete result."""
-    with suppress(OSError):
-        beside(last, _UNFINISHED).unlink(missing_ok=True)
-        for checkpoint in last.parent.glob(beside(last, f"*{CHECKPOINT}").name):
-            checkpoint.unlink(missing_ok=True)
+    with suppress(OSError, OutputError):
+        for path in companions(last):
+            path.unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:

@@ -30,7 +30,7 @@ class BatchOptions(RequestOptions, total=False):
         save: Kinds of files to write, with commas between: image, bundle, comparison.
         name: Template of the names, without suffix, of stem, suffix, parent, index and task.
         recursive: Look into folders inside folders.
-        executor: Place of the workers: `Serial()` (this process, the default) or `Pool(workers)`.
+        executor: Place of the workers: `Serial()` (this process, the default), `Pool(workers)` or `RayExecutor()`.
         listeners: Functions that receive every event; see `ganinvert.batch.events`.
         batch_size: Photos that an accelerator optimises together; None: as many as fit.
         samples: Number of results of each photo, with different seeds: NAME.1.png …, and their mean NAME.mean.png.

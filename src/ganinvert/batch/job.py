@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -68,6 +69,11 @@ class Job:
             else:
                 paths |= {f"{kind} #{name}": path.with_name(f"{path.stem}.{name}{path.suffix}") for name in names}
         return replace(self, paths=paths)
+
+    def further(self) -> list[Path]:
+        """Files with such further names that are there, of however many faces and samples."""
+        patterns = [(path.parent, f"{glob.escape(path.stem)}.*{path.suffix}") for path in self.paths.values()]
+        return [path for folder, pattern in patterns for path in folder.glob(pattern)]
 
     @property
     def kinds(self) -> frozenset[str]:

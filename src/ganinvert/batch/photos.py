@@ -127,7 +127,8 @@ class PhotoSession(Session[PreparedImage]):
         face = result.faces[int(number or 1) - 1]
         if kind == "bundle":
             return face.bundle.encode()
-        text = png_text(face.bundle) if self.request.metadata else None
+        last = result.samples[-1] if result.samples else result  # whose settings `identity` gives
+        text = png_text(last.faces[int(number or 1) - 1].bundle) if self.request.metadata else None
         if kind == "image":
             return encode_png(result.raster or face.image, text)
         return encode_png(stacked([comparison(each.target, each.image) for each in result.faces]), text)

@@ -58,6 +58,11 @@ class PhotoRequest(BatchRequest):
         """Past participle of the task."""
         return self.request.task.done
 
+    @property
+    def device(self) -> str:
+        """Device of the request."""
+        return self.request.device
+
     def for_worker(self, number: int) -> PhotoRequest:
         """The same on a device of the worker's own."""
         return replace(self, request=on_own_device(self.request, number))
@@ -81,6 +86,11 @@ class EditRequest(BatchRequest):
     def settings(self) -> Mapping[str, Any]:
         """Settings of the edit, the fields of the subclass, as plain values."""
         return {name: value for name, value in plain(self).items() if name in type(self).__annotations__}
+
+    @property
+    def device(self) -> str:
+        """Device of the request."""
+        return self.request.device
 
     def for_worker(self, number: int) -> EditRequest:
         """The same on a device of the worker's own."""

@@ -106,6 +106,11 @@ class BatchRequest:
         session: Session[Any] = getattr(import_module(module), name)(self)
         return session
 
+    @property
+    def device(self) -> str:
+        """Device that a worker needs: "auto", "cuda" or "cpu"; "cpu" unless a subclass says otherwise."""
+        return "cpu"
+
     def for_worker(self, number: int) -> BatchRequest:  # noqa: ARG002  (for those that use a device)
         """The request for one of several worker processes, which are numbered from 0."""
         return self

@@ -20,7 +20,7 @@ from ganinvert.cli import _options as options
 from ganinvert.cli._console import say
 from ganinvert.cli._methods import adjusted
 from ganinvert.cli._options import METHOD, opt
-from ganinvert.cli._reporter import run_command
+from ganinvert.cli._reporter import executor_for, run_command
 from ganinvert.cli._transfers import Needs, choose_generator, is_styled, ready_generator
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.settings import METHODS, InversionSettings, PmSFC, Request, preset_of
@@ -64,6 +64,8 @@ class EditOptions:
     seed: options.Seed = 0
     device: options.Device = "auto"
     dtype: options.Dtype = "auto"
+    workers: options.Workers = "1"
+    worker_resources: options.WorkerResources = ""
     offline: options.Offline = False
     from_config: frozenset[str] = frozenset()
 
@@ -84,7 +86,9 @@ class EditOptions:
 
     def run(self, request: EditRequest, jobs: list[Job]) -> None:
         """Run the command."""
-        run_command(request, jobs, RunOptions(overwrite=self.overwrite, dry_run=self.dry_run), as_json=self.as_json)
+        executor = executor_for(self.workers, self.device, len(jobs), self.worker_resources)
+        run = RunOptions(overwrite=self.overwrite, dry_run=self.dry_run)
+        run_command(request, jobs, run, as_json=self.as_json, executor=executor)
 
     def inversion(self, method: MethodName = "pmsfc") -> tuple[Request, Path | None]:
         """The inversion of photos by a method, and the bundle among the inputs, if there is one.

@@ -20,6 +20,8 @@ from ganinvert.errors import GanInvertError
 
 REFRESH_SECONDS = 0.2
 PLAIN_SECONDS = 5.0
+PACE_SECONDS = 3600.0
+"""Time over which the pace is averaged, from which the remaining time follows: photos may take minutes each."""
 
 
 Show = Callable[[int, int | None, Callable[[], str]], None]
@@ -79,7 +81,7 @@ class Output:
             return
         fields = (TextColumn("{task.fields[state]}"), TextColumn("{task.fields[pace]}"), TimeRemainingColumn())
         columns = (TextColumn("{task.description}", markup=False), BarColumn(None), MofNCompleteColumn(), *fields)
-        with Progress(*columns, console=self.console, transient=True) as self._bars:
+        with Progress(*columns, console=self.console, transient=True, speed_estimate_period=PACE_SECONDS) as self._bars:
             self._all = self._bars.add_task("all", total=pieces, state="", pace="") if pieces > 1 else None
             try:
                 yield

@@ -58,7 +58,8 @@ HELP: Mapping[str, str] = {
     "--device": "Device to compute on; auto takes CUDA if there is one.",
     "--dtype": "Precision of convolutions; auto takes bfloat16 where it is faster.",
     "--batch-size": "Photos optimised together; auto fills the memory of the device. The CPU takes one at a time.",
-    "--workers": "Number of processes that work at the same time; auto is one per GPU, or per CPU core.",
+    "--workers": "Number of processes on this machine (auto: one per GPU, or per CPU core); or ray, for a Ray cluster.",
+    "--worker-resources": "On Ray: resources of each worker, as cpu=2,gpu=0.5,memory=8G.",
     "--offline": "Never use the internet; GANINVERT_OFFLINE=1 does the same.",
     "--config": "Configuration file to use instead of the user's; see `ganinvert config`.",
     "--quiet": "Print only errors and result paths.",
@@ -181,7 +182,11 @@ Device = Annotated[
 ]
 Dtype = Annotated[common.Precision, opt(COMPUTE, "--dtype", env=True)]
 BatchSize = Annotated[str, opt(COMPUTE, "--batch-size", metavar="auto|N", env=True)]
-Workers = Annotated[str, opt(COMPUTE, "--workers", metavar="auto|N", env=True)]
+Workers = Annotated[str, opt(COMPUTE, "--workers", metavar="auto|N|ray[://HOST:PORT]", env=True)]
+WorkerResources = Annotated[
+    str,
+    opt(COMPUTE, "--worker-resources", metavar="LIST", show_default="1 CPU, or 1 GPU on machines with GPUs", env=True),
+]
 
 Offline = Annotated[bool, opt(GENERAL, "--offline")]
 ConfigFile = Annotated[Path | None, opt(GENERAL, "--config", metavar="FILE", show_default=False)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Container
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ import typer
 from ganinvert.batch import events
 from ganinvert.batch.executors import Executor, Pool, Serial, available_cores
 from ganinvert.batch.job import Job, JobResult
+from ganinvert.batch.ray import RayExecutor
 from ganinvert.batch.runner import run_batch
 from ganinvert.batch.session import BatchRequest, RunOptions
 from ganinvert.cli._console import Show, output
@@ -123,8 +125,13 @@ def run_command(
     return results
 
 
-def executor_for(workers: str, device: str, jobs: int) -> Executor:
-    """The executor that `--workers` asks for, a number or "auto", with no more workers than jobs."""
+def executor_for(workers: str, device: str, jobs: int, resources: str = "") -> Executor:
+    """The executor that `--workers` asks for, a number, "auto" or a cluster of Ray, with no more workers than jobs."""
+    if workers == "ray" or workers.startswith("ray://"):
+        address = "" if workers == "ray" else workers
+        return RayExecutor(address, max(jobs, 1), _resources_of(resources), logs=output.verbosity > 0)
+    if resources:
+        raise UsageError("--worker-resources are those of workers on Ray", hint="add --workers ray, or leave it out")
     if (count := number_of("--workers", workers)) is None:
         import torch
 
@@ -132,3 +139,16 @@ def executor_for(workers: str, device: str, jobs: int) -> Executor:
         count = {"auto": available_cores(), "cpu": available_cores(), "cuda": torch.cuda.device_count()}.get(chosen, 1)
     count = min(count, jobs)
     return Serial() if count <= 1 else Pool(count)
+
+
+def _resources_of(text: str) -> dict[str, float]:
+    """Parse cpu=2,gpu=0.5,memory=8G; units of bytes are K, M, G and T, of 1024."""
+    resources: dict[str, float] = {}
+    for part in filter(None, text.split(",")):
+        found = re.fullmatch(r"\s*([\w:.-]+)=(\d+(?:\.\d+)?)([KMGT]?)\s*", part)
+        if found is None:
+            raise UsageError(
+                f"--worker-resources {part!r} is no resource", hint="for instance --worker-resources cpu=2,gpu=0.5"
+            )
+        resources[found[1]] = float(found[2]) * 1024 ** " KMGT".index(found[3] or " ")
+    return resources

@@ -66,6 +66,7 @@ def evaluate(
     dtype: options.Dtype = "auto",
     batch_size: options.BatchSize = "auto",
     workers: options.Workers = "1",
+    worker_resources: options.WorkerResources = "",
     offline: options.Offline = False,
     **trial: Any,
 ) -> None:
@@ -93,7 +94,7 @@ def evaluate(
     adjust = partial(adjusted, optional=changes, **changes)  # type: ignore[arg-type]  # typer checked them
     together = options.number_of("--batch-size", batch_size)
     inputs = _sample(expand(images or [], from_file=from_file, recursive=recursive, say=say), limit, seed=sample_seed)
-    executor = executor_for(workers, device, len(inputs))
+    executor = executor_for(workers, device, len(inputs), worker_resources)
 
     def needs(styled: bool) -> Needs:
         settings = [variants()[name].settings(task, adjust, styled=styled) for name in names]

@@ -17,7 +17,7 @@ from ganinvert.cli import _options as options
 from ganinvert.cli._bundles import BUNDLES
 from ganinvert.cli._console import say
 from ganinvert.cli._options import IO, METHOD, opt
-from ganinvert.cli._reporter import run_command
+from ganinvert.cli._reporter import executor_for, run_command
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import BundleError, UsageError, WeightsError
 from ganinvert.weights.catalog import CATALOG
@@ -60,6 +60,8 @@ def render(
     generator: Annotated[
         str | None, opt(METHOD, "--generator", "-g", help=_GENERATOR, metavar="NAME|FILE", show_default=_NAMED)
     ] = None,
+    workers: options.Workers = "1",
+    worker_resources: options.WorkerResources = "",
     offline: options.Offline = False,
 ) -> None:
     """Render bundles again, to the bit on the CPU; or with some subspaces stronger or weaker.
@@ -77,7 +79,8 @@ def render(
     request = RenderRequest(
         None if subspaces is None else tuple(subspaces), scale, generator, offline or dry_run, not no_metadata
     )
-    run_command(request, jobs, RunOptions(overwrite, fail_fast, dry_run), as_json=as_json)
+    executor = executor_for(workers, "cpu", len(jobs), worker_resources)
+    run_command(request, jobs, RunOptions(overwrite, fail_fast, dry_run), as_json=as_json, executor=executor)
 
 
 def _fetch_generators(inputs: Sequence[Input], generator: str | None, *, offline: bool) -> None:

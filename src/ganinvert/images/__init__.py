@@ -18,6 +18,7 @@ from ganinvert.images.picture import encode_thumbnail as encode_thumbnail
 from ganinvert.images.picture import from_pil as from_pil
 from ganinvert.images.picture import read as read
 from ganinvert.images.picture import read_metadata as read_metadata
+from ganinvert.images.picture import require_picture as require_picture
 from ganinvert.images.picture import resize_to_array as resize_to_array
 from ganinvert.images.picture import to_array as to_array
 from ganinvert.images.picture import to_pil as to_pil

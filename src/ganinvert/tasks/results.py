@@ -112,19 +112,18 @@ def gathered(results: Sequence[Inversion], prepared: PreparedImage, task: Task[A
 def mean_of(samples: Sequence[Inversion], prepared: PreparedImage, task: Task[Any]) -> Inversion:
     """The mean of several results of a photo, with the bundle and notes of the first.
 
-    Metrics are means over the results, beside "diversity", the mean LPIPS of all pairs of them, of the first face.
+    Metrics are means over the results, beside "diversity", the mean LPIPS of all pairs of them.
     """
     faces = []
     for results in zip(*(sample.faces for sample in samples), strict=True):
         levels: NDArray[np.float32] = np.stack([images.to_array(result.image) for result in results]).astype(np.float32)
         alpha = results[0].image.getchannel("A") if results[0].image.mode == "RGBA" else None
         image = images.to_pil(levels.mean(axis=0) / np.float32(255), alpha)
-        metrics = averaged([result.metrics for result in results])
+        vectors = [lpips_features(to_unit(signed(result.image))) for result in results]
+        distances = [float((a - b).square().sum()) for a, b in combinations(vectors, 2)]
+        metrics = {**averaged([result.metrics for result in results]), "diversity": fmean(distances)}
         outcome = max((result.outcome for result in results), key=list(Outcome).index)
         faces.append(replace(results[0], image=image, metrics=metrics, outcome=outcome, raster=None, others=()))
-    vectors = [lpips_features(to_unit(signed(sample.image))) for sample in samples]
-    distances = [float((a - b).square().sum()) for a, b in combinations(vectors, 2)]
-    faces[0] = replace(faces[0], metrics={**faces[0].metrics, "diversity": fmean(distances)})
     return replace(gathered(faces, prepared, task), samples=tuple(samples))
 
 
