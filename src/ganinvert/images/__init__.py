@@ -35,3 +35,4 @@ from ganinvert.images.sheets import encode_animation as encode_animation
 from ganinvert.images.sheets import grid as grid
 from ganinvert.images.sheets import outlined as outlined
 from ganinvert.images.sheets import stacked as stacked
+from ganinvert.images.strokes import read_strokes as read_strokes
