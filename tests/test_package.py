@@ -85,6 +85,8 @@ train-encoder --steps 0
 train-encoder -g portrait-64
 fetch-weights
 fetch-weights chruch-256
+ui --port 0
+ui -g portrait-64
 config paint
 paint
 """

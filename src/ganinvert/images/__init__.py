@@ -33,4 +33,6 @@ from ganinvert.images.raster import enlarged as enlarged
 from ganinvert.images.raster import resample as resample
 from ganinvert.images.sheets import encode_animation as encode_animation
 from ganinvert.images.sheets import grid as grid
+from ganinvert.images.sheets import outlined as outlined
 from ganinvert.images.sheets import stacked as stacked
+from ganinvert.images.strokes import read_strokes as read_strokes
