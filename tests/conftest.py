@@ -13,6 +13,10 @@ from ganinvert.settings import Discovery
 from ganinvert.subspaces import SelfExpression, learn_self_expression, store
 from ganinvert.weights import TensorFile
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # the processes share the cores
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 EXAMPLE = Path(__file__).resolve().parents[1] / "docs" / "examples" / "face.jpg"
 

@@ -262,6 +262,16 @@ def test_blurred_photos_get_sharper_by_the_guess_alone(x: Tensor) -> None:
     assert (operator.guess(y) - sharp).square().mean() < 0.5 * (y - sharp).square().mean()
 
 
+@pytest.mark.parametrize("blur", [1.0, 2.5])
+def test_deblurring_leaves_the_rounding_alone(blur: float) -> None:
+    with Image.open(EXAMPLE) as image:
+        face = torch.from_numpy(np.asarray(image.convert("RGB").resize((64, 64), Image.Resampling.LANCZOS)).copy())
+    sharp = face.permute(2, 0, 1)[None] / 127.5 - 1
+    operator = Lens(64, 64, blur=blur)
+    y = ((operator(sharp) + 1) * 127.5).round() / 127.5 - 1
+    assert (operator.guess(y) - sharp).square().mean() < 0.5 * (y - sharp).square().mean()
+
+
 def test_chains_of_a_batch_have_their_own_masks() -> None:
     levels = torch.zeros(1, 8, 8, dtype=torch.uint8)
     options = {"kernel": "bicubic", "luma": "rec601", "blur": 1.0, "noise": 5.0}

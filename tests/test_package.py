@@ -85,6 +85,8 @@ train-encoder --steps 0
 train-encoder -g portrait-64
 fetch-weights
 fetch-weights chruch-256
+ui --port 0
+ui -g portrait-64
 config paint
 paint
 """
@@ -109,6 +111,23 @@ for line in {WRONG!r}.strip().splitlines():
 """
     result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (result.stdout, result.stderr) == ("", "")
+
+
+def test_a_file_that_is_no_picture_is_told_before_torch_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no picture")
+    program = """
+import sys
+from typer.testing import CliRunner
+from ganinvert.cli import app
+for file in ("text.jpg", "missing.jpg"):
+    result = CliRunner().invoke(app, ["colorize", file, "-g", "portraits-64"])
+    print(result.exit_code, "torch" in sys.modules, result.stderr.splitlines()[0])
+"""
+    result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines() == [
+        "1 False error: text.jpg: is not an image of a supported format",
+        "1 False error: missing.jpg: no such file",
+    ]
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:

@@ -43,6 +43,7 @@ from .settings import PmSFC as PmSFC
 from .settings import Request as Request
 from .settings import RestoreTask as RestoreTask
 from .settings import SingleCode as SingleCode
+from .settings import Strokes as Strokes
 from .settings import Training as Training
 from .settings import UpscaleTask as UpscaleTask
 from .settings import preset_of as preset_of
@@ -55,10 +56,12 @@ from .tasks import Inverter as Inverter
 from .tasks import discover as discover
 from .tasks import edit as edit
 from .tasks import edit_sheet as edit_sheet
+from .tasks import edit_strokes as edit_strokes
 from .tasks import interpolate as interpolate
 from .tasks import render as render
 from .tasks import swap as swap
 from .tasks import swap_grid as swap_grid
+from .tasks import transfer_edit as transfer_edit
 from .tasks.api import colorize as colorize
 from .tasks.api import inpaint as inpaint
 from .tasks.api import invert as invert

@@ -13,14 +13,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganinvert import images
 from ganinvert.degradations import Measurement
 from ganinvert.devices import undisturbed
-from ganinvert.errors import BundleError, UsageError
+from ganinvert.errors import BundleError, GanInvertError, UsageError
 from ganinvert.files import write_atomically
-from ganinvert.generators import Activations, Generator, apply_deltas
+from ganinvert.generators import Activations, Generator, apply_deltas, load_generator
 from ganinvert.methods import CODES, Code, CodeRecord
 from ganinvert.settings import PmSFC
+from ganinvert.settings.common import DEFAULT_GENERATOR
 from ganinvert.subspaces import SubspacePartition
+from ganinvert.weights import registry
+from ganinvert.weights.catalog import CATALOG
+from ganinvert.weights.store import Store
 
 FORMAT = "ganinvert-bundle"
 VERSION = 4
@@ -74,6 +79,18 @@ class LatentBundle:
         kind, shapes = self.code["kind"], {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
         deltas = f", {len(self.deltas)} weight deltas" if self.deltas else ""
         return f"<LatentBundle: {self.task} by {self.method}, {self.generator}, {kind} {shapes}{deltas}>"
+
+    def _repr_png_(self) -> bytes | None:
+        """The image as a PNG file, which Jupyter shows; None if the generator is not on this machine by its name."""
+        entry = CATALOG.get(self.generator)
+        known = registry.find(self.generator) if entry is None else Store().has(entry)
+        if not known and self.generator != DEFAULT_GENERATOR:
+            return None
+        try:
+            x = self.render(load_generator(self.generator))
+        except GanInvertError:
+            return None
+        return images.encode_png(images.to_pil((x[0] / 2 + 0.5).numpy()))
 
     def restored(self, generator: Generator) -> Code:
         """Make the code of the image again, on the generator's device.

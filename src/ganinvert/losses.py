@@ -23,6 +23,11 @@ COARSEST = 8
 SMALLEST_FOR_ALEXNET = 32
 """Least side in pixels that AlexNet's poolings allow."""
 
+ORIENTATIONS = 8
+"""Number of orientations, over half a turn, in a histogram of gradients."""
+FAINTEST = 0.05
+"""Gradient, per pixel of images in [-1, 1], below which the histograms of a cell fade."""
+
 LpipsNet = Literal["alex", "vgg"]
 
 
@@ -131,6 +136,43 @@ def laplacian_loss(target: Tensor) -> TargetLoss:
         return torch.stack([absolute_loss(a, b) for a, b in zip(x, y, strict=True)]).sum(0)
 
     return TargetLoss(levels, distance, target)
+
+
+def sketch_loss(ink: Tensor) -> Callable[[Tensor], Tensor]:
+    """Mean squared difference to the edges of a sketch, in the cells that its strokes touch.
+
+    Edges are histograms of gradients' orientations, as the sketching brush of Zhu et al. (2016, section 4.1) compares
+    them: `ORIENTATIONS` of them in cells of 1/16 of the side, divided by their length in the 3×3 cells around.
+
+    Args:
+        ink: Opacity of the strokes, (b, 1, h, w) in [0, 1]; dark lines and bright ones have the same orientations.
+
+    Returns:
+        A function from images (b, 3, h, w) in [-1, 1] to losses (b,).
+    """
+    cell = max(2, ink.shape[-1] // 16)
+    touched = F.avg_pool2d(ink, cell) > 0
+    wanted = _orientations(ink, cell)
+    return lambda x: (
+        ((_orientations(x.mean(dim=1, keepdim=True), cell) - wanted).square() * touched).sum(dim=(1, 2, 3))
+        / touched.sum(dim=(1, 2, 3))
+    )
+
+
+def _orientations(gray: Tensor, cell: int) -> Tensor:
+    """Histograms (b, orientations, h/cell, w/cell) of gradients of images (b, 1, h, w).
+
+    A gradient (u, v) = m (cos φ, sin φ) votes for the angle θ with m² max(0, cos 2(φ - θ)), which has a derivative
+    also where m = 0.
+    """
+    padded = F.pad(gray.float(), (1, 1, 1, 1), mode="replicate")
+    u = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
+    v = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
+    twice = 2 * torch.pi * torch.arange(ORIENTATIONS, device=gray.device)[:, None, None] / ORIENTATIONS
+    votes = ((u.square() - v.square()) * twice.cos() + 2 * u * v * twice.sin()).relu()
+    histograms = F.avg_pool2d(votes, cell)
+    around = F.avg_pool2d(histograms.square().sum(dim=1, keepdim=True), 3, 1, padding=1, count_include_pad=False)
+    return histograms / (around + FAINTEST**4).sqrt()
 
 
 def lpips_vectors(image: Tensor) -> Tensor:

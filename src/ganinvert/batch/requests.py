@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from ganinvert.batch.session import BatchRequest
 from ganinvert.settings import Request
 from ganinvert.settings.common import ADDED, InterpolationPath, at_least, plain, require_seed
+from ganinvert.settings.strokes import Strokes
 
 
 def on_own_device(request: Request, worker: int) -> Request:
@@ -153,6 +154,32 @@ class DirectionRequest(EditRequest):
     direction: str | None = None
     strengths: tuple[float, ...] = (2.0,)
     styles: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class StrokesRequest(EditRequest):
+    """Edits by strokes; see `tasks.edit_strokes`.
+
+    Attributes:
+        strokes: File of the coloured strokes; None for none.
+        sketch: File of the sketch; None for none.
+        transfer: Photo that takes the change at its own size; None for none.
+        chosen: Steps, learning rate and closeness.
+    """
+
+    command = "edit"
+    verb = "edited"
+    session = "ganinvert.batch.strokes:StrokesSession"
+    strokes: Path | None = None
+    sketch: Path | None = None
+    transfer: Path | None = None
+    chosen: Strokes = Strokes()
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """Files that the edit reads beside its input, by the names of their fields."""
+        named = {"strokes": self.strokes, "sketch": self.sketch, "transfer": self.transfer}
+        return {name: path for name, path in named.items() if path is not None}
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from ganinvert.cli.render import render
 from ganinvert.cli.swap import swap
 from ganinvert.cli.train import train
 from ganinvert.cli.train_encoder import train_encoder
+from ganinvert.cli.ui import ui
 from ganinvert.settings import TASKS
 
 
@@ -53,7 +54,7 @@ def application() -> typer.Typer:
     )
     for task in TASKS.values():
         app.command(task.name)(with_general(task_command(task)))
-    others = (train, train_encoder, fetch_weights, config, doctor)
+    others = (ui, train, train_encoder, fetch_weights, config, doctor)
     for command in (swap, interpolate, edit, render, discover, evaluate_command(), *others):
         app.command()(with_general(command))
     app.callback()(ganinvert)

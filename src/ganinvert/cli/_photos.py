@@ -25,6 +25,7 @@ from ganinvert.errors import UsageError
 from ganinvert.settings import InversionSettings, Request, TaskOptions, method_entry, preset_of, refinement
 from ganinvert.settings.common import Refinement
 from ganinvert.settings.presets import AUTOMATIC, method_name
+from ganinvert.weights.registry import require_known
 
 _REFINE = "Fine-tune a copy of the generator for each photo afterwards; only its changes are stored."
 _REALS = "near-perfect: folder of photos like those that the generator was trained on."
@@ -93,10 +94,11 @@ class Photos:
         task.check_inputs([each.path for each in inputs])
         jobs = plan_outputs([[each] for each in inputs], self.target, task=task.name, suffixes=suffixes, name=self.name)
         executor = executor_for(self.workers, self.device, len(jobs), self.worker_resources)
+        require_known(name)
         request = Request(
             task,
             chosen,
-            ready_generator(name, remark, offline=self.offline or self.dry_run),
+            name,
             fit=self.fit,
             align=self.align,
             face=options.face_of(self.face),
@@ -106,6 +108,11 @@ class Photos:
             dtype=self.dtype,
             seed=self.seed,
         )
+        if len(inputs) == 1 and not (self.as_json or self.dry_run):
+            from ganinvert.images import require_picture
+
+            require_picture(inputs[0].path, name=inputs[0].label)  # before a generator is loaded for nothing
+        ready_generator(name, remark, offline=self.offline or self.dry_run)
         batch = PhotoRequest(
             request, together, self.checkpoint_every, not self.no_metadata, report is not None, self.samples
         )

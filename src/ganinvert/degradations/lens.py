@@ -52,8 +52,9 @@ class Lens(Degradation):
         """Change images by the linear estimate (Wiener 1949) of what is missing in them, which leaves the noise out.
 
         With M = U S Vᵀ it is V (G ∘ Uᵀ (y - A x) U) Vᵀ with G = g / (g² + σ²/τ²) and g = s sᵀ. The noise has the
-        variance σ², and each pixel of what is missing the variance τ², so that mean (y - A x)² is τ² mean g² + σ².
-        Without noise, this and the clamp to [-1, 1] alternate until the image gives the measurement.
+        variance σ², with that of rounding to 8 bits, and each pixel of what is missing the variance τ², so that
+        mean (y - A x)² is τ² mean g² + σ². Repeated, it would explain the noise; only what the clamp to [-1, 1] takes
+        away of it is given back, in alternation.
         """
         return torch.cat([self._project(x[n : n + 1], y[n : n + 1]) for n in range(len(x))])
 
@@ -62,12 +63,15 @@ class Lens(Degradation):
         error = y - self(x)
         variance = self.noise**2 + (ROUNDING / 127.5) ** 2
         excess = (error.square().mean() - variance).clamp(min=0)
-        for _ in range(1 if self.noise else ALTERNATIONS):
-            if error.abs().max() <= TOLERANCE:
+        x = x + self._estimate(error, excess, variance)
+        explained = self(x)
+        for _ in range(ALTERNATIONS):
+            clamped = x.clamp(-1, 1)
+            lost = explained - self(clamped)
+            if lost.abs().max() <= TOLERANCE:
                 break
-            x = (x + self._estimate(error, excess, variance)).clamp(-1, 1)
-            error = y - self(x)
-        return x
+            x = clamped + self._estimate(lost, excess, variance)
+        return x.clamp(-1, 1)
 
     def _estimate(self, error: Tensor, excess: Tensor, variance: float) -> Tensor:
         """Estimate what is missing in an image from the error (1, c, s, s) of its measurement."""

@@ -18,6 +18,7 @@ from ganinvert.images.picture import encode_thumbnail as encode_thumbnail
 from ganinvert.images.picture import from_pil as from_pil
 from ganinvert.images.picture import read as read
 from ganinvert.images.picture import read_metadata as read_metadata
+from ganinvert.images.picture import require_picture as require_picture
 from ganinvert.images.picture import resize_to_array as resize_to_array
 from ganinvert.images.picture import to_array as to_array
 from ganinvert.images.picture import to_pil as to_pil
@@ -32,4 +33,6 @@ from ganinvert.images.raster import enlarged as enlarged
 from ganinvert.images.raster import resample as resample
 from ganinvert.images.sheets import encode_animation as encode_animation
 from ganinvert.images.sheets import grid as grid
+from ganinvert.images.sheets import outlined as outlined
 from ganinvert.images.sheets import stacked as stacked
+from ganinvert.images.strokes import read_strokes as read_strokes

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from ganinvert.errors import ImageError
 from ganinvert.images.depth import correct_tiff, gray_to_8_bits, is_inverted
@@ -77,9 +77,22 @@ def read(source: str | Path | bytes | BinaryIO, *, name: str = "") -> Picture:
         content = source if isinstance(source, bytes) else source.read()
         return _decode(io.BytesIO(content), name or "the image")
     name = name or str(source)
+    with _opened(source, name) as file:
+        return _decode(file, name)
+
+
+def require_picture(path: Path, *, name: str = "") -> None:
+    """Raise `ImageError` unless a file is there and begins as a picture does; its pixels are not read."""
+    name = name or str(path)
+    with _opened(path, name) as file, _decoding(name):
+        _recognised(file)
+
+
+@contextmanager
+def _opened(source: str | Path, name: str) -> Iterator[BinaryIO]:
     try:
         with Path(source).open("rb") as file:
-            return _decode(file if file.seekable() else io.BytesIO(file.read()), name)
+            yield file if file.seekable() else io.BytesIO(file.read())
     except FileNotFoundError as error:
         raise ImageError(f"{name}: no such file", hint="check the spelling of the path") from error
     except IsADirectoryError as error:
@@ -173,8 +186,7 @@ def encode_thumbnail(image: Image.Image, *, side: int = 256) -> bytes:
 
 def _decode(file: BinaryIO, name: str) -> Picture:
     with _decoding(name):
-        Image.init()  # lists the formats that this build of Pillow opens; without libavif it lacks AVIF
-        image = Image.open(file, formats=[form for form in FORMATS if form in Image.OPEN])
+        image = _recognised(file)
         transparent = image.info.get("transparency")
         if isinstance(transparent, tuple) and image.tile[0].args == "RGB;16B":
             image.info["transparency"] = tuple(level >> 8 for level in transparent)  # Pillow keeps the high bytes
@@ -188,6 +200,11 @@ def _decode(file: BinaryIO, name: str) -> Picture:
             low.load()
             file.seek(0)
         return _upright_srgb(image, name, low)
+
+
+def _recognised(file: BinaryIO) -> ImageFile.ImageFile:
+    Image.init()  # lists the formats that this build of Pillow opens; without libavif it lacks AVIF
+    return Image.open(file, formats=[form for form in FORMATS if form in Image.OPEN])
 
 
 @contextmanager

@@ -39,6 +39,19 @@ def grid(
     return sheet
 
 
+def outlined(image: Image.Image, shapes: Sequence[Sequence[tuple[float, float]]]) -> Image.Image:
+    """Draw the outlines of numbered shapes, of which the corners (x, y) are given in pixels, on a copy of an image."""
+    sheet = image.convert("RGB")
+    draw, width = ImageDraw.Draw(sheet), max(2, max(sheet.size) // 200)
+    font = ImageFont.load_default(8 * width)
+    for n, corners in enumerate(shapes, 1):
+        for colour, thick in (("black", 2 * width), ("white", width)):
+            draw.line([*corners, corners[0], corners[1]], colour, thick, joint="curve")
+        x, y = corners[0]
+        draw.text((x + 2 * width, y + 2 * width), str(n), "white", font, stroke_width=width, stroke_fill="black")
+    return sheet
+
+
 def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
     """Put pictures of one width below each other."""
     sheet = Image.new("RGB", (pictures[0].width, sum(picture.height for picture in pictures)))

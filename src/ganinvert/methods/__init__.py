@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pkgutil import resolve_name
 
 from ganinvert.methods.adversarial import discriminator_of as discriminator_of
+from ganinvert.methods.anchored import AnchoredCode as AnchoredCode
+from ganinvert.methods.anchored import Anchoring as Anchoring
 from ganinvert.methods.base import Code as Code
 from ganinvert.methods.base import CodeRecord as CodeRecord
 from ganinvert.methods.base import Method as Method

@@ -20,6 +20,7 @@ from ganinvert.settings.presets import method_entry as method_entry
 from ganinvert.settings.presets import preset_of as preset_of
 from ganinvert.settings.request import Request as Request
 from ganinvert.settings.request import RequestOptions as RequestOptions
+from ganinvert.settings.strokes import Strokes as Strokes
 from ganinvert.settings.tasks import TASKS as TASKS
 from ganinvert.settings.tasks import ColorizeTask as ColorizeTask
 from ganinvert.settings.tasks import InpaintTask as InpaintTask

@@ -13,3 +13,7 @@ from ganinvert.tasks.editing import swap_grid as swap_grid
 from ganinvert.tasks.inpaint import holed as holed
 from ganinvert.tasks.results import Inversion as Inversion
 from ganinvert.tasks.session import Inverter as Inverter
+from ganinvert.tasks.strokes import edit_strokes as edit_strokes
+from ganinvert.tasks.strokes import film as film
+from ganinvert.tasks.transfer import carry_over as carry_over
+from ganinvert.tasks.transfer import transfer_edit as transfer_edit

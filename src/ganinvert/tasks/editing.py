@@ -37,6 +37,10 @@ class Edit:
     image: Image
     bundle: LatentBundle
 
+    def _repr_png_(self) -> bytes:
+        """The image as a PNG file, which Jupyter shows."""
+        return images.encode_png(self.image)
+
 
 @undisturbed()
 def render(bundle: LatentBundle, generator: Generator, *, subspaces: Sequence[int] = (), scale: float = 1.0) -> Edit:

@@ -72,6 +72,10 @@ class Inversion:
         """The whole photo in 8 bits, with its profile in `info`; None if squares alone were asked for."""
         return None if self.raster is None else self.raster.image
 
+    def _repr_png_(self) -> bytes:
+        """The image, or the whole photo if there is one, as a PNG file, which Jupyter shows."""
+        return images.encode_png(self.whole or self.image)
+
     @classmethod
     def of(cls, bundle: LatentBundle, generator: Generator, prepared: PreparedImage) -> Inversion:
         """Render a bundle of the generator, on the CPU for a new one, and measure the image unless that is done."""
