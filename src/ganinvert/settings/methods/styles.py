@@ -37,30 +37,19 @@ _COMPOSED = PmSFC(layer=5, space="w", weight_rate=1.0)
 
 
 def _presets(
-    name: str,
-    method: MethodSettings,
-    *,
-    edit: MethodSettings | None = None,
-    restore: MethodSettings | None = None,
-    upscale: MethodSettings | None = None,
-    colorize: MethodSettings | None = None,
-    paper: InversionSettings | None = None,
+    name: str, method: MethodSettings, *, paper: InversionSettings | None = None, **others: MethodSettings
 ) -> Mapping[str, Presets]:
-    """Presets of a method: its settings for inverting, and for photos that are edited or restored if they differ."""
+    """Presets of a method: its settings for inverting, and `others` for photos that are edited or restored."""
 
-    def default(settings: MethodSettings, objective: Objective = _LPIPS) -> Presets:
+    def default(settings: MethodSettings, objective: Objective) -> Presets:
         return {"default": InversionSettings(settings, _RATES, objective, name=name)}
 
-    inverting = default(method)
+    restoring = others.get(RESTORE, method)
+    chosen = {"invert": method, "edit": method, "upscale": restoring, RESTORE: restoring, **others}
+    presets = {task: default(each, _PIXELS if task == "upscale" else _LPIPS) for task, each in chosen.items()}
     if paper is not None:
-        inverting = {**inverting, "paper": replace(paper, name=name)}
-    return {
-        "invert": inverting,
-        "edit": default(edit or method),
-        "upscale": default(upscale or restore or method, _PIXELS),
-        "colorize": default(colorize or restore or method),
-        RESTORE: default(restore or method),
-    }
+        presets["invert"] = {**presets["invert"], "paper": replace(paper, name=name)}
+    return presets
 
 
 def _tuned(name: str, method: MethodSettings, kind: Refinement) -> Mapping[str, Presets]:
