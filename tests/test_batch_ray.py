@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import signal
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -346,6 +348,35 @@ def test_a_driver_that_was_killed_goes_on_with_what_is_not_done(cluster: Any, sm
     require_equal(tmp_path / "serial", tmp_path / "ray")
 
 
+def test_a_command_without_a_cluster_starts_one_of_which_only_bars_are_seen(small_file: Path, tmp_path: Path) -> None:
+    """One bar per worker and one over all with the time that remains; stdout has results alone."""
+    for n in range(4):
+        photo(tmp_path / "in" / f"{n}.png")
+    command: list[object] = ["invert", tmp_path / "in", "-g", small_file, "-R", 1, "-K", 1, "--align", "off"]
+    command += ["--steps", 120, "--device", "cpu", "-o", tmp_path / "out", "--workers", "ray", "--json"]
+    terminal, theirs = os.openpty()
+    with tempfile.TemporaryDirectory(prefix="ray") as folder:
+        environment = {**os.environ, "RAY_TMPDIR": folder, "TMPDIR": folder, "COLUMNS": "120", "TERM": "xterm"}
+        environment.pop("RAY_ADDRESS", None)
+        process = program(*command, env=environment, stderr=theirs)
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError), open(terminal, "rb", buffering=0) as screen:  # ends with an error, as terminals do
+            while piece := screen.read(4096):
+                shown += piece
+        stdout, _ = process.communicate()
+        left = [name for name in os.listdir(folder) if name.startswith("ganinvert")]
+    assert process.returncode == 0, shown
+    assert [json.loads(line)["event"] for line in stdout.splitlines()] == ["item"] * 4 + ["summary"]
+    assert left == []
+    lines = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", shown).decode().replace("\r", "\n").splitlines()
+    bars = {line.split()[0] for line in lines if "━" in line}
+    assert bars == {"all", *(f"{n}.png" for n in range(4))}
+    assert any(re.match(r"all .* [1-3]/4 +0:0\d:\d\d", line) for line in lines)
+    assert [line for line in lines if re.search("ray|pid=", line, re.IGNORECASE)] == []
+    assert "4 inverted, 0 skipped, 0 failed" in lines
+
+
 def test_another_version_on_the_workers_is_refused(
     executor: RayExecutor, request_: Writing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -365,7 +396,9 @@ def test_a_request_that_cannot_be_opened_is_an_error_before_any_job(tmp_path: Pa
     assert not any(isinstance(event, BatchStarted) for event in seen)
 
 
-def test_a_cluster_without_room_for_a_worker_says_so_in_seconds(executor: RayExecutor, small_file: Path) -> None:
+def test_a_cluster_without_room_for_a_worker_says_so_in_seconds(
+    cluster: Any, executor: RayExecutor, small_file: Path
+) -> None:
     request = inversions(small_file)
     on_gpu = replace(request, request=replace(request.request, device="cuda"))
     started = time.monotonic()
@@ -381,9 +414,16 @@ def test_a_cluster_without_room_for_a_worker_says_so_in_seconds(executor: RayExe
     time.sleep(1)
     with pytest.raises(UsageError, match="no CPU is free on the cluster: 0 of 2 are left"):
         run_batch(request, [], executor=executor)
-    for each in running:
+    node = cluster.add_node(**NODE, num_gpus=1)
+    holder = ray.remote(num_cpus=0, num_gpus=1)(lambda: time.sleep(30)).remote()
+    time.sleep(1)
+    with pytest.raises(UsageError, match="no GPU is free on the cluster: 0 of 1 are left") as raised:
+        run_batch(on_gpu, [], executor=executor)
+    assert "gpu=0.5" in str(raised.value.hint)
+    for each in (*running, holder):
         ray.cancel(each, force=True)
-    assert time.monotonic() - started < 25
+    cluster.remove_node(node)
+    assert time.monotonic() - started < 40
 
 
 def test_a_cluster_that_cannot_be_reached_is_an_error_in_seconds() -> None:
