@@ -78,7 +78,7 @@ for argument; do printf '%s\\0' "$argument"; done >> "$CALLS"
 echo >> "$CALLS"
 """
 """A program `ganinvert` that notes the arguments the shell gives it."""
-PHOTOS = "face ann bob mug holiday group scan shaken dark photo soft old painted".split()
+PHOTOS = ["face", "ann", "bob", "mug", "holiday", "scan", "dark", "photo", "soft", "old", "painted"]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -186,16 +186,16 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: PGGANGenerator
     monkeypatch.chdir(home)
     descend = loop._Problem.descend
 
-    def few_steps(self: Any, code: Any, optimization: Any, objective: Any, *, total: int, **more: Any) -> Any:
+    def few_steps(self: Any, code: Any, optimization: Any, *objective: Any, **more: Any) -> Any:
         few = min(optimization.steps, 2)
-        losses = descend(self, code, replace(optimization, steps=few), objective, total=few, **more)
+        losses = descend(self, code, replace(optimization, steps=few), *objective, **more)
         return torch.cat([losses, losses[-1:].expand(optimization.steps - few, -1)])  # as if all had been done
 
     monkeypatch.setattr(loop._Problem, "descend", few_steps)
     return home
 
 
-def calls_of(script: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+def calls_of(script: str, place: Path) -> list[list[str]]:
     """The arguments of every call of `ganinvert` by a shell script, which runs without the program itself."""
     program, calls = place.parent / "bin" / "ganinvert", place.parent / "calls"
     program.parent.mkdir(exist_ok=True)
@@ -220,14 +220,15 @@ def test_commands_of_the_pages_run(page: Path, place: Path, monkeypatch: pytest.
             shutil.copy(f"{name}.invert.pt", f"{name}.pt")
             shutil.copy(f"{name}.invert.pt", "results")
     for script in scripts:
-        for arguments in calls_of(script, place, monkeypatch):
+        for arguments in calls_of(script, place):
             stdin = place.parent / "calls.stdin"
             result = run(*arguments, stdin=stdin.read_bytes() if "-" in arguments else None)
             assert result.exit_code == 0, (arguments, result.output)
 
 
 @pytest.mark.parametrize("page", pages_with("python"))
-def test_python_of_the_pages_runs(page: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("place")
+def test_python_of_the_pages_runs(page: Path) -> None:
     generator = "styled.safetensors" if page.name in STYLED else "portraits-64"
     assert run("invert", "-g", generator, "ann.jpg").exit_code == 0
     with Image.open("ann.jpg") as picture:
