@@ -22,7 +22,8 @@ def run(*arguments: object, stdin: bytes | None = None) -> Result:
 
 def program(*arguments: object, **options: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "ganinvert", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, text=True, **{**pipes, **options})
 
 
 def photo(path: Path, size: tuple[int, int] = (20, 16)) -> Path:

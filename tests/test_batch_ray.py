@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import signal
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -247,28 +249,32 @@ def test_a_poisoned_job_is_given_up_and_the_others_are_done(
     assert names(tmp_path / "out") == [f"{label}.invert.pt" for label in ("a", "b", "c", "d", "unlucky")]
 
 
+@pytest.mark.usefixtures("executor")
 def test_a_lost_node_loses_no_job_and_is_no_fault_of_its_job(
-    cluster: Any, executor: RayExecutor, request_: Writing, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    cluster: Any, request_: Writing, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    labels = [f"brief{n}" for n in range(12)]
+    labels = ["brief0", "brief1", "brief2"]
     messages: list[str] = []
-    left = 1
+    finished: list[str] = []
 
     def tell(event: Event) -> None:
-        nonlocal left
         if isinstance(event, Message):
             messages.append(event.text)
-        if isinstance(event, JobFinished) and left:
-            left -= 1
-            cluster.remove_node(min(cluster.worker_nodes, key=str), allow_graceful=False)
+        if isinstance(event, JobFinished):
+            finished.append(event.result.job.label)
+        if isinstance(event, Progress) and finished == ["brief0"] and not messages:
+            free = ray._private.state.available_resources_per_node()
+            [node] = [each for each in cluster.worker_nodes if not free.get(each.node_id, {}).get("CPU")]
+            messages.append("the node of the worker is killed")
+            cluster.remove_node(node, allow_graceful=False)
             cluster.add_node(**NODE, wait=False)
 
     again = RunOptions(overwrite=True)  # these results do not tell that they are up to date
-    results, end = run_batch(request_, jobs(tmp_path, *labels), executor=executor, options=again, listeners=[tell])
-    assert sorted(result.job.label for result in results) == sorted(labels)
+    results, end = run_batch(request_, jobs(tmp_path, *labels), executor=ONE, options=again, listeners=[tell])
+    assert finished == labels
     assert {result.status for result in results} == {"done"}, [str(each.error) for each in results]
     assert end.exit_code == 0
-    assert names(tmp_path / "out") == sorted(f"{label}.invert.pt" for label in labels)
+    assert names(tmp_path / "out") == [f"{label}.invert.pt" for label in labels]
     assert any("is gone" in text for text in messages), messages
     assert capfd.readouterr() == ("", "")
 
@@ -318,7 +324,7 @@ def test_ctrl_c_ends_all_workers_soon_and_keeps_what_is_done(request_: Writing, 
 
 @pytest.mark.usefixtures("one_thread")
 def test_a_driver_that_was_killed_goes_on_with_what_is_not_done(cluster: Any, small_file: Path, tmp_path: Path) -> None:
-    pictures = [photo(tmp_path / "in" / f"{n}.png") for n in range(8)]
+    pictures = [photo(tmp_path / "in" / f"{n}.png") for n in range(5)]
     arguments: list[object] = ["invert", tmp_path / "in", "-g", small_file, "-R", 1, "-K", 1, "--align", "off"]
     arguments += ["--steps", 40, "--device", "cpu"]
     environment = {**os.environ, "RAY_ADDRESS": cluster.address}
@@ -329,14 +335,46 @@ def test_a_driver_that_was_killed_goes_on_with_what_is_not_done(cluster: Any, sm
         time.sleep(0.05)
     first.send_signal(signal.SIGKILL)
     first.communicate()
-    process = program(*command, env=environment)
-    _, stderr = process.communicate(timeout=120)
+    with program(*command, env=environment) as process:
+        stopper = threading.Timer(300, process.kill)
+        stopper.start()
+        _, stderr = process.communicate()
+        stopper.cancel()
     assert process.returncode == 0, stderr
     assert "0 failed" in stderr
     assert " 0 skipped" not in stderr
     assert len(list((tmp_path / "ray").glob("*.pt"))) == len(pictures)
     assert run(*arguments, "-o", tmp_path / "serial").exit_code == 0
     require_equal(tmp_path / "serial", tmp_path / "ray")
+
+
+def test_a_command_without_a_cluster_starts_one_of_which_only_bars_are_seen(small_file: Path, tmp_path: Path) -> None:
+    """One bar per worker and one over all with the time that remains; stdout has results alone."""
+    for n in range(4):
+        photo(tmp_path / "in" / f"{n}.png")
+    command: list[object] = ["invert", tmp_path / "in", "-g", small_file, "-R", 1, "-K", 1, "--align", "off"]
+    command += ["--steps", 120, "--device", "cpu", "-o", tmp_path / "out", "--workers", "ray", "--json"]
+    terminal, theirs = os.openpty()
+    with tempfile.TemporaryDirectory(prefix="ray") as folder:
+        environment = {**os.environ, "RAY_TMPDIR": folder, "TMPDIR": folder, "COLUMNS": "120", "TERM": "xterm"}
+        environment.pop("RAY_ADDRESS", None)
+        process = program(*command, env=environment, stderr=theirs)
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError), open(terminal, "rb", buffering=0) as screen:  # ends with an error, as terminals do
+            while piece := screen.read(4096):
+                shown += piece
+        stdout, _ = process.communicate()
+        left = [name for name in os.listdir(folder) if name.startswith("ganinvert")]
+    assert process.returncode == 0, shown
+    assert [json.loads(line)["event"] for line in stdout.splitlines()] == ["item"] * 4 + ["summary"]
+    assert left == []
+    lines = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", shown).decode().replace("\r", "\n").splitlines()
+    bars = {line.split()[0] for line in lines if "━" in line}
+    assert bars == {"all", *(f"{n}.png" for n in range(4))}
+    assert any(re.match(r"all .* [1-3]/4 +0:0\d:\d\d", line) for line in lines)
+    assert [line for line in lines if re.search("ray|pid=", line, re.IGNORECASE)] == []
+    assert "4 inverted, 0 skipped, 0 failed" in lines
 
 
 def test_another_version_on_the_workers_is_refused(
@@ -358,7 +396,9 @@ def test_a_request_that_cannot_be_opened_is_an_error_before_any_job(tmp_path: Pa
     assert not any(isinstance(event, BatchStarted) for event in seen)
 
 
-def test_a_cluster_without_room_for_a_worker_says_so_in_seconds(executor: RayExecutor, small_file: Path) -> None:
+def test_a_cluster_without_room_for_a_worker_says_so_in_seconds(
+    cluster: Any, executor: RayExecutor, small_file: Path
+) -> None:
     request = inversions(small_file)
     on_gpu = replace(request, request=replace(request.request, device="cuda"))
     started = time.monotonic()
@@ -369,14 +409,21 @@ def test_a_cluster_without_room_for_a_worker_says_so_in_seconds(executor: RayExe
     ):
         with pytest.raises(UsageError, match=reason):
             run_batch(wanted, [], executor=chosen)
-    busy = ray.remote(num_cpus=1)(time.sleep)
-    running = [busy.remote(30) for _ in range(2)]
+    busy = ray.remote(num_cpus=1)(lambda: time.sleep(30))
+    running = [busy.remote() for _ in range(2)]
     time.sleep(1)
     with pytest.raises(UsageError, match="no CPU is free on the cluster: 0 of 2 are left"):
         run_batch(request, [], executor=executor)
-    for each in running:
+    node = cluster.add_node(**NODE, num_gpus=1)
+    holder = ray.remote(num_cpus=0, num_gpus=1)(lambda: time.sleep(30)).remote()
+    time.sleep(1)
+    with pytest.raises(UsageError, match="no GPU is free on the cluster: 0 of 1 are left") as raised:
+        run_batch(on_gpu, [], executor=executor)
+    assert "gpu=0.5" in str(raised.value.hint)
+    for each in (*running, holder):
         ray.cancel(each, force=True)
-    assert time.monotonic() - started < 25
+    cluster.remove_node(node)
+    assert time.monotonic() - started < 40
 
 
 def test_a_cluster_that_cannot_be_reached_is_an_error_in_seconds() -> None:
@@ -408,12 +455,13 @@ def test_the_library_and_commands_on_bundles_and_many_methods(small_file: Path, 
     commands: dict[str, list[object]] = {
         "render": ["render", bundle, "-g", small_file, "--json"],
         "swap": ["swap", bundle, bundle, "--subspaces", 1, "--json", *generator],
-        "evaluate": [*evaluate, "--json"],
+        "evaluate": evaluate,
     }
     for name, command in commands.items():
         on_ray = run(*command, "-o", tmp_path / "ray" / name, "--workers", "ray")
         assert on_ray.exit_code == 0, on_ray.output
-        assert [json.loads(line)["event"] for line in on_ray.stdout.splitlines()] == ["item", "summary"]
+        if "--json" in command:
+            assert [json.loads(line)["event"] for line in on_ray.stdout.splitlines()] == ["item", "summary"]
         assert run(*command, "-o", tmp_path / "serial" / name).exit_code == 0
     for name in ("render", "swap"):
         require_equal(tmp_path / "serial" / name, tmp_path / "ray" / name)

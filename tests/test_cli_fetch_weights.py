@@ -11,10 +11,10 @@ from typer.testing import CliRunner, Result
 
 from ganinvert.cli import app
 from ganinvert.cli._console import output
-from ganinvert.generators import fetch as generators_fetch
 from ganinvert.generators import load_generator, read_discriminator
 from ganinvert.weights import catalog
 from ganinvert.weights.catalog import CATALOG, Entry, Source
+from ganinvert.weights.fetch import obtain
 from ganinvert.weights.store import Store
 from ganinvert.weights.transfer import RetryPolicy
 
@@ -44,9 +44,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             name: Entry(name, domain, 8, "PGGAN", (source,), "CC BY-NC 4.0", "a test")
             for name, domain in (("church-256", "churches"), ("celebahq-256", "faces"))
         }
-        monkeypatch.setattr(
-            generators_fetch.obtain, "__kwdefaults__", {**generators_fetch.obtain.__kwdefaults__, "retry": QUICK}
-        )
+        monkeypatch.setattr(obtain, "__kwdefaults__", {**obtain.__kwdefaults__, "retry": QUICK})
         for name, entry in entries.items():
             monkeypatch.setitem(catalog.CATALOG, name, entry)  # type: ignore[arg-type]  # a dict underneath
         yield running

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -10,6 +11,8 @@ import grimp
 import pytest
 
 import ganinvert
+
+from .commandline import photo
 
 HEAVY = ("torch", "numpy", "PIL", "sklearn", "matplotlib", "lpips")
 
@@ -113,21 +116,47 @@ for line in {WRONG!r}.strip().splitlines():
     assert (result.stdout, result.stderr) == ("", "")
 
 
+TEXT = "error: text.jpg: is not an image of a supported format"
+MISSING = "error: missing.jpg: no such file"
+
+
 def test_a_file_that_is_no_picture_is_told_before_torch_is_imported(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no picture")
     program = """
 import sys
 from typer.testing import CliRunner
 from ganinvert.cli import app
-for file in ("text.jpg", "missing.jpg"):
-    result = CliRunner().invoke(app, ["colorize", file, "-g", "portraits-64"])
-    print(result.exit_code, "torch" in sys.modules, result.stderr.splitlines()[0])
+for files in ("text.jpg",), ("missing.jpg",), ("text.jpg", "missing.jpg"):
+    result = CliRunner().invoke(app, ["colorize", *files, "-g", "portraits-64"])
+    print(result.exit_code, "torch" in sys.modules, [line for line in result.stderr.splitlines() if "error" in line])
 """
     result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert result.stdout.splitlines() == [
-        "1 False error: text.jpg: is not an image of a supported format",
-        "1 False error: missing.jpg: no such file",
+        f"1 False {[TEXT]}",
+        f"1 False {[MISSING]}",
+        f"1 False {[TEXT, MISSING]}",
     ]
+
+
+def test_torch_is_not_imported_for_weights_that_cannot_be_fetched(tmp_path: Path) -> None:
+    program = """
+import socket, sys
+from typer.testing import CliRunner
+from ganinvert.cli import app
+def unknown(*arguments, **options):
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+socket.getaddrinfo = unknown
+for command in (["fetch-weights", "church-256"], ["invert", "photo.jpg", "-g", "church-256"]):
+    result = CliRunner().invoke(app, command)
+    print(result.exit_code, "torch" in sys.modules, "could not be fetched" in result.stderr)
+"""
+    photo(tmp_path / "photo.jpg")
+    environment = {**os.environ, "GANINVERT_CACHE_DIR": str(tmp_path / "cache")}
+    environment.pop("GANINVERT_OFFLINE", None)
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines() == ["3 False True"] * 2
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:

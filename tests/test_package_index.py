@@ -82,6 +82,8 @@ def test_pip_gets_a_wheel_without_installing_it(
         ("true", "another file than random_face"),
         ('echo other > "$DEST/random_face-2021.7.21.1-py3-none-any.whl"', "SHA-256 begins with .*: it was deleted"),
         ("exec sleep 60", "received nothing for 1 seconds"),
+        ("echo Retrying: Temporary failure in name resolution; exec sleep 60", "by name: is there internet?"),
+        ("echo Looking in links: a; echo name resolution; echo ERROR: none; exit 1", "says: none"),
     ],
 )
 def test_failures_of_pip_are_told_and_leave_nothing(

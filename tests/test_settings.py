@@ -41,6 +41,13 @@ def test_values_of_the_wrong_kind_are_usage_errors_with_hints(kind: type[Any], v
     assert caught.value.hint.startswith("choose ")
 
 
+@pytest.mark.parametrize(("name", "hint"), [("pmsf", "did you mean pmsfc?"), ("", "choose from "), ("PTI", "choose ")])
+def test_methods_of_unknown_names_are_refused(name: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=f"^there is no method {name}") as caught:
+        Request(settings=name)
+    assert caught.value.hint.startswith(hint)
+
+
 def test_a_hint_names_the_choices() -> None:
     with pytest.raises(UsageError) as caught:
         Request(align=False)  # type: ignore[arg-type]

@@ -25,6 +25,15 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
+@contextmanager
+def deterministic() -> Iterator[None]:
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
 SURROUNDINGS = {
     "no_grad": torch.no_grad,
     "inference_mode": torch.inference_mode,
@@ -32,6 +41,7 @@ SURROUNDINGS = {
     "float16": lambda: default_dtype(torch.float16),
     "bfloat16": lambda: default_dtype(torch.bfloat16),
     "meta": lambda: torch.device("meta"),
+    "deterministic algorithms": deterministic,
     "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
 }
 

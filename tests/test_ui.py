@@ -132,7 +132,7 @@ def styled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
 
 MOVES = {
     "studio": Changes("ganspace", (1.5, 0, 0, -2, 0, 0), subspaces=(0.5, 0, 1, 0, 0.5, 0)),
-    "styled": Changes("sefa", (0, 1.2, 0, 0, 0, 0), (2, 3), 0.7),
+    "styled": Changes("sefa", (0, 1.2, 0, 0, 0, 0), (3, 3), 0.7),
 }
 
 
@@ -370,18 +370,20 @@ def few_steps(page: Any, steps: int = STEPS) -> None:
 
 
 def paint(page: Any, editor: str) -> None:
-    """Paint a line of 60 pixels through the middle of an editor."""
-    canvas = page.locator(f"{editor} canvas").last
+    """Draw a line over the middle of a picture; the editor takes strokes some time after it is seen."""
+    canvas, drawn = page.locator(f"{editor} canvas").last, page.locator(f"{editor} button[aria-label=Undo]:enabled")
     canvas.wait_for()
-    page.wait_for_timeout(1500)
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x - 30, y)
-    page.mouse.down()
-    page.mouse.move(x + 30, y, steps=8)
-    page.mouse.up()
-    page.locator(f"{editor} button[aria-label=Undo]:not([disabled])").wait_for()
+    for _ in range(20):
+        page.wait_for_timeout(1500)
+        if drawn.count():
+            return
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x - 30, y)
+        page.mouse.down()
+        page.mouse.move(x + 30, y, steps=8)
+        page.mouse.up()
 
 
 def mirrored(path: Path) -> Path:
@@ -416,13 +418,11 @@ def test_people_paint_a_hole_and_restore_it(visit: Callable[..., Any], tmp_path:
 def test_a_slider_changes_the_image_at_once(visit: Callable[..., Any], tmp_path: Path) -> None:
     page = visit()
     page.get_by_role("tab", name="Invert and edit").click()
-    page.get_by_role("button", name="More options of the inversion").click()
-    page.get_by_label("Steps of the optimisation").last.fill(str(STEPS))
     page.locator("input[type=file]").last.set_input_files(mirrored(tmp_path / "bob.png"))
     page.locator("#invert").click()
     page.get_by_text(re.compile("PSNR .* LPIPS")).wait_for()
     seen = [page.locator("#edited img").get_attribute("src")]
-    for slider, value in (("#direction-1", "2"), ("#subspace-2", "1"), ("#direction-1", "0")):
+    for slider, value in (("#direction-1", "2"), ("#subspace-2", "1"), ("#direction-1", "-2")):
         field = page.locator(f"{slider} input[type=number]")
         field.fill(value)
         field.press("Enter")
@@ -488,6 +488,9 @@ def test_everybody_can_use_it(visit: Callable[..., Any], scheme: str) -> None:
     axe = pytest.importorskip("axe_core_python.sync_playwright", reason="needs pip install axe-core-python").Axe()
     page = visit(color_scheme=scheme)
     page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    found = [each for each in axe.run(page)["violations"] if each["impact"] in ("serious", "critical")]
-    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        page.wait_for_timeout(500)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        found = [each for each in axe.run(page)["violations"] if each["impact"] in ("serious", "critical")]
+        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []

@@ -5,13 +5,14 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -194,6 +195,22 @@ def test_a_dead_first_mirror_is_passed_by(server: Server, tmp_path: Path) -> Non
     used, _sha = download([dead, server.url], tmp_path / "a.part", expected=SHA, watch=events.append, retry=QUICK)
     assert used == server.url
     assert any("gave up" in event.text for event in events if isinstance(event, Note))
+
+
+@pytest.mark.parametrize("code", [socket.EAI_NONAME, socket.EAI_AGAIN])
+def test_a_name_that_is_not_known_is_looked_up_once(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def resolve(host: object, *_rest: object, **_more: object) -> NoReturn:
+        asked.append(host)
+        raise socket.gaierror(code, "no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: pytest.fail("waits"))
+    urls = ["https://a.example/net.pth", "https://b.example/net.pth"]
+    with pytest.raises(WeightsError, match=r"a\.example: its name is not known.*; b\.example: its name is not known"):
+        download(urls, tmp_path / "net.part", expected=SHA, watch=lambda _event: None)
+    assert asked == ["a.example", "b.example"]
 
 
 def test_drives_confirmation_page_is_answered(server: Server, tmp_path: Path) -> None:

@@ -224,9 +224,10 @@ def memory(folder: Path) -> None:
 
             def stop(event: Event) -> None:
                 nonlocal done
-                done += isinstance(event, JobFinished)
-                if done == 200:
-                    raise KeyboardInterrupt
+                if isinstance(event, JobFinished):
+                    done += 1
+                    if done == 200:
+                        raise KeyboardInterrupt
 
             started = time.monotonic()
             run_batch(Waiting(), jobs, executor=RayExecutor(workers=1), listeners=[stop])

@@ -12,7 +12,7 @@ from ganinvert.errors import UsageError
 from ganinvert.settings import Discovery
 from ganinvert.settings.common import DEFAULT_GENERATOR
 from ganinvert.weights import registry
-from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS, FACES
+from ganinvert.weights.catalog import CATALOG, CONVOLUTIONS, FACES, Entry, Source
 from ganinvert.weights.store import Store
 from ganinvert.weights.transfer import Note, Progress, ProgressCallback
 
@@ -113,11 +113,21 @@ def ready_generator(name: str, remark: str = "", *, offline: bool) -> str:
     elif entry.network in CONVOLUTIONS:
         raise UsageError(f"{name} is not a generator", hint="it is a network that compares images")
     elif not store.has(entry):
-        from ganinvert.generators.fetch import obtain
-
-        with transfers() as watch:
-            obtain(entry, store, offline=offline, watch=watch)
+        fetch(entry, store, offline=offline)
     return name
+
+
+def fetch(entry: Entry, store: Store, *, offline: bool) -> Path:
+    """Fetch a network that is not in the cache, show the progress, and return the path of its copy."""
+    from ganinvert.weights.fetch import obtain
+
+    def adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) -> None:
+        from ganinvert.generators import fetch  # brings torch, which is not needed before something arrived
+
+        fetch.adopt(file, entry, source, sha256, store)
+
+    with transfers() as watch:
+        return obtain(entry, store, adopt, offline=offline, watch=watch)
 
 
 def _has_networks(store: Store, name: str, kinds: Sequence[str]) -> bool:

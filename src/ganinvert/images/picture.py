@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from ganinvert.errors import ImageError
+from ganinvert.images.chunks import whatever_its_texts
 from ganinvert.images.depth import correct_tiff, gray_to_8_bits, is_inverted
 from ganinvert.images.raster import Raster, in_other_order, raster_of
 
@@ -83,9 +84,8 @@ def read(source: str | Path | bytes | BinaryIO, *, name: str = "") -> Picture:
 
 def require_picture(path: Path, *, name: str = "") -> None:
     """Raise `ImageError` unless a file is there and begins as a picture does; its pixels are not read."""
-    name = name or str(path)
-    with _opened(path, name) as file, _decoding(name):
-        _recognised(file)
+    with _opened(path, name or str(path)) as file, _decoding(name or str(path)):
+        whatever_its_texts(_recognised, file)
 
 
 @contextmanager
@@ -186,20 +186,24 @@ def encode_thumbnail(image: Image.Image, *, side: int = 256) -> bytes:
 
 def _decode(file: BinaryIO, name: str) -> Picture:
     with _decoding(name):
-        image = _recognised(file)
-        transparent = image.info.get("transparency")
-        if isinstance(transparent, tuple) and image.tile[0].args == "RGB;16B":
-            image.info["transparency"] = tuple(level >> 8 for level in transparent)  # Pillow keeps the high bytes
-        if image.format == "TIFF":
-            correct_tiff(image, name)
-        low, tiles = None, in_other_order(image.tile)
-        if tiles is not None:
-            file.seek(0)
-            low = Image.open(file, formats=[str(image.format)])
-            low.tile = tiles
-            low.load()
-            file.seek(0)
-        return _upright_srgb(image, name, low)
+        return whatever_its_texts(lambda whole: _decoded(whole, name), file)
+
+
+def _decoded(file: BinaryIO, name: str) -> Picture:
+    image = _recognised(file)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, tuple) and image.tile[0].args == "RGB;16B":
+        image.info["transparency"] = tuple(level >> 8 for level in transparent)  # Pillow keeps the high bytes
+    if image.format == "TIFF":
+        correct_tiff(image, name)
+    low, tiles = None, in_other_order(image.tile)
+    if tiles is not None:
+        file.seek(0)
+        low = Image.open(file, formats=[str(image.format)])
+        low.tile = tiles
+        low.load()
+        file.seek(0)
+    return _upright_srgb(image, name, low)
 
 
 def _recognised(file: BinaryIO) -> ImageFile.ImageFile:

@@ -53,13 +53,12 @@ class AnchoredCode(Code):
                 for name, value in moving.items()
             }
         )
-        for name in moving:
-            delattr(code, name)  # it becomes a result of the way
-        self._move()
 
-    def _move(self) -> None:
+    def _move(self, made: Callable[[Tensor], Tensor] = Tensor.contiguous) -> None:
+        """Set the code's parameters to where the ways lead."""
         for name, start in self._start.items():
-            setattr(self.code, name, start + self.ways[name] @ self._spread[name].mT)
+            delattr(self.code, name)  # a parameter cannot be set to what is computed
+            setattr(self.code, name, made(start + self.ways[name] @ self._spread[name].mT))
 
     def compose(self, generator: Generator) -> Activations:
         """Activations of the code."""
@@ -74,7 +73,7 @@ class AnchoredCode(Code):
     def tensors(self, image: int) -> dict[str, Tensor]:
         """The tensors of the code."""
         with torch.no_grad():
-            self._move()
+            self._move(nn.Parameter)
         return self.code.tensors(image)
 
 

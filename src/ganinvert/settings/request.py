@@ -17,7 +17,7 @@ from ganinvert.settings.common import (
     require_types,
 )
 from ganinvert.settings.methods import InversionSettings, MethodSettings
-from ganinvert.settings.presets import AUTOMATIC, preset_of
+from ganinvert.settings.presets import AUTOMATIC, method_entry, preset_of
 from ganinvert.settings.tasks import InvertTask, TaskOptions
 
 
@@ -71,6 +71,8 @@ class Request:
     def __post_init__(self) -> None:
         require_types(self)
         require_seed(self.seed)
+        if isinstance(self.settings, str) and self.settings != AUTOMATIC:
+            method_entry(self.settings)
 
     @property
     def faces(self) -> FaceChoice:

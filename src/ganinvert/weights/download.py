@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -206,11 +207,21 @@ class _Receiver:
 
 
 def _cost(error: Exception) -> int:
+    """Failures that an error counts as; one that further attempts cannot change is a `_MirrorError`."""
     if isinstance(error, httpx.ConnectError):
+        if _is_nameless(error):
+            raise _MirrorError("its name is not known here: is there internet?") from error
         if "CERTIFICATE" in str(error).upper():
             raise _MirrorError(f"{error}; SSL_CERT_FILE names other certificates") from error
         return 2
     return 1
+
+
+def _is_nameless(error: BaseException | None) -> bool:
+    """True if the host's name has no address, which is a cause of the error."""
+    while error is not None and not isinstance(error, socket.gaierror):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _total(response: httpx.Response) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,9 @@ PATIENCE = 300.0
 """Seconds without a byte after which pip, which has its own time limits and attempts, is stopped."""
 
 _INTERVAL = 0.2
+_NAMELESS = re.compile(
+    rb"NameResolutionError|[Nn]ame resolution|Name or service not known|getaddrinfo failed|nodename nor"
+)
 
 
 def fetch_wheel(
@@ -73,6 +77,8 @@ def _run(source: Source, folder: Path, watch: ProgressCallback, patience: float)
                 if (size := _size(folder)) > done:
                     done, since = size, time.monotonic()
                     watch(Progress(source.file, min(done, source.size or done), source.size))
+                if not done and _is_cut_off((folder / "pip.log").read_bytes()):
+                    raise WeightsError("pip does not find its package index by name: is there internet?")
                 if time.monotonic() - since > patience:
                     raise WeightsError(f"pip received nothing for {patience:.0f} seconds")
         finally:
@@ -80,6 +86,11 @@ def _run(source: Source, folder: Path, watch: ProgressCallback, patience: float)
         if process.returncode:
             log.seek(0)
             raise WeightsError(f"pip says: {_complaint(log.read().decode(errors='replace'))}")
+
+
+def _is_cut_off(log: bytes) -> bool:
+    """True if pip does not find the host of its only index; it announces others, which may still have the file."""
+    return _NAMELESS.search(log) is not None and b"Looking in " not in log
 
 
 def _size(folder: Path) -> int:

@@ -29,34 +29,27 @@ _FEATURES = replace(_W, space="f", layer=7, anchor=0.5, prior=0.2)
 _EDITED = replace(_FEATURES, layer=0)
 _RESTORED = replace(_W, space="f", anchor=1.0, prior=0.5)
 """Strong pulls to what the generator knows: in F/W+ what is known is explained easily, and the rest invented freely."""
+_COLORIZED = replace(_RESTORED, anchor=4.0, prior=4.0)
+"""Stronger ones: gray says nothing of hues, and those of dark photos became garish."""
 _UPSCALED = replace(_W, space="f", anchor=0.1, prior=0.3)
 """A small photo says something everywhere, so the pulls are weaker."""
 _COMPOSED = PmSFC(layer=5, space="w", weight_rate=1.0)
 
 
 def _presets(
-    name: str,
-    method: MethodSettings,
-    *,
-    edit: MethodSettings | None = None,
-    restore: MethodSettings | None = None,
-    upscale: MethodSettings | None = None,
-    paper: InversionSettings | None = None,
+    name: str, method: MethodSettings, *, paper: InversionSettings | None = None, **others: MethodSettings
 ) -> Mapping[str, Presets]:
-    """Presets of a method: its settings for inverting, and for photos that are edited or restored if they differ."""
+    """Presets of a method: its settings for inverting, and `others` for photos that are edited or restored."""
 
-    def default(settings: MethodSettings, objective: Objective = _LPIPS) -> Presets:
+    def default(settings: MethodSettings, objective: Objective) -> Presets:
         return {"default": InversionSettings(settings, _RATES, objective, name=name)}
 
-    inverting = default(method)
+    restoring = others.get(RESTORE, method)
+    chosen = {"invert": method, "edit": method, "upscale": restoring, RESTORE: restoring, **others}
+    presets = {task: default(each, _PIXELS if task == "upscale" else _LPIPS) for task, each in chosen.items()}
     if paper is not None:
-        inverting = {**inverting, "paper": replace(paper, name=name)}
-    return {
-        "invert": inverting,
-        "edit": default(edit or method),
-        "upscale": default(upscale or restore or method, _PIXELS),
-        RESTORE: default(restore or method),
-    }
+        presets["invert"] = {**presets["invert"], "paper": replace(paper, name=name)}
+    return presets
 
 
 def _tuned(name: str, method: MethodSettings, kind: Refinement) -> Mapping[str, Presets]:
@@ -82,7 +75,9 @@ STYLED: Mapping[str, Mapping[str, Presets]] = {
             Objective(0.0, perceptual=0.0, lpips=1.0, perceptual_every=1, side=256),
         ),
     ),
-    "bdinvert": _presets("bdinvert", _FEATURES, edit=_EDITED, restore=_RESTORED, upscale=_UPSCALED),
+    "bdinvert": _presets(
+        "bdinvert", _FEATURES, edit=_EDITED, restore=_RESTORED, upscale=_UPSCALED, colorize=_COLORIZED
+    ),
     "pmsfc": _presets("pmsfc", _COMPOSED),
     "mganprior": _presets("mganprior", replace(_COMPOSED, subspaces=1, codes=30, weighting="linear")),
     "pti": _tuned("pti", _W, "pti"),
