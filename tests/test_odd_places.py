@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import os
+import re
 import subprocess
 import sys
 import zlib
@@ -146,3 +147,15 @@ def test_assertions_do_nothing_that_would_be_missed_without_them() -> None:
             if isinstance(node, ast.Assert):
                 calls = [ast.unparse(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)]
                 assert set(calls) <= set(harmless), f"{path}:{node.lineno}"
+
+
+def test_every_kind_of_trouble_that_is_told_has_a_test() -> None:
+    tests = Path(__file__).parent
+    page = (tests.parent / "docs/reference/odd-places.md").read_text(encoding="utf-8")
+    kinds = [line for line in page.splitlines() if "https://github.com/" in line]
+    assert len(kinds) >= 30
+    assert all("`test_" in line for line in kinds)
+    there = set(
+        re.findall(r"^def (test_\w+)", "".join(path.read_text("utf-8") for path in tests.glob("test_*.py")), re.M)
+    )
+    assert set(re.findall(r"`(test_\w+)`", page)) <= there
