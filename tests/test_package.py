@@ -15,7 +15,7 @@ import ganinvert
 from .commandline import photo
 
 HEAVY = ("torch", "numpy", "PIL", "sklearn", "matplotlib", "lpips")
-SLOW = ("pydantic", "multiprocessing", "filelock", "hashlib", "importlib.metadata")
+SLOW = ("pydantic", "multiprocessing", "filelock", "importlib.metadata")
 """Modules that no help needs; each takes 10 to 100 ms to import."""
 
 
