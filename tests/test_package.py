@@ -15,6 +15,8 @@ import ganinvert
 from .commandline import photo
 
 HEAVY = ("torch", "numpy", "PIL", "sklearn", "matplotlib", "lpips")
+SLOW = ("pydantic", "multiprocessing", "filelock", "importlib.metadata")
+"""Modules that no help needs; each takes 10 to 100 ms to import."""
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,14 @@ HEAVY = ("torch", "numpy", "PIL", "sklearn", "matplotlib", "lpips")
 )
 def test_start_up_imports_nothing_heavy(code: str) -> None:
     watch = f"import atexit, sys; atexit.register(lambda: print('LOADED', [m for m in {HEAVY} if m in sys.modules]))\n"
+    result = subprocess.run([sys.executable, "-c", watch + code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip().endswith("LOADED []")
+
+
+@pytest.mark.parametrize("command", ["", "invert", "edit", "evaluate", "fetch-weights"])
+def test_help_imports_nothing_slow(command: str) -> None:
+    watch = f"import atexit, sys; atexit.register(lambda: print('LOADED', [m for m in {SLOW} if m in sys.modules]))\n"
+    code = f"sys.argv = ['ganinvert', *{command.split()}, '--help']; from ganinvert.cli import main; main()"
     result = subprocess.run([sys.executable, "-c", watch + code], capture_output=True, text=True, check=True)
     assert result.stdout.strip().endswith("LOADED []")
 

@@ -3,9 +3,7 @@
 The public names are listed in `__init__.pyi` and loaded at their first use: importing ganinvert does not import torch.
 """
 
-from importlib.metadata import version
-
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
-__version__ = version("ganinvert")
+__version__ = "1.0.0rc1"

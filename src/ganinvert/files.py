@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from ganinvert.errors import OutputError
 
@@ -26,6 +23,8 @@ def beside(path: Path, suffix: str) -> Path:
     if path.name.startswith(_PREFIX):
         mark = path.name.removeprefix(_PREFIX).split(".")[0]
     else:
+        import hashlib
+
         mark = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     return path.with_name(f"{_PREFIX}{mark}.{suffix}")
 
@@ -95,6 +94,8 @@ def claim(last: Path, *, wait: bool = False) -> Iterator[bool]:
     Raises:
         OutputError: The folder cannot be written.
     """
+    from filelock import FileLock, Timeout
+
     path = beside(last, "lock")
     lock = FileLock(path)
     try:

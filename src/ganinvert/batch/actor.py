@@ -21,13 +21,12 @@ def actor_class() -> type:
         def look(self, marks: list[Mark]) -> dict[str, Any]:
             """Tell the versions and the name of this machine, and if it sees these files."""
             import platform
-            from importlib import metadata
 
             import ray
 
             try:
-                version = metadata.version("ganinvert")
-            except metadata.PackageNotFoundError:
+                from ganinvert import __version__ as version
+            except ImportError:
                 version = "none"
             node = ray.get_runtime_context().get_node_id()
             about = {"python": platform.python_version(), "host": platform.node(), "node": node}

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ganinvert import paths
+from ganinvert import __version__, paths
 from ganinvert.batch.events import BatchEnded, Event, JobFinished
 from ganinvert.batch.inputs import STDIN
 from ganinvert.batch.job import JobResult, Product
@@ -69,7 +67,7 @@ class HtmlReport:
         if isinstance(event, JobFinished):
             self.results.append(event.result)
         elif isinstance(event, BatchEnded) and self.results:
-            about = [f"ganinvert {version('ganinvert')}, {datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"]
+            about = [f"ganinvert {__version__}, {datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"]
             try:
                 with postponed():
                     write_atomically(self.path, page(self.results, title=self.title, about=about).encode())
@@ -86,6 +84,8 @@ def page(results: Sequence[JobResult], *, title: str, about: Sequence[str] = ())
     The lines `about` stand under the title. The HTML can be encoded as UTF-8, no text of the results is markup in it,
     and its content security policy lets no script run except its own.
     """
+    import hashlib
+
     import jinja2
 
     rows = [_row(result) for result in sorted(results, key=_badness)]

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from ganinvert import __version__
 from ganinvert.benchmark import figures, tables
 from ganinvert.benchmark.candidates import Candidate
 from ganinvert.benchmark.comparison import BOOTSTRAP_SEED, LEVEL, METRICS, RESAMPLES, Comparison
@@ -34,7 +35,7 @@ TABLES = {
     ".md": tables.to_markdown,
 }
 """Encoders of the tables by suffix, in the order of writing."""
-PACKAGES = ("ganinvert", "torch", "torchvision", "lpips", "numpy")
+PACKAGES = ("torch", "torchvision", "lpips", "numpy")
 """Packages whose versions the files state."""
 
 
@@ -135,6 +136,7 @@ class Report:
             "threads": torch.get_num_threads(),
             "dtype": str(inverter.dtype).removeprefix("torch."),
             "python": platform.python_version(),
+            "ganinvert": __version__,
             **{package: version(package) for package in PACKAGES},
             "command": shlex.join(["ganinvert", *sys.argv[1:]]),
         }

@@ -9,14 +9,16 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from typer.core import TyperGroup
 
 from ganinvert.errors import GanInvertError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 REFRESH_SECONDS = 0.2
 PLAIN_SECONDS = 5.0
@@ -79,6 +81,8 @@ class Output:
         if self.verbosity < 0 or not sys.stderr.isatty():
             yield
             return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
         fields = (TextColumn("{task.fields[state]}"), TextColumn("{task.fields[pace]}"), TimeRemainingColumn())
         columns = (TextColumn("{task.description}", markup=False), BarColumn(None), MofNCompleteColumn(), *fields)
         with Progress(*columns, console=self.console, transient=True, speed_estimate_period=PACE_SECONDS) as self._bars:
@@ -121,6 +125,14 @@ class Output:
 
 class ErrorReportingGroup(TyperGroup):
     """Turns our errors and Ctrl-C into messages and exit codes."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """List the options; typer's own flags are False by default, because it imports pydantic to convert None."""
+        options = super().get_params(ctx)
+        for option in options:
+            if getattr(option, "is_flag", False) and option.default is None:
+                option.default = False
+        return options
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; report what goes wrong."""

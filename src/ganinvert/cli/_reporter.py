@@ -6,19 +6,19 @@ import re
 import sys
 from collections.abc import Container
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ganinvert.batch import events
-from ganinvert.batch.executors import Executor, Pool, Serial, available_cores
 from ganinvert.batch.job import Job, JobResult
-from ganinvert.batch.ray import RayExecutor
-from ganinvert.batch.runner import run_batch
 from ganinvert.batch.session import BatchRequest, RunOptions
 from ganinvert.cli._console import Show, output
 from ganinvert.cli._options import number_of
 from ganinvert.errors import UsageError
+
+if TYPE_CHECKING:
+    from ganinvert.batch.executors import Executor
 
 
 class ConsoleReporter:
@@ -116,6 +116,8 @@ def run_command(
     """
     if as_json and any(job.is_piped for job in jobs):
         raise UsageError("stdout cannot take both the picture and --json", hint="give a folder with -o")
+    from ganinvert.batch.runner import run_batch
+
     listeners: list[events.Listener] = [ConsoleReporter(quiet_stdout=as_json)]
     if as_json:
         listeners.append(events.JsonLines(output.data))
@@ -127,7 +129,11 @@ def run_command(
 
 def executor_for(workers: str, device: str, jobs: int, resources: str = "") -> Executor:
     """The executor that `--workers` asks for, a number, "auto" or a cluster of Ray, with no more workers than jobs."""
+    from ganinvert.batch.executors import Pool, Serial, available_cores
+
     if workers == "ray" or workers.startswith("ray://"):
+        from ganinvert.batch.ray import RayExecutor
+
         address = "" if workers == "ray" else workers
         return RayExecutor(address, max(jobs, 1), _resources_of(resources), logs=output.verbosity > 0)
     if resources:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import MISSING, Field, fields
+from functools import cache
 from inspect import Parameter
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -155,13 +156,18 @@ def _quoting(annotation: Any, name: str, settings: InversionSettings, *, varies:
 
 
 def _varies(name: str, task: str | None) -> bool:
+    return len({each[name] for each in _defaults(task) if name in each}) > 1
+
+
+@cache
+def _defaults(task: str | None) -> list[dict[str, Any]]:
+    """The values of every method's default preset for a task."""
     presets = [entry.presets_for(task) for entry in METHODS.values()] if task else []
     defaults = [each["default"] for each in presets if each]
-    fields = [
+    return [
         {
             **vars(each.optimization),
             **{key: value for key, value in vars(each.method).items() if not each.method.ignores(key)},
         }
         for each in defaults
     ]
-    return len({each[name] for each in fields if name in each}) > 1

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import torch
 
+from ganinvert import __version__
 from ganinvert.devices import resolve_device, resolve_precision, undisturbed
 from ganinvert.errors import MissingNetworkError, UsageError, WeightsError
 from ganinvert.faces import Alignment
@@ -160,7 +161,8 @@ def software() -> dict[str, str]:
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
-        **{package: version(package) for package in ("ganinvert", "torch")},
+        "ganinvert": __version__,
+        "torch": version("torch"),
     }
 
 

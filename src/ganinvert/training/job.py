@@ -14,6 +14,7 @@ from typing import Generic
 
 import torch
 
+from ganinvert import __version__
 from ganinvert.errors import OutputError, UsageError
 from ganinvert.images.folder import ImageFolder
 from ganinvert.settings.common import StoredPrecision
@@ -80,7 +81,8 @@ class TrainingJob(ABC, Generic[T, E]):
             "dtype": str(trainer.dtype).removeprefix("torch."),
             "seconds": round(loop.history.seconds),
             "python": platform.python_version(),
-            **{package: version(package) for package in ("ganinvert", "torch")},
+            "ganinvert": __version__,
+            "torch": version("torch"),
         }
         return {
             "origin": origin,

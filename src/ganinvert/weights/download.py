@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 
+from ganinvert import __version__
 from ganinvert.errors import OutputError, WeightsError
 from ganinvert.files import write_atomically
 from ganinvert.weights.google_drive import drive_problem, next_step
@@ -70,7 +70,7 @@ def download(
 
 @contextmanager
 def _client(retry: RetryPolicy) -> Iterator[httpx.Client]:
-    agent = {"User-Agent": f"ganinvert/{version('ganinvert')}", "Accept-Encoding": "identity"}
+    agent = {"User-Agent": f"ganinvert/{__version__}", "Accept-Encoding": "identity"}
     try:
         client = httpx.Client(headers=agent, timeout=retry.timeout, follow_redirects=True)
     except (ImportError, ValueError, OSError) as error:  # SOCKS without its package, a bad proxy or certificate file

@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from ganinvert import paths
 from ganinvert.errors import OutputError, WeightsError
 from ganinvert.files import write_atomically
@@ -81,6 +79,8 @@ class Store:
     @contextmanager
     def lock(self, entry: Entry, waiting: Callable[[], None]) -> Iterator[None]:
         """Hold the network's lock, which ends with the process; call `waiting` if another process holds it."""
+        from filelock import FileLock, Timeout
+
         path = self.root / "locks" / f"{entry.name}.lock"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
