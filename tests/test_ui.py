@@ -33,13 +33,16 @@ from ganinvert.progress import report
 
 from .conftest import EXAMPLE
 from .families import StyleToy, toy_family, write
+from .test_contract_generators import bundle_of
+from .test_directions import CODES
 
 gradio = pytest.importorskip("gradio", reason="needs Gradio: pip install 'ganinvert[ui]'")
 
-from ganinvert.ui import edit, server  # noqa: E402
+from ganinvert.ui import edit, server, strokes  # noqa: E402
 from ganinvert.ui.changes import Changes  # noqa: E402
 from ganinvert.ui.commands import program  # noqa: E402
-from ganinvert.ui.restore import CHOICES, Restoration, _Handlers, painted_mask  # noqa: E402
+from ganinvert.ui.parts import painted_mask  # noqa: E402
+from ganinvert.ui.restore import CHOICES, Restoration, _Handlers  # noqa: E402
 from ganinvert.ui.studio import Studio  # noqa: E402
 from ganinvert.ui.work import Work  # noqa: E402
 
@@ -160,6 +163,49 @@ def test_the_commands_make_the_edits_of_the_page(
     with Image.open(film[4]["value"]) as frames:
         assert frames.n_frames > edit.FRAMES
     assert edit._go_back(state, SimpleNamespace(index=0)) == edit._positions(changes)
+
+
+@pytest.mark.parametrize("kind", list(strokes.KINDS))
+def test_the_commands_follow_the_strokes_of_the_page(
+    kind: str, studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers, state = strokes._Handlers(studio), strokes.Painting()
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(EXAMPLE, "ann.jpg")
+    canvas = list(handlers.open(state, "ann.jpg", STEPS, 0, Client()))[-1][-1]["value"]
+    assert canvas["background"].shape == (512, 512, 3)
+    canvas["layers"] = painted(512, 512, (20, 20, 90, 400))["layers"]
+    updates = list(handlers.change(state, canvas, kind, 0.1, True, Client()))
+    assert any("step" in str(update[2]) for update in updates)
+    *_, files, command, lines = updates[-1]
+    kept = {Path(file).name: Path(file) for file in files["value"]}
+    Path(f"ann.invert.{strokes.KINDS[kind]}.png").write_bytes(
+        kept[f"ann.invert.{strokes.KINDS[kind]}.png"].read_bytes()
+    )
+    exec(lines, {})
+    for name in ("ann.invert.edit.png", "ann.invert.edit.whole.png"):
+        assert same_pixels(Path(name), kept[name])
+    for line in command.splitlines():
+        result = CliRunner().invoke(app, [*shlex.split(line)[1:], "--overwrite"])
+        assert result.exit_code == 0, (line, result.stderr)
+    for name in ("ann.invert.edit.png", "ann.invert.edit.whole.png", "ann.invert.edit.webp"):
+        assert same_pixels(Path(name), kept[name])
+
+
+def test_strokes_need_something_to_paint_on(studio: Studio) -> None:
+    handlers, state, request = strokes._Handlers(studio), strokes.Painting(), (next(iter(strokes.KINDS)), 0.2)
+    bundle = studio.folder / "a.pt"
+    bundle_of(CODES["latent"](studio.generator, ""), studio.generator).save(bundle)
+    some = painted(64, 64, (0, 0, 9, 9))
+    with pytest.raises(gradio.Error, match="there is no photo"):
+        list(handlers.open(state, None, None, 0, Client()))
+    with pytest.raises(gradio.Error, match="nothing to paint on yet"):
+        list(handlers.change(state, some, *request, False, Client()))
+    list(handlers.open(state, str(bundle), None, 0, Client()))
+    with pytest.raises(gradio.Error, match="nothing is painted"):
+        list(handlers.change(state, painted(64, 64, (0, 0, 0, 0)), *request, False, Client()))
+    with pytest.raises(gradio.Error, match="a bundle has no photo"):
+        list(handlers.change(state, some, *request, True, Client()))
 
 
 def test_edits_need_something_to_edit(studio: Studio) -> None:
@@ -323,14 +369,15 @@ def few_steps(page: Any, steps: int = STEPS) -> None:
     page.get_by_label("Steps of the optimisation").fill(str(steps))
 
 
-def paint(page: Any) -> None:
-    """Draw a line over the middle of the photo; the editor takes strokes some time after it is seen."""
-    canvas, drawn = page.locator("#hole canvas").last, page.locator("#hole button[aria-label=Undo]:not([disabled])")
+def paint(page: Any, editor: str) -> None:
+    """Draw a line over the middle of a picture; the editor takes strokes some time after it is seen."""
+    canvas, drawn = page.locator(f"{editor} canvas").last, page.locator(f"{editor} button[aria-label=Undo]:enabled")
     canvas.wait_for()
     for _ in range(20):
         page.wait_for_timeout(1500)
         if drawn.count():
             return
+        canvas.scroll_into_view_if_needed()
         box = canvas.bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         page.mouse.move(x - 30, y)
@@ -355,7 +402,7 @@ def test_people_paint_a_hole_and_restore_it(visit: Callable[..., Any], tmp_path:
     page = visit()
     page.get_by_label(TASK["inpaint"]).check()
     few_steps(page)
-    paint(page)
+    paint(page, "#hole")
     page.locator("#restore").click()
     page.get_by_text("explains what is known").wait_for()
     picture, bundle, mask = (downloaded(page, n, tmp_path) for n in range(3))
@@ -383,6 +430,24 @@ def test_a_slider_changes_the_image_at_once(visit: Callable[..., Any], tmp_path:
         seen.append(page.locator("#edited img").get_attribute("src"))
     pictures = [page.request.get(src).body() for src in seen]
     assert len(set(pictures)) == 4
+
+
+def test_the_image_follows_strokes(visit: Callable[..., Any]) -> None:
+    page = visit()
+    page.get_by_role("tab", name="Strokes").click()
+    page.get_by_role("button", name="More options of the inversion to paint on").click()
+    page.get_by_label("Steps of the optimisation").last.fill(str(STEPS))
+    page.locator("#paint").click()
+    paint(page, "#strokes-canvas")
+    page.get_by_label("Change the whole photo, too").check()
+    page.locator("#strokes").click()
+    found = page.get_by_text(re.compile("difference to the strokes: ([0-9.]+) → ([0-9.]+) of 255"))
+    found.wait_for()
+    before, after = (float(each) for each in re.findall(r"[0-9]+\.[0-9]", found.inner_text())[:2])
+    assert after < before / 2
+    links = page.locator("#strokes-files a.download-link")
+    names = [links.nth(n).get_attribute("download") for n in range(links.count())]
+    assert "face.invert.edit.whole.png" in names
 
 
 def test_stopping_keeps_what_is_there(visit: Callable[..., Any]) -> None:

@@ -54,6 +54,7 @@ class StrokesSession(EditSession[StrokesRequest]):
         edit = tasks.edit_strokes(
             bundle, generator, request.strokes, sketch=request.sketch, settings=request.chosen, callback=watch
         )
+        generator.cpu()
         stamped = sources.stamp(edit.bundle)
         text = png_text(stamped) if request.metadata else None
         frames = tasks.film(bundle, edit.bundle, generator) if {"film", "whole"} & set(job.kinds) else []

@@ -35,7 +35,7 @@ class Latent(Method):
         else:
             z = initial_codes(generator, y, degradation, settings, count=1, seed=seed)[:, 0]
         code = LatentCode(z.contiguous(), settings, seed=seed, space=settings.space)
-        code.spread = mean_distance(generator.space(settings.space)) if settings.jitter else 0.0
+        code.spread = _spread(generator.space(settings.space)) if settings.jitter else 0.0
         code.draw(generator, -1)
         code.project_(generator)
         return NoisyCode.of(code, generator, settings.noise) if settings.noise else code
@@ -137,7 +137,7 @@ class LatentCode(Code):
         return cls(record.tensors["z"][None], SingleCode(), space=record.space)
 
 
-def mean_distance(space: LatentSpace) -> float:
+def _spread(space: LatentSpace) -> float:
     """Root mean square distance of codes to their mean."""
     offsets = space.sample(1024, torch.Generator().manual_seed(0)) - space.mean()
     return float(offsets.square().sum(dim=-1).mean().sqrt())

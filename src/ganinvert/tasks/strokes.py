@@ -50,7 +50,7 @@ def edit_strokes(
 
     Args:
         bundle: Bundle of any task whose code has latent codes; the edit need not agree with its measurement.
-        generator: Generator that made the bundle; it computes on its device, and ends on the CPU.
+        generator: Generator that made the bundle; it computes on its device; the result is the CPU's.
         strokes: Colours painted over the result on transparent ground, a file or a Pillow image of any square size.
         sketch: Lines painted likewise, whose edges the image shall have; their colour says nothing.
         settings: Steps, learning rate and closeness.
@@ -90,9 +90,11 @@ def edit_strokes(
         optimization=Optimization(settings.steps, settings.lr, "cosine", 0.05),
         callback=callback,
     )
-    generator.cpu()
     edited = replace(edited_bundle(bundle, solution.code, "edit", settings.named), measurement=None)
-    x, before = edited.render(generator), before.cpu()
+    try:
+        x, before = edited.render(generator.cpu()), before.cpu()
+    finally:
+        generator.to(device)
     metrics = {"lpips": float(lpips(to_unit(x), to_unit(before)))}
     if painted is not None:
         y, known = (each.cpu() for each in painted)

@@ -11,14 +11,13 @@ from typing import Any, get_args
 import gradio as gr
 
 from ganinvert import images, progress
-from ganinvert.bundle import LatentBundle
 from ganinvert.directions import find_directions
 from ganinvert.errors import UsageError
 from ganinvert.generators import Generator
 from ganinvert.settings.directions import DirectionKind
-from ganinvert.tasks import Edit, interpolate, render
+from ganinvert.tasks import Edit, interpolate
 from ganinvert.ui.changes import LAST, Changes
-from ganinvert.ui.commands import Run, program, script
+from ganinvert.ui.commands import program, script
 from ganinvert.ui.parts import (
     AT_ONCE,
     LIVE,
@@ -31,41 +30,13 @@ from ganinvert.ui.parts import (
     work_on,
     working,
 )
-from ganinvert.ui.studio import Studio, save, save_edit, view
+from ganinvert.ui.sources import Source, invert
+from ganinvert.ui.studio import Studio, save_edit, view
 from ganinvert.ui.work import Work, bar, shown
 
 DIRECTIONS, STRONGEST = 6, 4.0
 """Number of directions that have sliders, and the largest strength along them."""
 FRAMES, SIDE = 30, 300
-
-
-@dataclass(frozen=True)
-class Source:
-    """An inverted photo, or a bundle that was given.
-
-    Attributes:
-        bundle: The bundle.
-        picture: Its image.
-        target: The photo in the generator's square; None for a bundle that was given.
-        files: Files of the inversion, the bundle's last.
-        run: The inversion; None for a bundle that was given.
-    """
-
-    bundle: LatentBundle
-    picture: Any
-    target: Any
-    files: Sequence[Path]
-    run: Run | None
-
-    @property
-    def quality(self) -> str:
-        """A sentence on how near the inversion is to the photo."""
-        metrics = self.bundle.metrics
-        if self.target is None or not {"psnr", "lpips"} <= metrics.keys():
-            return ""
-        stopped = self.bundle.provenance.get("stopped", "")
-        text = f"PSNR {metrics['psnr']:.2f} dB, LPIPS {metrics['lpips']:.3f}"
-        return f"{text}; stopped {stopped}" if stopped else text
 
 
 @dataclass
@@ -193,7 +164,7 @@ class _Handlers:
         state.sources, state.history, state.edited = [], [], None
         others = [gr.skip()] * (10 + len(self._zero()))
         for n, path in enumerate(paths):
-            work = Work(partial(self._source, path, int(steps) if steps else None, int(seed or 0)))
+            work = Work(partial(self._source, path, steps, seed))
             state.work = self.studio.running[str(request.session_hash)] = work
             for _ in work.looks():
                 text = f"{path.name}: {work.text}"
@@ -201,20 +172,12 @@ class _Handlers:
             state.sources.append(work.result)
         yield controls(True, bar("done", 1), None) + self._opened(state)
 
-    def _source(self, path: Path, steps: int | None, seed: int, work: Work[Any]) -> Source:
-        if path.suffix.lower() == ".pt":
-            bundle = LatentBundle.load(path)
-            picture = render(bundle, self.studio.editor).image
-            return Source(bundle, view(picture), None, [path], None)
-        generator = self.studio.generator
-        made = Run("invert", path.name, self.studio.name, generator.is_styled, steps=steps, seed=seed, preset="edit")
-        session = self.studio.session(steps=steps, preset="edit", seed=seed)
-        result = session.run([session.prepare(path)], callback=work.watch)[0]
-        files = save(result, self.studio.new_folder(), made.stem)
-        for kind in _kinds(generator):  # sliders shall not wait for them
+    def _source(self, path: Path, steps: int | None, seed: int | None, work: Work[Any]) -> Source:
+        source = invert(self.studio, path, steps, seed, work)
+        for kind in _kinds(self.studio.generator):  # sliders shall not wait for them
             progress.report("finding directions", 0, 1)
             find_directions(self.studio.editor, kind)
-        return Source(result.bundle, view(result.image), view(result.target), files, made)
+        return source
 
     def _zero(self) -> list[Any]:
         last = _last_style(self.studio.generator)

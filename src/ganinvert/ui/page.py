@@ -8,6 +8,7 @@ import gradio as gr
 
 from ganinvert.ui.edit import edit_tab
 from ganinvert.ui.restore import restore_tab
+from ganinvert.ui.strokes import strokes_tab
 from ganinvert.ui.studio import Studio
 
 TITLE = "ganinvert"
@@ -38,6 +39,8 @@ def make_page(studio: Studio) -> Any:
             restore_tab(studio, page)
         with gr.Tab("Invert and edit"):
             edit_tab(studio)
+        with gr.Tab("Strokes"):
+            strokes_tab(studio)
 
         def leave(request: gr.Request) -> None:
             if (work := studio.running.pop(str(request.session_hash), None)) is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from ganinvert.ui.work import bar
 
@@ -21,6 +22,41 @@ LIVE: dict[str, Any] = {"concurrency_id": "live", "concurrency_limit": 1, "show_
 def image(label: str, **options: Any) -> Any:
     """A picture to look at, with its label as text for those who do not see it."""
     return gr.Image(label=label, alt_text=label, interactive=False, **options)
+
+
+def painting(label: str, kind: str, brush: Any) -> Any:
+    """An editor in which people paint over a picture with a brush."""
+    return gr.ImageEditor(
+        label=label,
+        type="numpy",
+        sources=(),
+        transforms=(),
+        layers=False,
+        brush=brush,
+        buttons=[],
+        height=460,
+        visible=False,
+        elem_id=kind,
+    )
+
+
+def unpainted(picture: Any) -> dict[str, Any]:
+    """Value of an editor that shows a picture, before anything is painted."""
+    pixels = np.asarray(picture)
+    return {"background": pixels, "layers": [np.zeros((*pixels.shape[:2], 4), np.uint8)], "composite": pixels}
+
+
+def painted(value: Any) -> Any:
+    """The painted layer (h, w, 4) of an editor's value, uint8; None if there is none."""
+    layers = value["layers"] if value else []
+    return next((layer for layer in layers if layer is not None and layer[..., 3].any()), None)
+
+
+def painted_mask(hole: Any) -> Any:
+    """The painted part of an editor's value, white on black, (3, h, w) in [0, 1]; None if there is none."""
+    if (layer := painted(hole)) is None:
+        return None
+    return np.repeat(layer[None, ..., 3].astype(np.float32) / 255, 3, axis=0)
 
 
 def buttons(name: str, kind: str) -> tuple[Any, Any]:

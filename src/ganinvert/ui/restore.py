@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
 from ganinvert import images
 from ganinvert.errors import UsageError
@@ -24,8 +23,11 @@ from ganinvert.ui.parts import (
     controls,
     end_work,
     image,
+    painted_mask,
+    painting,
     results,
     steps_and_seed,
+    unpainted,
     work_on,
     working,
 )
@@ -70,7 +72,7 @@ def restore_tab(studio: Studio, page: Any) -> None:
             photo = gr.File(label="Photo to restore", height=140, value=studio.photo and str(studio.photo))
             task = gr.Radio(list(CHOICES), value=next(iter(CHOICES)), label="What happened to it")
             faces = image("Faces that were found", height=340, buttons=["fullscreen"], visible=False)
-            hole = _brush()
+            hole = painting("Paint over what is missing", "hole", gr.Brush(24, ["#e01b8a"], color_mode="fixed"))
             mask = gr.File(label="Or a mask, white where the photo is missing", height=140, visible=False)
             found = gr.Markdown()
             with gr.Accordion("More options", open=False):
@@ -103,22 +105,6 @@ def restore_tab(studio: Studio, page: Any) -> None:
     work_on(run, handlers.restore, given, states, [gallery, *outputs])
     stop.click(end_work, state, stop, **AT_ONCE)
     gallery.select(_select, state, outputs, **AT_ONCE)
-
-
-def _brush() -> Any:
-    """The photo to paint on."""
-    return gr.ImageEditor(
-        label="Paint over what is missing",
-        type="numpy",
-        sources=(),
-        transforms=(),
-        layers=False,
-        brush=gr.Brush(default_size=24, colors=["#e01b8a"], color_mode="fixed"),
-        buttons=[],
-        height=460,
-        visible=False,
-        elem_id="hole",
-    )
 
 
 def _chosen(state: Restoration, task: str) -> list[Any]:
@@ -159,12 +145,10 @@ class _Handlers:
         squares = [square.fit.placement.scaled(small.size).corners for square in prepared.squares]
         notes = dict.fromkeys(note.text for square in prepared.squares for note in square.notes)
         state.path, state.before = path, small
-        blank = np.zeros((small.height, small.width, 4), np.uint8)
-        hole = {"background": np.asarray(small), "layers": [blank], "composite": np.asarray(small)}
         there = _chosen(state, task)
         return [
             there[0] | {"value": images.outlined(small, squares)},
-            there[1] | {"value": hole},
+            there[1] | {"value": unpainted(small)},
             there[2],
             "; ".join(notes),
         ]
@@ -235,15 +219,6 @@ def _task(name: str, file: Path, hole: Any, mask: str | None) -> TaskOptions:
         raise UsageError("nothing is painted", hint="paint over what is missing, or give a mask")
     file.write_bytes(images.encode_png(images.to_pil(painted)))
     return InpaintTask(file)
-
-
-def painted_mask(hole: Any) -> Any:
-    """The painted part of an editor's value, white on black, (3, h, w) in [0, 1]; None if there is none."""
-    layers: Sequence[Any] = hole["layers"] if hole else []
-    opacities = [layer[..., 3] for layer in layers if layer is not None and layer[..., 3].any()]
-    if not opacities:
-        return None
-    return np.repeat(np.maximum.reduce(opacities)[None].astype(np.float32) / 255, 3, axis=0)
 
 
 def _sample(before: Any, result: Inversion, made: Run, folder: Path, task: TaskOptions) -> Sample:
