@@ -49,6 +49,8 @@ from ganinvert.ui.work import Work  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of Gradio's parts are none of ours
 STEPS = 12
 TASK = {name: label for label, name in CHOICES.items()}
+NONE = (False, 1, 0, 0, 0)
+"""Losses of photos that have lost nothing."""
 PATIENCE = 120_000
 """Milliseconds that a browser waits for anything."""
 
@@ -97,13 +99,14 @@ def test_the_commands_do_again_what_the_page_did(task: str, studio: Studio, tmp_
     Image.open(EXAMPLE).resize((side, side)).save(photo)
     handlers.open(state, str(photo), TASK[task])
     hole = painted(side, side, (side // 2, side // 2, side * 3 // 4, side * 3 // 4))
-    updates = list(handlers.restore(state, TASK[task], hole, None, 2, STEPS, 5, Client()))
+    losses = (True, 2, 0, 5, 30) if task == "restore" else NONE
+    updates = list(handlers.restore(state, TASK[task], hole, None, 2, STEPS, 5, *losses, Client()))
     assert len(state.samples) == 2
     assert any("step" in str(update[2]) for update in updates)
     for sample in state.samples[1:]:
         content = {file.name: file.read_bytes() for file in sample.files}
         assert sample.picture.size == Image.open(sample.files[0]).size
-        if task == "inpaint":
+        if task in ("inpaint", "restore"):
             (outside / sample.files[-1].name).write_bytes(sample.files[-1].read_bytes())
         before = os.getcwd()
         os.chdir(outside)
@@ -221,7 +224,7 @@ def test_edits_need_something_to_edit(studio: Studio) -> None:
 
 def test_errors_say_what_to_do(studio: Studio, tmp_path: Path) -> None:
     handlers, state = _Handlers(studio), Restoration()
-    request = (state, TASK["inpaint"], None, None, 1, STEPS, 0, Client())
+    request = (state, TASK["inpaint"], None, None, 1, STEPS, 0, *NONE, Client())
     with pytest.raises(gradio.Error, match="there is no photo: drop one first"):
         list(handlers.restore(*request))
     wrong = tmp_path / "<b>.png"
@@ -229,8 +232,9 @@ def test_errors_say_what_to_do(studio: Studio, tmp_path: Path) -> None:
     with pytest.raises(gradio.Error, match=r"&lt;b&gt;\.png: is not an image"):
         handlers.open(state, str(wrong), TASK["upscale"])
     handlers.open(state, str(EXAMPLE), TASK["inpaint"])
-    with pytest.raises(gradio.Error, match="nothing is painted: paint over"):
-        list(handlers.restore(*request))
+    for name in ("inpaint", "restore"):
+        with pytest.raises(gradio.Error, match="nothing is painted: paint over"):
+            list(handlers.restore(state, TASK[name], *request[2:]))
 
 
 def test_work_that_nobody_looks_at_any_more_ends() -> None:

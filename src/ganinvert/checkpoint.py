@@ -15,7 +15,7 @@ from ganinvert.optimize import Snapshot, Step
 
 logger = logging.getLogger(__name__)
 
-FORMAT = {"format": "ganinvert-checkpoint", "version": 1}
+FORMAT: dict[str, str | int] = {"format": "ganinvert-checkpoint", "version": 1}
 
 
 @dataclass(frozen=True)

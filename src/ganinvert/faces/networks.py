@@ -17,7 +17,7 @@ from torch import Tensor
 from ganinvert import paths
 from ganinvert.weights import TensorFile
 
-POOLS = {"pnet": (2, 0, 0), "rnet": (3, 3, 0), "onet": (3, 3, 2, 0)}
+POOLS: dict[str, tuple[int, ...]] = {"pnet": (2, 0, 0), "rnet": (3, 3, 0), "onet": (3, 3, 2, 0)}
 """Width of the pool after each convolution, 0 for none: P-Net proposes boxes, R-Net refines them, O-Net is the last."""
 
 

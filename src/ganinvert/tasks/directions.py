@@ -54,6 +54,21 @@ def edit(
         BundleError: The bundle was made with another generator.
         UsageError: There is no such direction or style, the strength is not finite, or the code cannot be moved.
     """
+    edited = move(bundle, generator, direction, strength=strength, styles=styles)
+    return Edit(to_picture(edited.render(generator)), edited)
+
+
+@undisturbed()
+@torch.no_grad()
+def move(
+    bundle: LatentBundle,
+    generator: Generator,
+    direction: str,
+    *,
+    strength: float,
+    styles: Sequence[int] | None = None,
+) -> LatentBundle:
+    """Move the code as `edit` does, without rendering the image."""
     kind, number = parse_direction(direction)
     if not math.isfinite(strength):
         raise UsageError(f"the strength of an edit cannot be {strength:g}", hint="choose a number, for instance 2")
@@ -62,8 +77,7 @@ def edit(
     if styles is not None:
         settings["styles"] = listed(styles)
     code = bundle.restored(generator).shifted(bundle.own(generator), shift)
-    edited = replace(edited_bundle(bundle, code, "edit", settings), measurement=None)
-    return Edit(to_picture(edited.render(generator)), edited)
+    return replace(edited_bundle(bundle, code, "edit", settings), measurement=None)
 
 
 @undisturbed()

@@ -16,7 +16,7 @@ from ganinvert.settings import EncoderTraining, Training
 
 FILE_NAME = "checkpoint.pt"
 VERSION = 2
-KINDS = {Training: "generator", EncoderTraining: "encoder"}
+KINDS: dict[type[object], str] = {Training: "generator", EncoderTraining: "encoder"}
 
 Settings = TypeVar("Settings", bound=Training | EncoderTraining)
 

@@ -10,6 +10,7 @@ from typing import Any
 from ganinvert.bundle import LatentBundle
 from ganinvert.generators import Generator
 from ganinvert.tasks import Edit, edit, swap
+from ganinvert.tasks.directions import move
 
 LAST = "edited"
 
@@ -51,8 +52,11 @@ class Changes:
 
     def apply(self, bundle: LatentBundle, other: LatentBundle | None, generator: Generator) -> Edit | None:
         """Make the changes of a bundle; None if there are none. See `edit` and `swap` for errors."""
-        edited = None
-        for name, options in self.calls():
+        edited, calls = None, list(self.calls())
+        for n, (name, options) in enumerate(calls, 1):
+            if name == "edit" and n < len(calls):
+                bundle = move(bundle, generator, **options)  # its image is not shown
+                continue
             if name == "edit":
                 edited = edit(bundle, generator, **options)
             elif other is not None:

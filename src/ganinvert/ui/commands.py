@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ganinvert.settings import preset_of
 from ganinvert.settings.presets import AUTOMATIC
@@ -23,6 +23,7 @@ class Run:
         steps: Number of steps; None for the default one.
         seed: Random seed.
         preset: Task of which the settings were taken if not its own: "edit", the gentler inversion before edits.
+        losses: Options of `restore` by name, for instance "noise"; True for those without a value.
     """
 
     task: str
@@ -33,6 +34,7 @@ class Run:
     steps: int | None = None
     seed: int = 0
     preset: str = ""
+    losses: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def stem(self) -> str:
@@ -43,16 +45,24 @@ class Run:
         """The command line."""
         words = ["ganinvert", self.task, self.photo, "-g", self.generator]
         words += ["--mask", self.mask] if self.mask else []
+        for name, value in self.losses.items():
+            words += [f"--{name}"] if value is True else [f"--{name}", f"{value:g}"]
         words += [word for option, value in self._chosen().items() for word in (option, f"{value:g}")]
         words += ["--seed", str(self.seed)] if self.seed else []
         return shlex.join(words)
 
     def python(self) -> list[str]:
         """The lines of Python that make `result` and save it; see `program`."""
-        given = [repr(self.photo), f"generator={self.generator!r}"]
-        given += [f"mask={self.mask!r}"] if self.mask else []
+        given, lines = [repr(self.photo), f"generator={self.generator!r}"], []
+        if self.task == "restore":
+            losses = [f"{name}={value!r}" for name, value in self.losses.items()]
+            if self.mask:
+                lines.append("from pathlib import Path")
+                losses.append(f"mask=Path({self.mask!r})")
+            given.insert(1, f"ganinvert.RestoreTask({', '.join(losses)})")
+        elif self.mask:
+            given.append(f"mask={self.mask!r}")
         given += [f"seed={self.seed}"] if self.seed else []
-        lines = []
         if self.steps or self.preset:
             lines += [f"settings = ganinvert.preset_of('auto', {self.preset or self.task!r}, styled={self.styled})"]
             given.append("settings=settings")

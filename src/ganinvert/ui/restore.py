@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ import gradio as gr
 from ganinvert import images
 from ganinvert.errors import UsageError
 from ganinvert.settings import TASKS
-from ganinvert.settings.tasks import InpaintTask, InvertTask, TaskOptions
+from ganinvert.settings.tasks import InpaintTask, InvertTask, RestoreTask, TaskOptions
 from ganinvert.tasks import Inversion
 from ganinvert.ui.commands import Run, program, script
 from ganinvert.ui.parts import (
@@ -38,7 +38,10 @@ CHOICES = {
     "Colorize: the photo is gray": "colorize",
     "Upscale: the photo is small": "upscale",
     "Inpaint: a part of the photo is missing": "inpaint",
+    "Restore: it has noise, blur or JPEG artefacts, or lost several things": "restore",
 }
+LOSSES = ("gray", "downscale", "blur", "noise", "jpeg")
+"""Options of `restore` on the page, in order; each that is 0, and a factor of 1, stands for no loss."""
 MOST_SAMPLES = 8
 
 
@@ -75,6 +78,14 @@ def restore_tab(studio: Studio, page: Any) -> None:
             hole = painting("Paint over what is missing", "hole", gr.Brush(24, ["#e01b8a"], color_mode="fixed"))
             mask = gr.File(label="Or a mask, white where the photo is missing", height=140, visible=False)
             found = gr.Markdown()
+            with gr.Group(visible=False) as group:
+                losses = [
+                    gr.Checkbox(False, label="It has lost its colours"),
+                    gr.Slider(1, 16, 1, step=1, label="Factor by which it is smaller than the wanted image"),
+                    gr.Slider(0, 8, 0, step=0.1, label="Blur: standard deviation in pixels"),
+                    gr.Slider(0, 50, 0, step=1, label="Noise: standard deviation in levels of 255"),
+                    gr.Slider(0, 100, 0, step=1, label="Quality of its JPEG compression, 0 if none matters"),
+                ]
             with gr.Accordion("More options", open=False):
                 samples = gr.Slider(1, MOST_SAMPLES, 1, step=1, label="Different results to choose from")
                 steps, seed = steps_and_seed()
@@ -96,21 +107,26 @@ def restore_tab(studio: Studio, page: Any) -> None:
         [photo.change, *([page.load] if studio.photo else [])],
         handlers.open,
         [state, photo, task],
-        [faces, hole, mask, found],
+        [faces, hole, mask, group, found],
         **LIVE,
     )
-    task.change(_chosen, [state, task], [faces, hole, mask], **AT_ONCE)
+    task.change(_chosen, [state, task], [faces, hole, mask, group], **AT_ONCE)
     states = [run, stop, progress, present]
-    given = [state, task, hole, mask, samples, steps, seed]
+    given = [state, task, hole, mask, samples, steps, seed, *losses]
     work_on(run, handlers.restore, given, states, [gallery, *outputs])
     stop.click(end_work, state, stop, **AT_ONCE)
     gallery.select(_select, state, outputs, **AT_ONCE)
 
 
 def _chosen(state: Restoration, task: str) -> list[Any]:
-    """Show what the task needs: the faces, or the photo to paint on and the mask."""
-    is_holed, is_open = CHOICES[task] == "inpaint", state.path is not None
-    return [gr.update(visible=is_open and not is_holed), *[gr.update(visible=is_open and is_holed)] * 2]
+    """Show what the task needs: the faces, or the photo to paint on and the mask; and the losses."""
+    is_open, name = state.path is not None, CHOICES[task]
+    is_holed = is_open and name in ("inpaint", "restore")
+    return [
+        gr.update(visible=is_open and not is_holed),
+        *[gr.update(visible=is_holed)] * 2,
+        gr.update(visible=name == "restore"),
+    ]
 
 
 def _select(state: Restoration, chosen: gr.SelectData) -> list[Any]:
@@ -149,7 +165,7 @@ class _Handlers:
         return [
             there[0] | {"value": images.outlined(small, squares)},
             there[1] | {"value": unpainted(small)},
-            there[2],
+            *there[2:],
             "; ".join(notes),
         ]
 
@@ -163,13 +179,19 @@ class _Handlers:
         samples: int,
         steps: int | None,
         seed: int | None,
+        gray: bool,
+        downscale: float,
+        blur: float,
+        noise: float,
+        jpeg: float,
         request: gr.Request,
     ) -> Iterator[Any]:
         """Restore the photo, once for every sample."""
         if state.path is None:
             raise UsageError("there is no photo", hint="drop one first")
         folder, name = self.studio.new_folder(), CHOICES[task]
-        chosen = _task(name, folder / f"{state.path.stem}.mask.png", hole, mask)
+        losses = _losses((gray, int(downscale), float(blur), float(noise), int(jpeg))) if name == "restore" else {}
+        chosen = _task(name, folder / f"{state.path.stem}.mask.png", hole, mask, losses)
         path, before, state.samples = state.path, state.before, []
         made_samples = state.samples  # another photo may be opened meanwhile
         for n in range(int(samples)):
@@ -181,6 +203,7 @@ class _Handlers:
                 mask=chosen.mask.name if isinstance(chosen, InpaintTask) and chosen.mask else "",
                 steps=int(steps) if steps else None,
                 seed=int(seed or 0) + n,
+                losses=losses,
             )
             work = Work(partial(self._one, path, chosen, made))
             state.work = self.studio.running[str(request.session_hash)] = work
@@ -204,21 +227,29 @@ def _gallery(samples: Sequence[Sample]) -> list[Any]:
     return [gr.update(value=pictures, visible=len(pictures) > 1, selected_index=None)]
 
 
-def _task(name: str, file: Path, hole: Any, mask: str | None) -> TaskOptions:
+def _losses(values: Sequence[float]) -> dict[str, float]:
+    """The losses that there are, by the names of `restore`'s options."""
+    there = dict(zip(LOSSES, values, strict=True))
+    return {name: value for name, value in there.items() if value and (name, value) != ("downscale", 1)}
+
+
+def _task(name: str, file: Path, hole: Any, mask: str | None, losses: Mapping[str, Any]) -> TaskOptions:
     """The task with its options; a painted hole is written into a mask's file.
 
     Raises:
         UsageError: Nothing says what is missing.
     """
-    if name != "inpaint":
+    if name not in ("inpaint", "restore"):
         return TASKS[name]()
-    if mask is not None:
-        return InpaintTask(Path(mask))
-    painted = painted_mask(hole)
-    if painted is None:
-        raise UsageError("nothing is painted", hint="paint over what is missing, or give a mask")
-    file.write_bytes(images.encode_png(images.to_pil(painted)))
-    return InpaintTask(file)
+    painted = painted_mask(hole) if mask is None else None
+    if painted is not None:
+        file.write_bytes(images.encode_png(images.to_pil(painted)))
+        mask = str(file)
+    if mask is None and not losses:
+        hint = "paint over what is missing, or give a mask"
+        raise UsageError("nothing is painted", hint=f"{hint}, or say what else it lost" if name == "restore" else hint)
+    given = None if mask is None else Path(mask)
+    return InpaintTask(given) if name == "inpaint" else RestoreTask(given, **losses)
 
 
 def _sample(before: Any, result: Inversion, made: Run, folder: Path, task: TaskOptions) -> Sample:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ganinvert.settings.common import at_least, not_negative
 from ganinvert.settings.methods.base import MethodSettings
@@ -24,7 +25,7 @@ class GenerativePrior(MethodSettings):
 
     title = "dgp"
     implementation = "ganinvert.methods.dgp:DeepGenerativePrior"
-    needs = ("discriminator",)
+    needs: ClassVar[tuple[str, ...]] = ("discriminator",)
     tunes_generator = True
     candidates: int = 500
     stages: int = 5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ganinvert.settings.methods.base import MethodSettings
 from ganinvert.settings.methods.inversion import InversionSettings, method
@@ -21,7 +21,7 @@ class Encoded(MethodSettings):
 
     title = "encoder"
     implementation = "ganinvert.methods.encoded:Encoding"
-    needs = ("encoder",)
+    needs: ClassVar[tuple[str, ...]] = ("encoder",)
     optimized = False
     into: Literal["features", "code"] = "features"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ganinvert.settings.common import Around, Luma
 from ganinvert.settings.options import option
@@ -42,8 +42,8 @@ class ColorizeTask(TaskOptions):
     """
     done = "colorized"
     implementation = "ganinvert.tasks.colorize:Colorize"
-    trial = ColorizeTrial
-    main_metrics = ("color_auc_149", "lpips_alex")
+    trial: ClassVar[type[Trial]] = ColorizeTrial
+    main_metrics: ClassVar[tuple[str, str]] = ("color_auc_149", "lpips_alex")
     luma: Luma = option(
         "rec601", "--luma", help="Luminance that is kept: Y' of Rec.601 (JPEG) or Rec.709 (HDTV), or L* of CIELAB."
     )

@@ -63,7 +63,7 @@ class InpaintTask(TaskOptions):
     done = "inpainted"
     implementation = "ganinvert.tasks.inpaint:Inpaint"
     trial: ClassVar[type[Trial]] = InpaintTrial
-    main_metrics = ("psnr_missing", "lpips_alex")
+    main_metrics: ClassVar[tuple[str, str]] = ("psnr_missing", "lpips_alex")
     mask: Path | None = option(
         None,
         "--mask",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ganinvert.errors import UsageError
 from ganinvert.settings.common import at_least
@@ -73,8 +73,8 @@ class RestoreTask(InpaintTask):
     """
     done = "restored"
     implementation = "ganinvert.tasks.restore:Restore"
-    trial = RestoreTrial
-    main_metrics = ("psnr", "lpips_alex")
+    trial: ClassVar[type[Trial]] = RestoreTrial
+    main_metrics: ClassVar[tuple[str, str]] = ("psnr", "lpips_alex")
     gray: bool = option(False, "--gray", help="The photo has lost its colours.")
     downscale: int = option(
         1,

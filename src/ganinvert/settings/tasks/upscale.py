@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ganinvert.errors import UsageError
 from ganinvert.settings.common import Kernel, at_least
@@ -46,7 +46,7 @@ class UpscaleTask(TaskOptions):
     """
     done = "upscaled"
     implementation = "ganinvert.tasks.upscale:Upscale"
-    trial = UpscaleTrial
+    trial: ClassVar[type[Trial]] = UpscaleTrial
     caveat = (
         "NIQE is missing: no maintained package that may be used freely holds its parameters, and its patches"
         " of 96 pixels do not fit into small images."
