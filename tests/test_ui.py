@@ -336,8 +336,26 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
+PICTURES = {
+    "test_people_paint_a_hole_and_restore_it": "ui-restore.jpg",
+    "test_a_slider_changes_the_image_at_once": "ui-edit.jpg",
+    "test_the_image_follows_strokes": "ui-strokes.jpg",
+}
+"""Pictures of the how-to by the tests that make them, into the folder that GANINVERT_PAGE_PICTURES names."""
+
+
+def keep_picture(page: Any, name: str, folder: str) -> None:
+    """Keep the window's upper part as a picture of the how-to."""
+    page.evaluate("window.scrollTo(0, 0)")
+    page.screenshot(path=Path(folder, "page.png"), full_page=True)
+    with Image.open(Path(folder, "page.png")) as window:
+        part = window.convert("RGB").crop((0, 0, window.width, min(window.height, 1340)))
+    part.resize((960, part.height * 960 // part.width), Image.Resampling.LANCZOS).save(Path(folder, name), quality=82)
+    Path(folder, "page.png").unlink()
+
+
 @pytest.fixture
-def visit(address: str, browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+def visit(address: str, browser: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
     """Open the page in a new window; afterwards nothing has asked another host, and no script has failed."""
     foreign: list[str] = []
     failed: list[str] = []
@@ -361,6 +379,8 @@ def visit(address: str, browser: Any, tmp_path: Path) -> Iterator[Callable[..., 
         return page
 
     yield visit
+    if (folder := os.environ.get("GANINVERT_PAGE_PICTURES")) and (name := PICTURES.get(request.node.name)):
+        keep_picture(windows[-1].pages[0], name, folder)
     for n, window in enumerate(windows):
         for page in window.pages:
             page.screenshot(path=tmp_path / f"window-{n}.png", full_page=True)
