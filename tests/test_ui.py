@@ -38,7 +38,7 @@ from .test_directions import CODES
 
 gradio = pytest.importorskip("gradio", reason="needs Gradio: pip install 'ganinvert[ui]'")
 
-from ganinvert.ui import edit, server, strokes  # noqa: E402
+from ganinvert.ui import edit, glance, server, strokes  # noqa: E402
 from ganinvert.ui.changes import Changes  # noqa: E402
 from ganinvert.ui.commands import program  # noqa: E402
 from ganinvert.ui.parts import painted_mask  # noqa: E402
@@ -151,7 +151,8 @@ def test_the_commands_make_the_edits_of_the_page(
     mirrored(Path("bob.png"))
     last = list(handlers.invert(state, "ann.jpg", "bob.png", STEPS, 3, Client()))[-1]
     assert "PSNR" in last[6]
-    picture, commands, lines = handlers.change(state, *edit._positions(changes))
+    [*looks, (picture, commands, lines)] = handlers.change(state, *edit._positions(changes))
+    assert looks == []  # small images need none
     assert picture["value"].tobytes() != state.sources[0].picture.tobytes()
     handlers.keep(state, *edit._positions(changes))
     [kept] = studio.folder.glob("*/edited.png")
@@ -166,6 +167,18 @@ def test_the_commands_make_the_edits_of_the_page(
     with Image.open(film[4]["value"]) as frames:
         assert frames.n_frames > edit.FRAMES
     assert edit._go_back(state, SimpleNamespace(index=0)) == edit._positions(changes)
+
+
+def test_a_first_look_shows_an_edit_of_a_large_image(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edit, "GLANCE", 32)
+    monkeypatch.setattr(glance, "GLANCE", 32)
+    handlers, state = edit._Handlers(studio), edit.Editing()
+    list(handlers.invert(state, str(EXAMPLE), None, STEPS, 0, Client()))
+    changes = Changes("ganspace", (2.0, 0, 0, -2.0, 0, 0), subspaces=(0,) * 6)
+    look, last = (np.asarray(each[0]["value"], float) for each in handlers.change(state, *edit._positions(changes)))
+    before = np.asarray(state.sources[0].picture, float)
+    assert look.shape == last.shape
+    assert 0 < np.abs(look - last).mean() < np.abs(before - last).mean() / 2
 
 
 @pytest.mark.parametrize("kind", list(strokes.KINDS))
@@ -219,7 +232,7 @@ def test_edits_need_something_to_edit(studio: Studio) -> None:
         handlers.keep(state, *edit._positions(MOVES["studio"]))
     list(handlers.invert(state, str(EXAMPLE), None, STEPS, 0, Client()))
     with pytest.raises(gradio.Error, match="no second photo to take from"):
-        handlers.change(state, *edit._positions(MOVES["studio"]))
+        list(handlers.change(state, *edit._positions(MOVES["studio"])))
 
 
 def test_errors_say_what_to_do(studio: Studio, tmp_path: Path) -> None:

@@ -54,9 +54,22 @@ class Readout:
             image = generator.synthesize(state, layer, View(window.enlarged(cell), cell))
             inputs.append(window.of(_normed(state.features)).flatten(2)[0].T.cpu().double())
             outputs.append(image.flatten(2)[0].T.cpu().double())
-        x, y = F.pad(torch.cat(inputs), (0, 1), value=1.0), torch.cat(outputs)
-        solved = torch.linalg.solve(x.T @ x / len(x) + _RIDGE * torch.eye(x.shape[1]), x.T @ y / len(x)).float().T
-        return cls(layer, solved[:, :-1, None, None].contiguous(), solved[:, -1].contiguous())
+        return cls._solved(layer, torch.cat(inputs), torch.cat(outputs))
+
+    @classmethod
+    def of_image(cls, layer: int, features: Tensor, image: Tensor) -> Readout:
+        """The readout of one image (1, 3, r, r) and what is like it, from its features (1, c, s, s) at a layer."""
+        averaged = F.avg_pool2d(image.float(), image.shape[-1] // features.shape[-1])
+        x, y = (each.flatten(2)[0].T.cpu().double() for each in (_normed(features), averaged))
+        return cls._solved(layer, x, y)
+
+    @classmethod
+    def _solved(cls, layer: int, features: Tensor, colours: Tensor) -> Readout:
+        """The map by ridge regression from features (n, c) to colours (n, 3)."""
+        x = F.pad(features, (0, 1), value=1.0)
+        solved = torch.linalg.solve(x.T @ x / len(x) + _RIDGE * torch.eye(x.shape[1]), x.T @ colours / len(x))
+        weight = solved.float().T
+        return cls(layer, weight[:, :-1, None, None].contiguous(), weight[:, -1].contiguous())
 
     def images(self, generator: Generator, codes: Tensor, space: str) -> Iterator[Tensor]:
         """Previews (n, 3, s, s) of codes of a space, some at a time."""
@@ -64,8 +77,12 @@ class Readout:
         for part in codes.split(_AT_ONCE):
             progress.report("comparing candidates for the start", done, len(codes))
             features = generator.features(part, self.layer, space).features
-            yield F.conv2d(_normed(features), self.weight, self.bias)
+            yield self.read(features)
             done += len(part)
+
+    def read(self, features: Tensor) -> Tensor:
+        """The averaged images (n, 3, s, s) of features (n, c, s, s)."""
+        return F.conv2d(_normed(features), self.weight, self.bias)
 
 
 def _normed(features: Tensor) -> Tensor:

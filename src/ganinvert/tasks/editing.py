@@ -97,23 +97,41 @@ def swap(
         BundleError: The bundles do not belong together.
         UsageError: A subspace or style does not exist, or cannot be exchanged alone.
     """
+    edited = exchange(a, b, generator, subspaces=subspaces, styles=styles, strength=strength)
+    plain = [to_unit(bundle.decode(generator, bundle.features(generator))) for bundle in (a, b)]
+    edits = []
+    for bundle in edited:
+        x = bundle.decode(generator, bundle.features(generator))
+        distances = {f"lpips_{name}": float(lpips(to_unit(x), image)) for name, image in zip("ab", plain, strict=True)}
+        edits.append(Edit(to_picture(x), replace(bundle, metrics=distances)))
+    return edits[0], edits[1]
+
+
+@undisturbed()
+def exchange(
+    a: LatentBundle,
+    b: LatentBundle,
+    generator: Generator,
+    *,
+    subspaces: Sequence[int] = (),
+    styles: Sequence[int] = (),
+    strength: float = 1.0,
+) -> tuple[LatentBundle, LatentBundle]:
+    """Exchange subspaces or styles as `swap` does, without decoding the images."""
     require_alike(a, b, subspaces=not styles)
     channels = a.partition.channels(subspaces)
     layer, before = _layer_of_styles(a, b, generator, styles) if styles else (a.layer, [])
     ours, theirs = (bundle.composed(generator, layer) for bundle in (a, b))
-    plain = [to_unit(bundle.decode(generator, bundle.features(generator))) for bundle in (a, b)]
     chosen = {"styles": listed(styles)} if styles else {"subspaces": listed(subspaces)}
-    edits = []
+    edited = []
     for bundle, own, other in ((a, ours, theirs), (b, theirs, ours)):
         # Replaced to the bit at strength 1, so that exchanging twice gives the first image again.
         mixed = other if strength == 1 else own.lerp(other, strength)
         state = own.where_styles(mixed, styles, before) if styles else own.where(mixed, channels)
-        features = bundle.own(generator).carry(state, layer, bundle.layer)
-        edited = edited_bundle(bundle, ActivationCode(features, bundle.layer), "swap", {**chosen, "strength": strength})
-        x = edited.decode(generator, features)
-        distances = {f"lpips_{name}": float(lpips(to_unit(x), image)) for name, image in zip("ab", plain, strict=True)}
-        edits.append(Edit(to_picture(x), replace(edited, metrics=distances, measurement=None)))
-    return edits[0], edits[1]
+        code = ActivationCode(bundle.own(generator).carry(state, layer, bundle.layer), bundle.layer)
+        made = edited_bundle(bundle, code, "swap", {**chosen, "strength": strength})
+        edited.append(replace(made, measurement=None))
+    return edited[0], edited[1]
 
 
 def _layer_of_styles(

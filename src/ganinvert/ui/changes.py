@@ -9,8 +9,8 @@ from typing import Any
 
 from ganinvert.bundle import LatentBundle
 from ganinvert.generators import Generator
-from ganinvert.tasks import Edit, edit, swap
 from ganinvert.tasks.directions import move
+from ganinvert.tasks.editing import exchange
 
 LAST = "edited"
 
@@ -50,18 +50,14 @@ class Changes:
             chosen = [n for n, share in enumerate(self.subspaces, 1) if share == strength]
             yield "swap", {"subspaces": chosen, "strength": strength}
 
-    def apply(self, bundle: LatentBundle, other: LatentBundle | None, generator: Generator) -> Edit | None:
-        """Make the changes of a bundle; None if there are none. See `edit` and `swap` for errors."""
-        edited, calls = None, list(self.calls())
-        for n, (name, options) in enumerate(calls, 1):
-            if name == "edit" and n < len(calls):
-                bundle = move(bundle, generator, **options)  # its image is not shown
-                continue
+    def apply(self, bundle: LatentBundle, other: LatentBundle | None, generator: Generator) -> LatentBundle | None:
+        """Make the changes of a bundle, without its image; None if there are none. See `edit` and `swap` for errors."""
+        edited = None
+        for name, options in self.calls():
             if name == "edit":
-                edited = edit(bundle, generator, **options)
+                edited = move(edited or bundle, generator, **options)
             elif other is not None:
-                edited, _ = swap(bundle, other, generator, **options)
-            bundle = bundle if edited is None else edited.bundle
+                edited, _ = exchange(edited or bundle, other, generator, **options)
         return edited
 
     def commands(self, bundle: str, other: str, generator: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -11,13 +11,15 @@ from typing import Any, get_args
 import gradio as gr
 
 from ganinvert import images, progress
+from ganinvert.bundle import LatentBundle
 from ganinvert.directions import find_directions
 from ganinvert.errors import UsageError
 from ganinvert.generators import Generator
 from ganinvert.settings.directions import DirectionKind
-from ganinvert.tasks import Edit, interpolate
+from ganinvert.tasks import Edit, interpolate, render
 from ganinvert.ui.changes import LAST, Changes
 from ganinvert.ui.commands import program, script
+from ganinvert.ui.glance import GLANCE, Glance
 from ganinvert.ui.parts import (
     AT_ONCE,
     LIVE,
@@ -177,7 +179,8 @@ class _Handlers:
         for kind in _kinds(self.studio.generator):  # sliders shall not wait for them
             progress.report("finding directions", 0, 1)
             find_directions(self.studio.editor, kind)
-        return source
+        editor = self.studio.editor
+        return replace(source, glance=Glance.of(source.bundle, editor)) if editor.resolution > GLANCE else source
 
     def _zero(self) -> list[Any]:
         last = _last_style(self.studio.generator)
@@ -195,20 +198,31 @@ class _Handlers:
             gr.update(interactive=True),
             gr.update(value=None, visible=False),
             gr.update(value=_files(state.sources), visible=True),
-            *self._edit(state, _changes(positions)),
+            *self._edit(state, _changes(positions), None),
             *positions,
         ]
 
     @shown
-    def change(self, state: Editing, *values: Any) -> list[Any]:
-        """Make the changes that the sliders ask for, and show the image and the commands."""
-        return self._edit(state, _changes(values)) if state.sources else [gr.skip()] * 3
+    def change(self, state: Editing, *values: Any) -> Iterator[list[Any]]:
+        """Make the changes that the sliders ask for, and show a first look, then the image and the commands."""
+        if not state.sources:
+            yield [gr.skip()] * 3
+            return
+        changes = _changes(values)
+        edited, glance = self._changed(state, changes), state.sources[0].glance
+        if edited is not None and glance is not None:
+            yield [gr.update(value=glance.look(edited, self.studio.editor), visible=True), gr.skip(), gr.skip()]
+        yield self._edit(state, changes, edited)
 
-    def _edit(self, state: Editing, changes: Changes) -> list[Any]:
+    def _changed(self, state: Editing, changes: Changes) -> LatentBundle | None:
         first, *others = state.sources
         if changes.needs_other and not others:
             raise UsageError("there is no second photo to take from", hint="drop one, and invert again")
-        state.edited = changes.apply(first.bundle, others[0].bundle if others else None, self.studio.editor)
+        return changes.apply(first.bundle, others[0].bundle if others else None, self.studio.editor)
+
+    def _edit(self, state: Editing, changes: Changes, edited: LatentBundle | None) -> list[Any]:
+        first, *others = state.sources
+        state.edited = None if edited is None else render(edited, self.studio.editor)
         picture = first.picture if state.edited is None else view(state.edited.image)
         a, b = first.files[-1].name, (others or [first])[0].files[-1].name
         runs = [source.run for source in (state.sources if changes.needs_other else [first]) if source.run is not None]

@@ -10,6 +10,7 @@ from typing import Any
 from ganinvert.bundle import LatentBundle
 from ganinvert.tasks import render
 from ganinvert.ui.commands import Run
+from ganinvert.ui.glance import Glance
 from ganinvert.ui.studio import Studio, save, view
 from ganinvert.ui.work import Work
 
@@ -25,6 +26,7 @@ class Source:
         files: Files of the inversion, the bundle's last.
         run: The inversion; None for a bundle that was given.
         photo: File of the photo; None for a bundle that was given.
+        glance: Map for first looks at its edits; None if there are none.
     """
 
     bundle: LatentBundle
@@ -33,6 +35,7 @@ class Source:
     files: Sequence[Path]
     run: Run | None
     photo: Path | None = None
+    glance: Glance | None = None
 
     @property
     def quality(self) -> str:
