@@ -159,17 +159,17 @@ def _require_some_picture(inputs: Sequence[Input]) -> None:
     """Raise the last file's error unless a file begins as a picture does; the others' are shown before."""
     from ganinvert.images import require_picture
 
-    error = None
+    errors = []
     for each in inputs:
         try:
             require_picture(each.path, name=each.label)
             return
-        except ImageError as caught:
-            if error is not None:
-                output.error(error)
-            error = caught
-    if error is not None:
-        raise error
+        except ImageError as error:
+            errors.append(error)
+    for error in errors[:-1]:
+        output.error(error)
+    if errors:
+        raise errors[-1]
 
 
 def task_command(task: type[TaskOptions]) -> Callable[..., None]:
