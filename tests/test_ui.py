@@ -354,7 +354,7 @@ PICTURES = {
     "test_a_slider_changes_the_image_at_once": "ui-edit.jpg",
     "test_the_image_follows_strokes": "ui-strokes.jpg",
 }
-"""Pictures of the how-to by the tests that make them, into the folder that GANINVERT_PAGE_PICTURES names."""
+"""Pictures of the how-to by the tests that make them, into the folder that PAGE_PICTURES names."""
 
 
 def keep_picture(page: Any, name: str, folder: str) -> None:
@@ -392,7 +392,7 @@ def visit(address: str, browser: Any, tmp_path: Path, request: pytest.FixtureReq
         return page
 
     yield visit
-    if (folder := os.environ.get("GANINVERT_PAGE_PICTURES")) and (name := PICTURES.get(request.node.name)):
+    if (folder := os.environ.get("PAGE_PICTURES")) and (name := PICTURES.get(request.node.name)):
         keep_picture(windows[-1].pages[0], name, folder)
     for n, window in enumerate(windows):
         for page in window.pages:
