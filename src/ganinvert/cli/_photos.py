@@ -164,8 +164,8 @@ def _require_some_picture(inputs: Sequence[Input]) -> None:
         try:
             require_picture(each.path, name=each.label)
             return
-        except ImageError as error:
-            errors.append(error)
+        except ImageError as caught:
+            errors.append(caught)
     for error in errors[:-1]:
         output.error(error)
     if errors:
