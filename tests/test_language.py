@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer.main
+from rich.text import Text
 
 import ganinvert
+from ganinvert.cli import app
 
 SOURCE = Path(ganinvert.__file__).parent
 FRAGMENT = re.compile(r"(Of|What|How|Whether|That|Those)\b")
@@ -43,3 +46,10 @@ def help_texts(node: ast.expr) -> Iterator[str]:
 def test_no_sentence_leaves_its_subject_out(path: Path) -> None:
     texts = phrases(ast.parse(path.read_text(encoding="utf-8")))
     assert not [text.split("\n")[0] for text in texts if FRAGMENT.match(text)]
+
+
+def test_help_shows_every_word() -> None:
+    """Words in brackets, such as the extra in ganinvert[ui], would be taken for markup, and left out."""
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]  # it is a group
+        for text in [command.help, *(getattr(each, "help", "") for each in command.params)]:
+            assert Text.from_markup(text or "").plain == (text or ""), name

@@ -13,6 +13,7 @@ from ganinvert.batch.outputs import png_text
 from ganinvert.batch.requests import StrokesRequest
 from ganinvert.batch.session import Watch
 from ganinvert.bundle import LatentBundle
+from ganinvert.tasks.strokes import MILLISECONDS, describe
 
 
 class StrokesSession(EditSession[StrokesRequest]):
@@ -60,15 +61,14 @@ class StrokesSession(EditSession[StrokesRequest]):
         frames = tasks.film(bundle, edit.bundle, generator) if {"film", "whole"} & set(job.kinds) else []
         files = {"image": images.encode_png(edit.image, text)}
         if "film" in job.kinds:
-            files["film"] = images.encode_animation([frame.image for frame in frames], "webp", milliseconds=80)
+            files["film"] = images.encode_animation(
+                [frame.image for frame in frames], "webp", milliseconds=MILLISECONDS
+            )
         if self.photo is not None and request.transfer is not None:
             whole = tasks.carry_over(frames, images.read(request.transfer), self.photo.fit.placement)
             files["whole"] = images.encode_png(whole, text)
-        verdict = "LPIPS to the image before: {lpips:.3f}"
-        if request.strokes is not None:
-            verdict = "difference to the strokes: {strokes_before:.1f} → {strokes:.1f} of 255; " + verdict
         metrics = stamped.metrics
-        return Product({**files, "bundle": stamped.encode()}, metrics=metrics, verdict=verdict.format(**metrics))
+        return Product({**files, "bundle": stamped.encode()}, metrics=metrics, verdict=describe(metrics))
 
 
 def _digest(path: Path) -> str:

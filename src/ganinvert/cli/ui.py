@@ -30,9 +30,9 @@ def ui(
     device: options.Device = "auto",
     offline: options.Offline = False,
 ) -> None:
-    """Open a page for the browser: paint what is missing, restore, compare, edit; everything stays on this computer.
+    """Open a page for the browser: paint, restore, compare, edit; everything stays on this computer.
 
-    Ctrl-C ends it. It needs `pip install 'ganinvert[ui]'`.
+    Ctrl-C ends it. It needs the extra "ui" of the package.
 
     Example: ganinvert ui photo.jpg
     """

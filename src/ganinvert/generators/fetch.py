@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from ganinvert.errors import WeightsError
@@ -13,25 +14,12 @@ from ganinvert.generators.checks import check_fingerprints, check_render
 from ganinvert.generators.families import read_discriminator, read_generator
 from ganinvert.weights import TensorFile, digest, fetch, read_perceptual
 from ganinvert.weights.catalog import CONVOLUTIONS, Entry, Source
-from ganinvert.weights.fetch import log
 from ganinvert.weights.store import Store
-from ganinvert.weights.transfer import ProgressCallback, RetryPolicy, file_sha256
+from ganinvert.weights.transfer import file_sha256
 
 _log = logging.getLogger(__name__)
 _WITH_DISCRIMINATOR = ("gan-zoo", "nvidia-pkl")
 _FIRST_LOOK = 2  # known images that are compared when a network is fetched; `verify` compares all
-
-
-def obtain(
-    entry: Entry,
-    store: Store,
-    *,
-    offline: bool = False,
-    watch: ProgressCallback = log,
-    retry: RetryPolicy | None = None,
-) -> Path:
-    """Return the path of a network's canonical copy, as `weights.fetch.obtain` does."""
-    return fetch.obtain(entry, store, adopt, offline=offline, watch=watch, retry=retry)
 
 
 def import_file(file: Path, entry: Entry, store: Store) -> Path:
@@ -140,6 +128,10 @@ def adopt(file: Path, entry: Entry, source: Source, sha256: str, store: Store) -
             _log.warning("%s: its discriminator is left out: %s", entry.name, error.message)
     generator.about = {"format": layout, **about}
     generator.save(store.path(entry))
+
+
+obtain = partial(fetch.obtain, adopt=adopt)
+"""`weights.fetch.obtain` with what a file that has arrived needs."""
 
 
 def _require_pinned(entry: Entry, store: Store, sha256: str) -> None:

@@ -48,6 +48,7 @@ class AnchoredCode(Code):
         code.requires_grad_(False)
         self._start = moving
         self._spread = {name: _spread(generator.space(spaces[name])).to(value) for name, value in moving.items()}
+        self._dimensions = {name: _dimensions(spread) for name, spread in self._spread.items()}
         self.ways = nn.ParameterDict(
             {
                 name: value.new_zeros(len(value), *[1] * (value.dim() - 2), value.shape[-1])
@@ -68,9 +69,7 @@ class AnchoredCode(Code):
 
     def penalty(self, generator: Generator, x: Tensor) -> Tensor:  # noqa: ARG002
         """Distance to the start, and the term of the image x, (b,)."""
-        terms = [
-            way.square().flatten(1).sum(dim=1) / _dimensions(self._spread[name]) for name, way in self.ways.items()
-        ]
+        terms = [way.square().flatten(1).sum(dim=1) / self._dimensions[name] for name, way in self.ways.items()]
         total = torch.stack(terms).sum(dim=0)
         return self.closeness * total if self.term is None else self.closeness * total + self.term(x)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SKETCH = 0.05
 """Weight of the difference of edges, where the mean squared difference of colours in [-1, 1] has 1."""
+MILLISECONDS = 80
+"""Duration of a frame of the film of an edit."""
 
 
 @undisturbed()
@@ -101,6 +103,14 @@ def edit_strokes(
         for name, image in (("strokes", x), ("strokes_before", before)):
             metrics[name] = float(127.5 * (image.clamp(-1, 1) - y)[known.expand_as(y)].square().mean().sqrt())
     return Edit(to_picture(x), replace(edited, metrics=metrics, losses=solution.losses[:, 0].clone()))
+
+
+def describe(metrics: Mapping[str, float]) -> str:
+    """Say in a sentence how well an edit follows the strokes, and how much it changed."""
+    text = "LPIPS to the image before: {lpips:.3f}"
+    if "strokes" in metrics:
+        text = "difference to the strokes: {strokes_before:.1f} → {strokes:.1f} of 255; " + text
+    return text.format(**metrics)
 
 
 def film(before: LatentBundle, after: LatentBundle, generator: Generator, *, frames: int = 17) -> list[Edit]:

@@ -49,6 +49,7 @@ def transfer_edit(
     *,
     align: Align = "auto",
     fit: FitMode = "crop",
+    frames: Sequence[Edit] = (),
 ) -> Raster:
     """Carry the change of an edit over to the photo at its own size, whose detail the generator does not have.
 
@@ -59,6 +60,7 @@ def transfer_edit(
         photo: Photo that `before` was made from, a file or a Pillow image.
         align: Alignment of the photo's face when it was inverted.
         fit: Way in which the photo was made square.
+        frames: Film from `before` to `after`; by default it is made.
 
     Returns:
         The whole photo, in its own size, depth and colour space; `image` is that in 8 bits.
@@ -69,7 +71,7 @@ def transfer_edit(
     """
     picture = images.read(Path(photo)) if isinstance(photo, str | Path) else images.from_pil(photo)
     squares, _ = Alignment(align).find(picture, mode=fit, knows_faces=generator.knows_faces)
-    return carry_over(film(before, after, generator), picture, squares[0][0])
+    return carry_over(frames or film(before, after, generator), picture, squares[0][0])
 
 
 @torch.no_grad()

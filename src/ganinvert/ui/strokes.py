@@ -15,6 +15,7 @@ from ganinvert import images
 from ganinvert.errors import UsageError
 from ganinvert.settings.strokes import Strokes
 from ganinvert.tasks import edit_strokes, film, transfer_edit
+from ganinvert.tasks.strokes import MILLISECONDS, describe
 from ganinvert.ui.commands import program, script
 from ganinvert.ui.parts import (
     AT_ONCE,
@@ -39,8 +40,6 @@ COLOURS = ["#e6c878", "#7a4a20", "#2a1a14", "#e8b99a", "#c02038", "#2850c8", "#f
 """Colours to begin with: of hair, skin, lips and grounds; the editor offers all others, too."""
 SIDE = 512
 """Least side in pixels of the picture that is painted on."""
-MILLISECONDS = 80
-"""Duration of a frame of the film, as the command has it."""
 
 
 @dataclass
@@ -153,19 +152,16 @@ class _Handlers:
         edited = edit_strokes(before, self.studio.generator, **given, settings=chosen, callback=work.watch)
         stem, folder = f"{source.files[-1].stem}.edit", strokes.parent
         files = [strokes, *save_edit(edited.image, edited.bundle, folder, stem), folder / f"{stem}.webp"]
-        frames = [frame.image for frame in film(before, edited.bundle, editor)]
-        files[-1].write_bytes(images.encode_animation(frames, "webp", milliseconds=MILLISECONDS))
+        frames = film(before, edited.bundle, editor)
+        animation = images.encode_animation([frame.image for frame in frames], "webp", milliseconds=MILLISECONDS)
+        files[-1].write_bytes(animation)
         whole = None
         if photo is not None:
-            raster = transfer_edit(before, edited.bundle, editor, photo)
+            raster = transfer_edit(before, edited.bundle, editor, photo, frames=frames)
             files.append(folder / f"{stem}.whole.png")
             files[-1].write_bytes(images.encode_png(raster))
             whole = view(raster.image)
-        metrics = edited.bundle.metrics
-        text = f"LPIPS to the image before: {metrics['lpips']:.3f}"
-        if "strokes" in metrics:
-            text = "difference to the strokes: {strokes_before:.1f} → {strokes:.1f} of 255; ".format(**metrics) + text
-        return Edited(view(edited.image), folder / f"{stem}.webp", whole, files, text)
+        return Edited(view(edited.image), folder / f"{stem}.webp", whole, files, describe(edited.bundle.metrics))
 
 
 def _commands(
