@@ -3,12 +3,13 @@
 python tests/benchmarks/against_references.py --mganprior CLONE --pmsfc CLONE [--sizes 64,256,1024] [--seconds 120]
 
 The clones are of github.com/genforce/mganprior and github.com/guanyuelee/PmSFC. Both programs run by their own
-command lines, and our optimisation with its default preset: each in a process of its own, one after another, on the
-same random weights of the official shapes, photo, layer (3) and number of codes (30; PmSFC: 6 subspaces of one code
-each), until the seconds are over. Changed in the programs are, from outside: the weights file and the size of one of
-their models; `.cuda()`, which does nothing where there is no CUDA; and VGG16, which has our embedded weights, so that
-none are fetched. The table has the median seconds per step without the first two, the peak memory (resident, of the
-process; on CUDA, of tensors), and the PSNR of the last image. Random generators make no faces: compare the PSNR of
+command lines, and our optimisation with its default preset, as `ganinvert invert` resolves it: each in a process of
+its own, one after another, on the same random weights of the official shapes, photo, layer (3) and number of codes
+(30; PmSFC: 6 subspaces of one code each), until the seconds are over. Changed in the programs are, from outside: the
+weights file and the size of one of their models; `.cuda()`, which does nothing where there is no CUDA; and VGG16,
+which has our embedded weights, so that none are fetched. The table has the mean seconds per step without the first
+two, how many times faster that is, the peak memory (resident, of the process; on CUDA, of tensors), and the PSNR of
+the last image. The seconds of a row hold our search for a start. Random generators make no faces: compare the PSNR of
 rows only.
 """
 
@@ -19,7 +20,6 @@ import json
 import os
 import pickle
 import platform
-import resource
 import runpy
 import subprocess
 import sys
@@ -27,10 +27,10 @@ import tempfile
 import time
 import types
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
@@ -38,14 +38,15 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from ganinvert import paths
-from ganinvert.generators import load_generator
+from ganinvert.devices import autocast, peak_memory
 from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.images import encode_png, fit, read, to_pil
 from ganinvert.methods import method_of
 from ganinvert.metrics import to_unit
-from ganinvert.optimize import Step, solve
-from ganinvert.settings import Optimization, PmSFC, preset_of
+from ganinvert.optimize import Solution, solve
+from ganinvert.settings import PmSFC, Request, preset_of
 from ganinvert.subspaces import SubspacePartition
+from ganinvert.tasks.resolution import ResolvedRequest
 from ganinvert.weights import TensorFile
 
 FACE = Path(__file__).parents[2] / "docs" / "examples" / "face.jpg"
@@ -74,25 +75,29 @@ class Watch:
     def step(self) -> None:
         """Count a step of a program whose generator is looked at."""
         if self._image is not None:
-            difference = to_unit(self._image) - to_unit(self.y)
+            self.note(self._image)
             self._image = None
-            self.count(float(-10 * difference.square().mean().log10()))
+            self.count()
 
-    def count(self, psnr: float) -> None:
+    def note(self, image: Tensor) -> None:
+        """Note the PSNR of an image."""
+        self.psnr = float(-10 * (to_unit(image) - to_unit(self.y)).square().mean().log10())
+
+    def count(self) -> None:
         """Count a step; raise `Over` if the seconds are over."""
-        self.psnr = psnr
         self.times.append(time.perf_counter())
         if self.times[-1] - self.times[0] > self.seconds and len(self.times) > SKIPPED + 1:
             raise Over
 
+    @property
+    def seconds_per_step(self) -> float:
+        """Mean over all steps but the first."""
+        return (self.times[-1] - self.times[SKIPPED]) / (len(self.times) - 1 - SKIPPED)
+
     def result(self) -> dict[str, float]:
         """The figures of a row."""
-        steps = [after - before for before, after in zip(self.times, self.times[1:], strict=False)]
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        if DEVICE.type == "cuda":
-            memory = torch.cuda.max_memory_allocated()
-        seconds = median(steps[SKIPPED:] or steps)
-        return {"steps": len(steps), "s/step": seconds, "peak GB": memory / 1e9, "PSNR": self.psnr}
+        figures = {"steps": len(self.times) - 1, "s/step": self.seconds_per_step}
+        return figures | {"peak GB": (peak_memory(DEVICE) or 0) / 1e9, "PSNR": self.psnr}
 
 
 def write_weights(size: int, path: Path) -> None:
@@ -103,7 +108,7 @@ def write_weights(size: int, path: Path) -> None:
     for n, (before, after) in enumerate(zip((512, *channels), channels, strict=False)):
         kernel = 3 if n else 4
         state[f"layer{n}.conv.weight"] = torch.randn(after, before, kernel, kernel, generator=rng)
-        state[f"layer{n}.wscale.bias"] = torch.zeros(after)
+        state[f"layer{n}.wscale.bias"] = 0.1 * torch.randn(after, generator=rng)  # PmSFC's program starts at z = 0
         if n % 2:
             state[f"output{n // 2}.conv.weight"] = torch.randn(3, after, 1, 1, generator=rng)
             state[f"output{n // 2}.wscale.bias"] = torch.zeros(3)
@@ -113,7 +118,7 @@ def write_weights(size: int, path: Path) -> None:
 def prepare_reference(clone: Path, size: int, weights: Path, watch: Watch) -> str:
     """Import a program, give it the weights, and look at its generator; return the name of its model."""
     os.chdir(clone)
-    sys.path.insert(0, str(clone))
+    sys.path[0] = str(clone)  # not before the folder of this file, whose modules have names that theirs have, too
     if DEVICE.type == "cpu":
         Tensor.cuda = lambda self, *_, **__: self  # type: ignore[method-assign]
         torch.nn.Module.cuda = lambda self, *_, **__: self  # type: ignore[method-assign, assignment, misc]
@@ -170,31 +175,35 @@ def run_reference(program: str, clone: Path, size: int, folder: Path, watch: Wat
 
 def run_ours(program: str, dtype: torch.dtype, size: int, folder: Path, watch: Watch) -> None:
     """Optimise by the default preset of the method, with as many steps as the time allows."""
-    generator = load_generator(folder / f"{size}.pth").to(DEVICE)
     preset = preset_of(program, "invert")
     assert isinstance(preset.method, PmSFC)
-    shape = {"codes": CODES} if program == "mganprior" else {"subspaces": SUBSPACES, "codes": 1}
-    method = replace(preset.method, layer=LAYER, **shape)
+    method = replace(preset.method, layer=LAYER)
+    method = replace(method, codes=CODES) if program == "mganprior" else replace(method, subspaces=SUBSPACES, codes=1)
     partition = SubspacePartition(torch.arange(512) % method.subspaces, "given")
+    request = Request(settings=preset.of(method), generator=folder / f"{size}.pth", device=str(DEVICE))
+    resolved = ResolvedRequest.open(request, partition)
+    generator, settings = resolved.generator, resolved.settings
 
-    def descend(optimization: Optimization, callback: Callable[[Step], None]) -> None:
-        solve(
+    def descend(steps: int, callback: Callable[[], None]) -> Solution:
+        return solve(
             generator,
             watch.y,
-            method=method_of(method, partition),
-            objective=preset.objective,
-            optimization=optimization,
+            method=method_of(settings.method, partition),
+            objective=settings.objective,
+            optimization=replace(settings.optimization, steps=steps),
             dtype=dtype,
-            callback=callback,
+            callback=lambda _: callback(),
         )
 
-    trial = Watch(watch.y, 0.0)
-    try:
-        descend(preset.optimization, lambda step: trial.count(float(step.psnr.mean())))
-    except Over:
-        steps = max(int(watch.seconds / trial.result()["s/step"]), SKIPPED + 2)
-    watch.times = [time.perf_counter()]
-    descend(replace(preset.optimization, steps=steps), lambda step: watch.count(float(step.psnr.mean())))
+    trial = Watch(watch.y, watch.seconds / 4)
+    with suppress(Over):
+        descend(1_000_000, trial.count)
+    first = trial.times[SKIPPED] - trial.times[0]
+    steps = SKIPPED + max(int((watch.seconds - first) / trial.seconds_per_step), 2)
+    watch.times, watch.seconds = [time.perf_counter()], float("inf")
+    code = descend(steps, watch.count).code
+    with torch.no_grad(), autocast(DEVICE, dtype):
+        watch.note(code.render(generator).float())
 
 
 def work(row: str, clone: str, size: int, seconds: float, folder: Path) -> dict[str, float]:
@@ -228,7 +237,7 @@ def main() -> None:
         return
     print(f"{platform.processor() or platform.machine()}, {DEVICE}, {torch.get_num_threads()} threads, ", end="")
     print(f"torch {torch.__version__}; {given.seconds:g} s per row\n")
-    print("| pixels | program | steps | s/step | peak GB | PSNR |\n|---|---|---|---|---|---|")
+    print("| pixels | program | steps | s/step | times faster | peak GB | PSNR |\n|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for size in (int(text) for text in given.sizes.split(",")):
@@ -239,11 +248,14 @@ def main() -> None:
             )
             for program, clone in (("mganprior", given.mganprior), ("pmsfc", given.pmsfc)):
                 rows = [program, f"{program}, ours in float32", f"{program}, ours in bfloat16"]
+                reference = 0.0
                 for row in rows if clone else ():
                     own = ["--seconds", str(given.seconds), "--row", row, str(clone.resolve()), str(size), name]
                     subprocess.run([sys.executable, __file__, *own], check=True, stdout=sys.stderr)
                     result = json.loads((folder / "row.json").read_text())
-                    figures = " | ".join(f"{value:.4g}" for value in result.values())
+                    steps, seconds, memory, psnr = result.values()
+                    reference = reference or seconds
+                    figures = f"{steps} | {seconds:.3g} | {reference / seconds:.1f} | {memory:.2f} | {psnr:.2f}"
                     print(f"| {size} | {row} | {figures} |", flush=True)
 
 

@@ -96,7 +96,7 @@ def nearest_codes(
 
 
 def _images(generator: Generator, z: Tensor, space: str) -> Iterable[Tensor]:
-    """Render codes, as many at a time as need the memory of 64 images of 64 px, or preview them.
+    """Render codes, as many at a time as need the memory of 16 images of 64 px, or preview them.
 
     One photo after another asks for images of the same codes, so the last ones are kept when they are few pixels.
     """
@@ -106,7 +106,7 @@ def _images(generator: Generator, z: Tensor, space: str) -> Iterable[Tensor]:
     if generator.resolution >= PREVIEWED:
         images = list(Readout.of(generator).images(generator, z, space))
     else:
-        parts = (generator(part, space) for part in z.split(max(1, 64 * 64**2 // generator.resolution**2)))
+        parts = (generator(part, space) for part in z.split(max(1, 16 * 64**2 // generator.resolution**2)))
         if len(z) * generator.resolution**2 > _KEPT_PIXELS:
             return parts
         images = list(parts)
