@@ -106,7 +106,7 @@ def test_solving_by_parts_explains_the_whole_and_goes_on_to_the_same_bits(
             kept.append(step.snapshot())
 
     whole = solve(small, targets, callback=watch, **settings)
-    assert (whole.losses[-1] < 0.4 * whole.losses[0]).all()
+    assert (whole.losses[-1] < 0.5 * whole.losses[0]).all()
     assert torch.equal(steps[-1].loss, whole.losses[-1])
     rendered = pixel_loss(whole.code.render(small), targets)
     assert torch.allclose(steps[-1].pixel, rendered, rtol=0.2) or objective.side

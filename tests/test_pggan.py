@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from ganinvert.errors import UsageError
 from ganinvert.generators import Activations, PGGANDiscriminator, PGGANGenerator
@@ -34,6 +36,38 @@ def test_split_at_any_layer_is_the_whole(architecture: PGGANArchitecture, seed: 
         info = generator.layer_info(layer)
         assert h.features.shape == (2, info.channels, info.size, info.size)
         assert torch.allclose(generator.synthesize(h, layer), whole, atol=1e-4)
+
+
+@pytest.mark.parametrize("layer", range(6))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_layers_compute_the_plain_arithmetic(layer: int, dtype: torch.dtype, rng: torch.Generator) -> None:
+    generator = PGGANGenerator.random(PGGANArchitecture(16, (24, 16, 16, 12, 8, 8)))
+    weight, bias = generator.layers[layer].weight, generator.layers[layer].bias
+    size = generator.layer_info(layer).size
+
+    def compute(x: Tensor) -> Tensor:
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            return generator.carry(Activations(x), layer, layer + 1).features.float()
+
+    def expected(x: Tensor) -> Tensor:
+        x = pixel_norm(x)
+        if layer in (2, 4):
+            x = x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+        x = F.conv2d(x, weight, padding=3 if layer == 0 else 1)
+        return F.leaky_relu(x + bias.reshape(-1, *((4, 4) if layer == 0 else (1, 1))), 0.2)
+
+    for shape in [(size, size), *([(16, 20)] if layer else [])]:
+        for learns in (False, False, True):  # the second with other weights
+            generator.requires_grad_(learns)
+            with torch.no_grad():
+                weight.add_(0.1)
+                bias.normal_(generator=rng)
+            x = torch.randn(3, generator.layer_info(layer).channels, *shape, generator=rng, requires_grad=True)
+            results = [compute(x), expected(x)]
+            slopes = [torch.autograd.grad(h.square().mean(), [x, *([weight] if learns else [])]) for h in results]
+            for one, other in zip((results[0], *slopes[0]), (results[1], *slopes[1]), strict=True):
+                difference, largest = (one - other).detach().abs().max(), other.detach().abs().max()
+                assert difference <= (1e-5 if dtype == torch.float32 else 2e-2) * largest
 
 
 @settings(deadline=None, max_examples=20)
