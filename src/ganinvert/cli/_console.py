@@ -109,12 +109,15 @@ class Output:
             if self.verbosity < 0 or (done != total and now - last < (REFRESH_SECONDS if bars else PLAIN_SECONDS)):
                 return
             last, seconds = now, max(now - started, 1e-9)
-            pace = f"{seconds / max(done, 1):.3f} s/step" if unit == "step" else f"{done / seconds:.0f} {unit}/s"
+            rate = done / seconds if seconds > 1 else 0.0
+            pace = f"{rate:.{int(rate < 10)}f} {unit}/s" if rate else ""
+            if unit == "step":
+                pace = f"{seconds / max(done, 1):.3f} s/step"
             if bars is not None and task is not None:
                 bars.update(task, completed=done, total=total, state=describe(), pace=pace)
                 return
-            counted = f"step {done}/{total}" if unit == "step" else f"{done}/{total or '?'} {unit}, {pace}"
-            self.say(f"{title}: {', '.join(filter(None, [counted, describe()]))}")
+            counted = [f"step {done}/{total}"] if unit == "step" else [f"{done}/{total or '?'} {unit}", pace]
+            self.say(f"{title}: {', '.join(filter(None, [*counted, describe()]))}")
 
         try:
             yield show
