@@ -70,6 +70,17 @@ def test_layers_compute_the_plain_arithmetic(layer: int, dtype: torch.dtype, rng
                 assert difference <= (1e-5 if dtype == torch.float32 else 2e-2) * largest
 
 
+def test_what_inference_mode_leaves_behind_can_be_differentiated(rng: torch.Generator) -> None:
+    architecture = PGGANArchitecture(16, (8, 8, 6, 6))
+    z, generator = torch.randn(2, 16, generator=rng, requires_grad=True), PGGANGenerator.random(architecture)
+    with torch.inference_mode():
+        expected = generator(z)
+        assert torch.allclose(PGGANGenerator.random(architecture)(z), expected, atol=1e-5)
+    image = generator(z)
+    assert torch.equal(image, expected)
+    assert torch.autograd.grad(image.sum(), z)[0].abs().sum() > 0
+
+
 @settings(deadline=None, max_examples=20)
 @given(scale=st.floats(0.1, 50), seed=st.integers(0, 99))
 def test_images_do_not_depend_on_the_length_of_z(scale: float, seed: int) -> None:

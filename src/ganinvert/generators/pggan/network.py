@@ -51,19 +51,26 @@ class _Layer(nn.Module):
             x = x.contiguous(memory_format=torch.channels_last)
         elif not self.upsample:
             x = F.conv2d(x, weight, bias, padding=1)
-        elif self.weight.requires_grad or (x.shape[-1] < _WIDE and torch.is_autocast_enabled(x.device.type)):
+        elif not self._has_kernel or (x.shape[-1] < _WIDE and torch.is_autocast_enabled(x.device.type)):
             x = F.conv2d(F.interpolate(x, scale_factor=2.0, mode="nearest"), weight, bias, padding=1)
         else:
             x = F.conv_transpose2d(x, self._kernel(x.device)[:, channels], bias, stride=2, padding=1)
         return F.leaky_relu(x, SLOPE)
 
+    @property
+    def _has_kernel(self) -> bool:
+        """True where weights have no gradient and tell their changes."""
+        learns = self.weight.requires_grad and torch.is_grad_enabled()
+        return not learns and not self.weight.is_inference()
+
+    @torch.inference_mode(False)
     def _kernel(self, device: torch.device) -> Tensor:
         """Kernel (inputs, outputs, 4, 4) that upsamples and convolves in one, with 4 products per value instead of 9.
 
         Each of a pixel's four copies meets another row and column of the 3×3 kernel, so the 4×4 one is their sum. It is
         made anew when the weights have changed.
         """
-        weight = self.weight
+        weight = self.weight.detach()
         dtype = torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else weight.dtype
         state = (weight._version, weight.data_ptr(), dtype)
         if self._transposed is None or self._transposed[0] != state:
