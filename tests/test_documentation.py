@@ -23,6 +23,8 @@ from ganinvert.subspaces import SelfExpression, store
 from .commandline import photo, run
 
 ROOT = Path(__file__).parents[1]
+GALLERY = ROOT / "docs" / "gallery.md"
+"""Its commands need FairFace, ImageMagick and an hour: benchmarks/gallery.py runs them."""
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 RUN = {"sh", "python", "toml"}
@@ -98,7 +100,8 @@ def blocks(page: Path, *languages: str) -> list[str]:
 
 
 def pages_with(*languages: str) -> list[Any]:
-    return [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES if blocks(page, *languages)]
+    pages = [page for page in PAGES if page != GALLERY and blocks(page, *languages)]
+    return [pytest.param(page, id=str(page.relative_to(ROOT))) for page in pages]
 
 
 def anchors(page: Path) -> set[str]:
@@ -227,6 +230,18 @@ def test_commands_of_the_pages_run(page: Path, place: Path, monkeypatch: pytest.
             stdin = place.parent / "calls.stdin"
             result = run(*arguments, stdin=stdin.read_bytes() if "-" in arguments else None)
             assert result.exit_code == 0, (arguments, result.output)
+
+
+def test_the_gallery_names_commands_and_options_that_exist_and_makes_its_pictures() -> None:
+    text = GALLERY.read_text("utf-8").replace("\\\n", " ")
+    made = re.findall(r"\]\(images/(\S+)\)\n\n```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(made) == len(BLOCK.findall(text)) >= 7
+    for picture, block in made:
+        assert picture in block or "PAGE_PICTURES=." in block
+        for command, rest in re.findall(r"^ *ganinvert ([\w-]+)(.*)$", block, re.MULTILINE):
+            options = re.findall(r" (--[a-z-]+)", rest + "".join(re.findall(r'^three="(.*)"', block, re.MULTILINE)))
+            known = run(command, "--help").output
+            assert [option for option in options if option not in known] == []
 
 
 @pytest.mark.parametrize("page", pages_with("python"))
