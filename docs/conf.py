@@ -9,6 +9,7 @@ from sphinx.application import Sphinx
 from ganinvert import __version__
 
 project, author, version = "ganinvert", "The ganinvert developers", __version__
+project_copyright = "2026 The ganinvert developers"
 default_role = "code"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "sphinxcontrib.typer"]
 exclude_patterns = ["examples/LICENSE*"]
