@@ -108,7 +108,7 @@ class Output:
             now = time.monotonic()
             if self.verbosity < 0 or (done != total and now - last < (REFRESH_SECONDS if bars else PLAIN_SECONDS)):
                 return
-            last, seconds = now, max(now - started, 1e-9)
+            last, seconds = now, now - started
             rate = done / seconds if seconds > 1 else 0.0
             pace = f"{rate:.{int(rate < 10)}f} {unit}/s" if rate else ""
             if unit == "step":
