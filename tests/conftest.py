@@ -54,6 +54,11 @@ def data_dir(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypat
     return tmp_path / "data"
 
 
+@pytest.fixture(autouse=True)
+def _the_same_random_numbers() -> None:
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def portraits() -> PGGANGenerator:
     return load_generator()
