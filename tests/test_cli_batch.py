@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -115,6 +116,21 @@ def test_stdin_in_and_stdout_out_are_the_bytes_alone(generator: list[str], tmp_p
     assert "error: -: is not an image" in broken.stderr
     named = run("invert", "-", "-o", tmp_path / "out", *generator, *QUICK, stdin=picture.read_bytes())
     assert names(tmp_path / "out") == ["stdin.invert.png", "stdin.invert.pt"], named.stderr
+
+
+def test_pipes_are_inputs_as_files_are(generator: list[str], tmp_path: Path) -> None:
+    for command, suffix, quick in (("invert", ".png", [*generator, *QUICK]), ("render", ".pt", generator[:2])):
+        source = photo(tmp_path / "a.png") if suffix == ".png" else tmp_path / "a.invert.pt"
+        run(command, source, "-o", tmp_path, *quick)
+        pipe = tmp_path / command
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=pipe.write_bytes, args=[source.read_bytes()])
+        writer.start()
+        result = run(command, pipe, "-o", tmp_path / "out", *quick)
+        writer.join()
+        assert result.exit_code == 0, result.stderr
+        expected = (tmp_path / f"{source.stem}.{command}.png").read_bytes()
+        assert (tmp_path / "out" / f"{command}.{command}.png").read_bytes() == expected
 
 
 def test_what_stdout_cannot_take_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

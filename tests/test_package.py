@@ -128,24 +128,33 @@ for line in {WRONG!r}.strip().splitlines():
 
 TEXT = "error: text.jpg: is not an image of a supported format"
 MISSING = "error: missing.jpg: no such file"
+MISSING_BUNDLE = "error: missing.pt: no such file"
+HOUSE = ["-g", "portraits-64"]
 
 
-def test_a_file_that_is_no_picture_is_told_before_torch_is_imported(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("commands", "errors"),
+    [
+        ([["colorize", "text.jpg", *HOUSE], ["colorize", "missing.jpg", *HOUSE]], [[TEXT], [MISSING]]),
+        ([["colorize", "text.jpg", "missing.jpg", *HOUSE]], [[TEXT, MISSING]]),
+        ([["edit", "text.jpg", "--direction", "sefa-0", *HOUSE], ["render", "missing.pt"]], [[TEXT], [MISSING_BUNDLE]]),
+        ([["swap", "missing.pt", "missing.jpg", "--subspaces", "2"]], [[MISSING_BUNDLE]]),
+    ],
+)
+def test_files_that_are_missing_or_no_pictures_are_told_before_torch_is_imported(
+    commands: list[list[str]], errors: list[list[str]], tmp_path: Path
+) -> None:
     (tmp_path / "text.jpg").write_text("no picture")
-    program = """
+    program = f"""
 import sys
 from typer.testing import CliRunner
 from ganinvert.cli import app
-for files in ("text.jpg",), ("missing.jpg",), ("text.jpg", "missing.jpg"):
-    result = CliRunner().invoke(app, ["colorize", *files, "-g", "portraits-64"])
+for command in {commands}:
+    result = CliRunner().invoke(app, command)
     print(result.exit_code, "torch" in sys.modules, [line for line in result.stderr.splitlines() if "error" in line])
 """
     result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert result.stdout.splitlines() == [
-        f"1 False {[TEXT]}",
-        f"1 False {[MISSING]}",
-        f"1 False {[TEXT, MISSING]}",
-    ]
+    assert result.stdout.splitlines() == [f"1 False {each}" for each in errors]
 
 
 def test_torch_is_not_imported_for_weights_that_cannot_be_fetched(tmp_path: Path) -> None:

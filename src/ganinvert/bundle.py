@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from ganinvert import images
 from ganinvert.degradations import Measurement
 from ganinvert.devices import undisturbed
 from ganinvert.errors import BundleError, GanInvertError, UsageError
-from ganinvert.files import write_atomically
+from ganinvert.files import opened, write_atomically
 from ganinvert.generators import Activations, Generator, apply_deltas, load_generator
 from ganinvert.methods import CODES, Code, CodeRecord
 from ganinvert.settings import PmSFC
@@ -193,10 +193,10 @@ class LatentBundle:
         Raises:
             BundleError: The file is missing, damaged, no bundle, or of a newer version.
         """
+        with opened(Path(path), BundleError) as file:
+            archive = io.BytesIO(file.read())
         try:
-            content = _read(Path(path))
-        except FileNotFoundError as error:
-            raise BundleError(f"{path}: no such file", hint="check the spelling of the path") from error
+            content = _read(archive)
         except Exception as error:  # a reader of foreign bytes may raise anything
             raise BundleError(f"{path}: cannot be read", hint=_DAMAGED) from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -216,9 +216,8 @@ class LatentBundle:
         return bundle
 
 
-def _read(path: Path) -> object:
+def _read(content: BinaryIO) -> object:
     """The content of a torch file, which is a ZIP archive: its check sums tell damaged values from whole ones."""
-    content = io.BytesIO(path.read_bytes())
     with zipfile.ZipFile(content) as archive:
         if (damaged := archive.testzip()) is not None:
             raise zipfile.BadZipFile(damaged)

@@ -1,18 +1,37 @@
-"""Write files atomically, and claim their names against other processes."""
+"""Open files to read them, write them atomically, and claim their names against other processes."""
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-from ganinvert.errors import OutputError
+from ganinvert.errors import InputError, OutputError
 
 _PREFIX = ".ganinvert-"
 _UNFINISHED = "unfinished"
 CHECKPOINT = "checkpoint"
 """Suffix of the companion file of an unfinished optimisation, which is removed with the complete result."""
+
+
+@contextmanager
+def opened(path: Path, kind: type[InputError], *, name: str = "") -> Iterator[BinaryIO]:
+    """Open a file to read it from any place; an error of the kind tells why it cannot be, with its path or a name."""
+    name = name or str(path)
+    try:
+        with path.open("rb") as file:
+            yield file if file.seekable() else io.BytesIO(file.read())
+    except FileNotFoundError as error:
+        raise kind(f"{name}: no such file", hint="check the spelling of the path") from error
+    except IsADirectoryError as error:
+        raise kind(f"{name}: is a folder", hint="name the files inside, for instance with a *") from error
+    except PermissionError as error:
+        raise kind(f"{name}: permission denied", hint="check the permissions of the file") from error
+    except (OSError, ValueError) as error:  # for instance an overlong name, a null character, or a failing disk
+        raise kind(f"{name}: cannot be opened: {error}", hint="check the path") from error
 
 
 def beside(path: Path, suffix: str) -> Path:

@@ -15,6 +15,8 @@ from ganinvert.errors import GanInvertError, InputError, UsageError
 from ganinvert.settings.common import PICTURE_SUFFIXES
 
 STDIN = "-"
+BUNDLES = frozenset({".pt"})
+"""Suffixes of bundles."""
 _OWN_NAME = re.compile(
     r".\.(colorize|edit|inpaint|interpolate|invert|render|restore|swap|upscale)(\.[-+\w]+)*\.(gif|png|webp)$|.\.render\.pt$"
 )
@@ -85,7 +87,9 @@ def expand(
 
 def _expanded(argument: Path, recursive: bool, suffixes: frozenset[str], say: Say) -> Iterator[Input]:
     if str(argument) == STDIN:
-        yield Input(STDIN, _spooled(), "stdin")
+        yield Input(STDIN, _spooled(_stdin()), "stdin")
+    elif argument.is_fifo():  # a pipe can be read only once
+        yield Input(str(argument), _spooled(argument.read_bytes()), argument.stem)
     elif argument.is_dir():
         yield from _inside(argument, recursive, suffixes, say)
     else:
@@ -144,12 +148,12 @@ def _listed(file: Path) -> list[Path]:
     return [Path(os.fsdecode(line)) for line in lines if line.strip()]
 
 
-def _spooled() -> Path:
-    """Write stdin to a file that lives as long as the process, because everything else reads files."""
+def _spooled(content: bytes) -> Path:
+    """Write what stdin or a pipe gave to a file that lives as long as the process, because everything reads files."""
     folder = tempfile.TemporaryDirectory(prefix="ganinvert-")
     atexit.register(folder.cleanup)
     path = Path(folder.name, "stdin")
-    path.write_bytes(_stdin())
+    path.write_bytes(content)
     return path
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganinvert.batch.inputs import STDIN, expand
+from ganinvert.batch.inputs import BUNDLES, STDIN, expand
 from ganinvert.batch.job import Job
 from ganinvert.batch.outputs import DEFAULT_NAME, plan_outputs
 from ganinvert.batch.requests import EditRequest
@@ -20,7 +20,7 @@ from ganinvert.cli import _options as options
 from ganinvert.cli._console import say
 from ganinvert.cli._methods import adjusted
 from ganinvert.cli._options import METHOD, opt
-from ganinvert.cli._reporter import executor_for, run_command
+from ganinvert.cli._reporter import executor_for, require_some, run_command
 from ganinvert.cli._transfers import Needs, choose_generator, is_styled, ready_generator
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.settings import METHODS, InversionSettings, PmSFC, Request, preset_of
@@ -30,7 +30,6 @@ from ganinvert.settings.presets import method_name
 if TYPE_CHECKING:
     from ganinvert.bundle import LatentBundle
 
-BUNDLES = frozenset({".pt"})
 COMPOSITION = ("count", "codes")
 """Options that compositions alone have."""
 Source = Annotated[Path, typer.Argument(metavar="PHOTO|BUNDLE", help="Photo, which is inverted first, or .pt bundle.")]
@@ -82,7 +81,10 @@ class EditOptions:
             if path.is_dir():
                 raise UsageError(f"{path} is a folder", hint="name photos or bundles")
         groups = [[expand([path], say=say)[0] for path in group] for group in self.groups]
-        return plan_outputs(groups, self.target, task=command, suffixes=suffixes, name=self.name)
+        jobs = plan_outputs(groups, self.target, task=command, suffixes=suffixes, name=self.name)
+        if not (self.as_json or self.dry_run):
+            require_some(jobs)
+        return jobs
 
     def run(self, request: EditRequest, jobs: list[Job]) -> None:
         """Run the command."""

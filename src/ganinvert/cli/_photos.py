@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from ganinvert.batch.inputs import Input, expand
+from ganinvert.batch.inputs import expand
 from ganinvert.batch.outputs import DEFAULT_NAME, chosen_suffixes, plan_outputs
 from ganinvert.batch.report import KIND as REPORT
 from ganinvert.batch.report import report_path
 from ganinvert.batch.requests import PhotoRequest
 from ganinvert.batch.session import RunOptions
 from ganinvert.cli import _options as options
-from ganinvert.cli._console import output, say
+from ganinvert.cli._console import say
 from ganinvert.cli._methods import adjusted
 from ganinvert.cli._options import METHOD, opt
-from ganinvert.cli._reporter import executor_for, run_command
+from ganinvert.cli._reporter import executor_for, require_some, run_command
 from ganinvert.cli._signature import assembled, field_options, from_options
 from ganinvert.cli._transfers import Needs, choose_generator, is_styled, ready_generator
-from ganinvert.errors import ImageError, UsageError
+from ganinvert.errors import UsageError
 from ganinvert.settings import InversionSettings, Request, TaskOptions, method_entry, preset_of, refinement
 from ganinvert.settings.common import Refinement
 from ganinvert.settings.presets import AUTOMATIC, method_name
@@ -109,7 +109,7 @@ class Photos:
             seed=self.seed,
         )
         if not (self.as_json or self.dry_run or report):
-            _require_some_picture(inputs)  # before a generator is loaded for nothing
+            require_some(jobs)
         ready_generator(name, remark, offline=self.offline or self.dry_run)
         batch = PhotoRequest(
             request, together, self.checkpoint_every, not self.no_metadata, report is not None, self.samples
@@ -153,23 +153,6 @@ class Photos:
         if "reals" not in self.from_config:
             raise UsageError("--reals are for near-perfect fine-tuning", hint="add --refine near-perfect")
         return None
-
-
-def _require_some_picture(inputs: Sequence[Input]) -> None:
-    """Raise the last file's error unless a file begins as a picture does; the others' are shown before."""
-    from ganinvert.images import require_picture
-
-    errors = []
-    for each in inputs:
-        try:
-            require_picture(each.path, name=each.label)
-            return
-        except ImageError as caught:
-            errors.append(caught)
-    for error in errors[:-1]:
-        output.error(error)
-    if errors:
-        raise errors[-1]
 
 
 def task_command(task: type[TaskOptions]) -> Callable[..., None]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ganinvert.batch import events
+from ganinvert.batch.inputs import BUNDLES
 from ganinvert.batch.job import Job, JobResult
 from ganinvert.batch.session import BatchRequest, RunOptions
 from ganinvert.cli._console import Show, output
 from ganinvert.cli._options import number_of
-from ganinvert.errors import UsageError
+from ganinvert.errors import BundleError, InputError, UsageError
+from ganinvert.files import opened
 
 if TYPE_CHECKING:
     from ganinvert.batch.executors import Executor
@@ -125,6 +127,31 @@ def run_command(
     if end.exit_code not in accepted:
         raise typer.Exit(end.exit_code)
     return results
+
+
+def require_some(jobs: Sequence[Job], *, are_bundles: bool = False) -> None:
+    """Raise the last job's error unless the files of a job open and begin as they should; the others' are shown before.
+
+    So nothing heavy is loaded for a batch of which nothing can come.
+    """
+    from ganinvert.images import require_picture
+
+    errors: list[InputError] = []
+    for job in jobs:
+        try:
+            for each in job.inputs:
+                if are_bundles or each.path.suffix.lower() in BUNDLES:
+                    with opened(each.path, BundleError, name=each.label):
+                        pass
+                else:
+                    require_picture(each.path, name=each.label)
+            return
+        except InputError as caught:
+            errors.append(caught)
+    for error in errors[:-1]:
+        output.error(error)
+    if errors:
+        raise errors[-1]
 
 
 def executor_for(workers: str, device: str, jobs: int, resources: str = "") -> Executor:

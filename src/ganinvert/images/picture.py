@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from ganinvert.errors import ImageError
+from ganinvert.files import opened
 from ganinvert.images.chunks import whatever_its_texts
 from ganinvert.images.depth import correct_tiff, gray_to_8_bits, is_inverted
 from ganinvert.images.raster import Raster, in_other_order, raster_of
@@ -78,29 +79,14 @@ def read(source: str | Path | bytes | BinaryIO, *, name: str = "") -> Picture:
         content = source if isinstance(source, bytes) else source.read()
         return _decode(io.BytesIO(content), name or "the image")
     name = name or str(source)
-    with _opened(source, name) as file:
+    with opened(Path(source), ImageError, name=name) as file:
         return _decode(file, name)
 
 
 def require_picture(path: Path, *, name: str = "") -> None:
     """Raise `ImageError` unless a file is there and begins as a picture does; its pixels are not read."""
-    with _opened(path, name or str(path)) as file, _decoding(name or str(path)):
+    with opened(path, ImageError, name=name) as file, _decoding(name or str(path)):
         whatever_its_texts(_recognised, file)
-
-
-@contextmanager
-def _opened(source: str | Path, name: str) -> Iterator[BinaryIO]:
-    try:
-        with Path(source).open("rb") as file:
-            yield file if file.seekable() else io.BytesIO(file.read())
-    except FileNotFoundError as error:
-        raise ImageError(f"{name}: no such file", hint="check the spelling of the path") from error
-    except IsADirectoryError as error:
-        raise ImageError(f"{name}: is a folder", hint="name the image files, for instance with *.jpg") from error
-    except PermissionError as error:
-        raise ImageError(f"{name}: permission denied", hint="check the permissions of the file") from error
-    except (OSError, ValueError) as error:  # for instance an overlong name, a null character, or a failing disk
-        raise ImageError(f"{name}: cannot be opened: {error}", hint="check the path") from error
 
 
 def from_pil(image: Image.Image, *, name: str = "the image") -> Picture:
