@@ -4,14 +4,15 @@ python tests/benchmarks/gpu.py [--device cuda] [--seconds 450] [--small]
 
 All weights are random and of the official shapes, so nothing need be fetched. It prints, for PGGAN, StyleGAN2 and
 MobileStyleGAN at 64, 256 and 1024 px: largest difference between captured and eager steps, and between bfloat16 and
-float32; steps per second and peak memory, captured and eager, for batches of 1, 4 and 16; images per second of a
-training. `--small` takes tiny networks, to try the script itself on a CPU. A subject that fails is printed, and
-the others go on; the last line says how many failed.
+float32; seconds until the first step, steps per second and peak memory, captured and eager, for batches of 1, 4 and 16;
+images per second of a training. `--small` takes tiny networks, to try the script itself on a CPU. A subject that fails
+is printed, and the others go on; the last line says how many failed.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import tempfile
 import time
@@ -21,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from PIL import Image
@@ -40,6 +42,18 @@ from ganinvert.subspaces import SubspacePartition
 
 _FIRST = 5
 """Steps that do not count: they warm up, and capture."""
+
+
+class Cost(NamedTuple):
+    """Cost of an optimisation: seconds until its first step is done, seconds per step, and peak memory in GB."""
+
+    start: float
+    step: float
+    memory: float
+
+    def text(self, batch: int = 1) -> str:
+        """The cost in words, for a batch of photos."""
+        return f"{batch / self.step:.2f} photos·steps/s, {self.memory:.2f} GB, first step after {self.start:.1f} s"
 
 
 def stylegan2(side: int) -> Generator:
@@ -81,16 +95,14 @@ def eagerly() -> Iterator[None]:
         optimizers.uses_cuda_graph, optimization_loop.uses_cuda_graph = kept
 
 
-def optimise(
-    generator: Generator, y: Tensor, steps: int, dtype: torch.dtype = torch.float32
-) -> tuple[Tensor, float, float]:
-    """Losses (steps, b), seconds per step, and peak memory in GB."""
+def optimise(generator: Generator, y: Tensor, steps: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Cost]:
+    """Losses (steps, b), and what the steps cost."""
     preset: InversionSettings = preset_of("auto", "invert", styled=generator.is_styled)
     channels = generator.layer_info(generator.edit_layer).channels
-    times: list[float] = []
+    times = [time.perf_counter()]
 
     def watch(step: Step) -> None:
-        if step.index in (_FIRST, steps - 1):
+        if step.index in (0, _FIRST, steps - 1):
             float(step.loss.sum())  # waits for the device
             times.append(time.perf_counter())
 
@@ -104,29 +116,30 @@ def optimise(
         dtype=dtype,
         callback=watch,
     )
-    return solution.losses, (times[1] - times[0]) / (steps - 1 - _FIRST), (peak_memory(y.device) or 0) / 1e9
+    start, first, second = times[1] - times[0], *times[2:]
+    return solution.losses, Cost(start, (second - first) / (steps - 1 - _FIRST), (peak_memory(y.device) or 0) / 1e9)
 
 
 def measure(name: str, make: Callable[[], Generator], device: torch.device, *, small: bool) -> None:
     """Print what the steps of a generator cost, and how far they agree."""
     generator = make()
     generator.to(device)
-    side, steps = generator.resolution, 8 if small else 30
+    side, steps = generator.resolution, 8 if small else 40
     rng = torch.Generator().manual_seed(0)
     y = (torch.rand(2 if small else 16, 3, side, side, generator=rng) * 2 - 1).to(device)
     with eagerly():
-        eager, seconds, memory = optimise(generator, y[:1], steps)
-    print(f"{name}: eager, 1 photo: {1 / seconds:.2f} steps/s, {memory:.2f} GB", flush=True)
+        eager, cost = optimise(generator, y[:1], steps)
+    print(f"{name}: eager, 1 photo: {cost.text()}", flush=True)
     for batch in (1, 2) if small else (1, 4, 16) if side < 1024 else (1, 4):
-        losses, seconds, memory = optimise(generator, y[:batch], steps)
-        print(f"{name}: {batch} photos: {batch / seconds:.2f} photos·steps/s, {memory:.2f} GB", flush=True)
+        losses, cost = optimise(generator, y[:batch], steps)
+        print(f"{name}: {batch} photos: {cost.text(batch)}", flush=True)
         if batch == 1:
             print(f"{name}: captured − eager, loss: {float((losses / eager - 1).abs().max()):.1e} relative", flush=True)
     fast = resolve_precision("auto", device, allows_bfloat16=generator.allows_bfloat16)
     if fast != torch.float32:
-        losses, seconds, memory = optimise(generator, y[:1], steps, fast)
+        losses, cost = optimise(generator, y[:1], steps, fast)
         off = float((losses[-1] / eager[-1] - 1).abs())
-        print(f"{name}: {fast}: {1 / seconds:.2f} steps/s, {memory:.2f} GB, last loss off by {off:.1e}", flush=True)
+        print(f"{name}: {fast}, 1 photo: {cost.text()}, last loss off by {off:.1e}", flush=True)
 
 
 def train(device: torch.device, *, small: bool) -> None:
@@ -141,15 +154,27 @@ def train(device: torch.device, *, small: bool) -> None:
         for side in (16,) if small else (64,):
             settings = ganinvert.Training(
                 resolution=side,
-                images=16 if small else 20_000,
+                images=48 if small else 20_000,
                 phase_images=0,
                 evaluations=1,
                 batch=16 if small else 64,
             )
-            started = time.perf_counter()
-            ganinvert.train(folder / "images", folder / "trained.safetensors", settings=settings, device=str(device))
-            rate = settings.images / (time.perf_counter() - started)
-            print(f"training {side} px, with two evaluations: {rate:.1f} images/s", flush=True)
+            times: list[tuple[float, int]] = []
+
+            def watch(step: ganinvert.TrainingStep, times: list[tuple[float, int]] = times) -> None:
+                if not times or step.images >= step.total:
+                    float(step.losses["generator"])  # waits for the device
+                    times.append((time.perf_counter(), step.images))
+
+            ganinvert.train(
+                folder / "images",
+                folder / "trained.safetensors",
+                settings=settings,
+                device=str(device),
+                callback=watch,
+            )
+            (started, first), (ended, last) = times
+            print(f"training {side} px: {(last - first) / (ended - started):.1f} images/s", flush=True)
 
 
 def main() -> None:
@@ -159,6 +184,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=450)
     parser.add_argument("--small", action="store_true")
     given = parser.parse_args()
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("ganinvert.optimize").setLevel(logging.INFO)  # tells of steps that cannot be captured
     device, started, failed = torch.device(given.device), time.perf_counter(), 0
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     print(f"{where}, torch {torch.__version__}, ganinvert {ganinvert.__version__}")
