@@ -18,7 +18,7 @@ from PIL import Image
 from skimage.color import rgb2lab
 from torchvision.models import alexnet, vgg16
 
-from ganinvert import losses, metrics, paths
+from ganinvert import metrics, paths, perception
 from ganinvert.benchmark.candidates import load_candidates
 from ganinvert.benchmark.comparison import INPUT, Comparison, bootstrap_interval
 from ganinvert.benchmark.cost import CostRecord, mean_curve
@@ -88,7 +88,7 @@ def test_alexnet_moments_are_of_torchvisions_features(rng: torch.Generator) -> N
 
 def test_lpips_with_vgg_says_what_it_needs(rng: torch.Generator) -> None:
     x = torch.rand(1, 3, 32, 32, generator=rng)
-    assert not losses.has_lpips("vgg")
+    assert not perception.has_lpips("vgg")
     with pytest.raises(WeightsError, match="needs the whole VGG16") as caught:
         metrics.lpips(x, x, net="vgg")
     assert "fetch-weights vgg16" in caught.value.hint
@@ -98,11 +98,11 @@ def test_lpips_with_vgg_says_what_it_needs(rng: torch.Generator) -> None:
 def test_lpips_with_vgg_is_the_published_formula(assets: Path, rng: torch.Generator) -> None:
     state = torch.load(assets / "perceptual" / "vgg16_features.fp16.pth", weights_only=True)
     TensorFile(state).save(paths.weights_dir() / "vgg16.safetensors")
-    losses.lpips_network.cache_clear()
+    perception.lpips_network.cache_clear()
     trunk = vgg16().features.eval()
     trunk.load_state_dict({key.removeprefix("features."): value.float() for key, value in state.items()})
-    heads = losses.lpips_network("vgg", torch.device("cpu")).state_dict()
-    losses.lpips_network.cache_clear()
+    _, heads = perception.lpips_network("vgg", torch.device("cpu"))
+    perception.lpips_network.cache_clear()
     shift, scale = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
     x, y = torch.rand(2, 1, 3, 32, 32, generator=rng)
 
@@ -116,12 +116,11 @@ def test_lpips_with_vgg_is_the_published_formula(assets: Path, rng: torch.Genera
         return kept
 
     distances = [
-        F.conv2d((a - b).square(), heads[f"lin{n}.model.1.weight"]).mean()
-        for n, (a, b) in enumerate(zip(stages(x), stages(y), strict=True))
+        F.conv2d((a - b).square(), heads[n]).mean() for n, (a, b) in enumerate(zip(stages(x), stages(y), strict=True))
     ]
     expected = float(torch.stack(distances).sum().detach())
     assert float(metrics.lpips(x, y, net="vgg")) == pytest.approx(expected, abs=1e-4)
-    losses.lpips_network.cache_clear()
+    perception.lpips_network.cache_clear()
 
 
 def test_bootstrap_by_hand() -> None:

@@ -295,7 +295,10 @@ def test_gray_with_a_profile_is_converted() -> None:
     assert read(encoded(Image.new("L", (16, 16), 128), icc_profile=rgb_profile())).rgb.getpixel((0, 0)) == (128,) * 3
 
 
-@pytest.mark.parametrize("profile", [b"not a profile", gray_profile(2.2), rgb_profile()[:300]])
+# Profiles hold the time at which they were made: as names of tests they would differ between processes.
+@pytest.mark.parametrize(
+    "profile", [b"not a profile", gray_profile(2.2), rgb_profile()[:300]], ids=("no", "gray", "cut")
+)
 def test_a_profile_that_does_not_fit_is_ignored_and_reported(profile: bytes) -> None:
     picture = read(encoded(Image.new("RGB", (16, 16), (200, 50, 60)), icc_profile=profile))
     assert picture.rgb.getpixel((0, 0)) == (200, 50, 60)

@@ -13,6 +13,7 @@ import pytest
 import ganinvert
 
 from .commandline import photo
+from .conftest import EXAMPLE
 
 HEAVY = ("torch", "numpy", "PIL", "sklearn", "matplotlib", "lpips")
 SLOW = ("pydantic", "multiprocessing", "filelock", "importlib.metadata")
@@ -45,6 +46,18 @@ def test_help_imports_nothing_slow(command: str) -> None:
     code = f"sys.argv = ['ganinvert', *{command.split()}, '--help']; from ganinvert.cli import main; main()"
     result = subprocess.run([sys.executable, "-c", watch + code], capture_output=True, text=True, check=True)
     assert result.stdout.strip().endswith("LOADED []")
+
+
+def test_inversions_import_nothing_of_torch_that_they_do_not_need(tmp_path: Path) -> None:
+    """torchvision, whose import brings torch.compile, takes longer than the metrics and the detection of a face."""
+    watch = (
+        "import atexit, sys; atexit.register(lambda: print([m in sys.modules for m in ('torch._dynamo', 'sympy')]))\n"
+    )
+    code = f"sys.argv = ['ganinvert', 'invert', {str(EXAMPLE)!r}, '--steps', '1', '-o', {str(tmp_path)!r}]\n"
+    code += "from ganinvert.cli import main; main()"
+    result = subprocess.run([sys.executable, "-c", watch + code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip().endswith("[False, False]")
+    assert "LPIPS" in result.stderr
 
 
 WRONG = """

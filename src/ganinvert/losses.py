@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from functools import cache
-from itertools import pairwise
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ganinvert import paths
-from ganinvert.errors import WeightsError
-from ganinvert.weights import TensorFile
-from ganinvert.weights.catalog import CATALOG
-from ganinvert.weights.store import Store
+from ganinvert.perception import ImageNetFeatures, enlarged_side, lpips_network, lpips_vectors
 
 COARSEST = 8
 """Side in pixels at which a Laplacian pyramid ends; larger images have more levels. No source gives a depth."""
-SMALLEST_FOR_ALEXNET = 32
-"""Least side in pixels that AlexNet's poolings allow."""
-
 ORIENTATIONS = 8
 """Number of orientations, over half a turn, in a histogram of gradients."""
 FAINTEST = 0.05
 """Gradient, per pixel of images in [-1, 1], below which the histograms of a cell fade."""
-
-LpipsNet = Literal["alex", "vgg"]
 
 
 def pixel_loss(x: Tensor, y: Tensor) -> Tensor:
@@ -39,41 +28,6 @@ def pixel_loss(x: Tensor, y: Tensor) -> Tensor:
 def absolute_loss(x: Tensor, y: Tensor) -> Tensor:
     """Compute the mean absolute difference per image: (b, …), (b, …) → (b,)."""
     return (x - y).abs().flatten(1).mean(dim=1)
-
-
-class VGG16Features(nn.Module):
-    """V of PmSFC eq. 8: VGG16 (Simonyan and Zisserman 2015) up to relu3_3, frozen.
-
-    The paper does not name the layer; mGANprior's program uses relu3_3. The weights, embedded in the package, are
-    torchvision's for ImageNet.
-    """
-
-    # Channels of the convolutions; 0 is a 2×2 maximum pooling.
-    PLAN = (64, 64, 0, 128, 128, 0, 256, 256, 256)
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.features = nn.Sequential()
-        widths = [3, *(width for width in self.PLAN if width)]
-        convolutions = iter(pairwise(widths))
-        for width in self.PLAN:
-            if width:
-                self.features.extend([nn.Conv2d(*next(convolutions), 3, padding=1), nn.ReLU(inplace=True)])
-            else:
-                self.features.append(nn.MaxPool2d(2))
-        self.load_state_dict(TensorFile.load(paths.embedded("vgg16.safetensors")).tensors)
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None], persistent=False)
-        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225])[:, None, None], persistent=False)
-        self.requires_grad_(False).eval().to(memory_format=torch.channels_last)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Map images (b, 3, h, w) in [-1, 1], or gray ones (b, 1, h, w), to features (b, 256, h/4, w/4)."""
-        normalised = ((image + 1) / 2 - self.mean) / self.std
-        features: Tensor = self.features(normalised.contiguous(memory_format=torch.channels_last))
-        return features
 
 
 class TargetLoss:
@@ -92,14 +46,16 @@ class TargetLoss:
         return self.distance(self.features(image), self.target)
 
 
-def perceptual_loss(network: VGG16Features, target: Tensor) -> TargetLoss:
-    """Mean absolute difference of VGG16 features, in single precision under autocast; losses share the network."""
-    return TargetLoss(network, lambda x, y: F.l1_loss(x, y, reduction="none").flatten(1).mean(dim=1), target)
+def perceptual_loss(network: ImageNetFeatures, target: Tensor) -> TargetLoss:
+    """Mean absolute difference of the network's last features, in single precision under autocast."""
+    distance = partial(F.l1_loss, reduction="none")
+    return TargetLoss(lambda image: network(image)[-1], lambda x, y: distance(x, y).flatten(1).mean(dim=1), target)
 
 
 def alexnet_loss(target: Tensor) -> TargetLoss:
     """Mean squared difference of AlexNet's relu4 features (Zhu et al. 2016)."""
-    return TargetLoss(lambda image: _alexnet_maps(image)[3].float(), pixel_loss, target)
+    network, _ = lpips_network("alex", target.device)
+    return TargetLoss(lambda image: network(image, enlarged_side(image))[3].float(), pixel_loss, target)
 
 
 def lpips_loss(target: Tensor) -> TargetLoss:
@@ -173,69 +129,3 @@ def _orientations(gray: Tensor, cell: int) -> Tensor:
     histograms = F.avg_pool2d(votes, cell)
     around = F.avg_pool2d(histograms.square().sum(dim=1, keepdim=True), 3, 1, padding=1, count_include_pad=False)
     return histograms / (around + FAINTEST**4).sqrt()
-
-
-def lpips_vectors(image: Tensor) -> Tensor:
-    """Compute vectors (b, d) whose squared Euclidean distances are LPIPS (AlexNet); differentiable.
-
-    Images are (b, 3, h, w) in [-1, 1], or gray ones (b, 1, h, w); under 32 pixels they are enlarged.
-    """
-    maps, heads = _alexnet_maps(image), lpips_network("alex", image.device).lins
-    weights = [layer.model[-1].weight for layer in heads]  # type: ignore[union-attr]  # nn.Module's attributes are modules
-    parts = []
-    for features, weight in zip(maps, weights, strict=True):
-        # The root of the squared length would have an infinite gradient where all channels are 0.
-        inverse = torch.rsqrt(features.float().square().sum(dim=1, keepdim=True) + 1e-20)
-        parts.append(features * inverse * weight.sqrt() / (features.shape[-1] * features.shape[-2]) ** 0.5)
-    return torch.cat([part.flatten(1) for part in parts], dim=1)
-
-
-def _alexnet_maps(image: Tensor) -> list[Tensor]:
-    """Compute the outputs of AlexNet's five convolutions, after ReLU, for images (b, 3 or 1, h, w) in [-1, 1]."""
-    network = lpips_network("alex", image.device)
-    maps: list[Tensor] = network.net(network.scaling_layer(enlarge_for_alexnet(image).expand(-1, 3, -1, -1)))  # type: ignore[operator]
-    return maps
-
-
-def enlarge_for_alexnet(image: Tensor) -> Tensor:
-    """Enlarge images (b, c, h, w) that are smaller than AlexNet needs."""
-    if min(image.shape[-2:]) >= SMALLEST_FOR_ALEXNET:
-        return image
-    side = SMALLEST_FOR_ALEXNET
-    return F.interpolate(image, size=(side, side), mode="bilinear", antialias=True)
-
-
-@cache
-def lpips_network(net: LpipsNet, device: torch.device) -> nn.Module:
-    """Load LPIPS of Zhang et al. (2018) with the heads of version 0.1, frozen.
-
-    Raises:
-        WeightsError: VGG16 is not in the cache.
-    """
-    from lpips import LPIPS
-
-    trunk = _trunk(net)
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
-        # lpips uses arguments of torchvision that are deprecated.
-        warnings.simplefilter("ignore")
-        network: nn.Module = LPIPS(net=net, pnet_rand=True, verbose=False)
-    # lpips keeps torchvision's numbering inside five slices: net.slice2.3 is features.3.
-    keys = [key for key in network.state_dict() if key.startswith("net.slice")]
-    state = {key: trunk[f"features.{key.split('.', 2)[2]}"].float() for key in keys}
-    if len(state) != len(trunk):
-        raise RuntimeError(f"this version of lpips has another layout of {net}; LPIPS would be random")
-    network.load_state_dict(state, strict=False)
-    return network.requires_grad_(False).eval().to(device)
-
-
-def has_lpips(net: LpipsNet) -> bool:
-    """Return True if the network's weights are embedded or in the cache."""
-    return net == "alex" or Store().has(CATALOG["vgg16"])
-
-
-def _trunk(net: LpipsNet) -> dict[str, Tensor]:
-    if net == "alex":
-        return dict(TensorFile.load(paths.embedded("alexnet.safetensors")).tensors)
-    if not has_lpips(net):
-        raise WeightsError("LPIPS with VGG needs the whole VGG16", hint="fetch it once: ganinvert fetch-weights vgg16")
-    return dict(TensorFile.load(Store().path(CATALOG["vgg16"])).tensors)

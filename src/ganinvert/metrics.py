@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganinvert.images.color import to_lab
-from ganinvert.losses import LpipsNet, enlarge_for_alexnet, lpips_network, lpips_vectors
+from ganinvert.perception import LpipsNet, lpips_network, lpips_vectors
 
 SSIM_WINDOW = 11
 _CPU = torch.device("cpu")
@@ -80,16 +80,13 @@ def lpips(x: Tensor, y: Tensor, *, net: LpipsNet = "alex") -> Tensor:
     Raises:
         WeightsError: VGG16 is not in the cache.
     """
-    network = lpips_network(net, _CPU)
-    with torch.no_grad():
-        distance: Tensor = network(enlarge_for_alexnet(x).cpu() * 2 - 1, enlarge_for_alexnet(y).cpu() * 2 - 1)
-    return distance.flatten()
+    return (lpips_features(x, net=net) - lpips_features(y, net=net)).square().sum(dim=1)
 
 
 @torch.no_grad()
-def lpips_features(x: Tensor) -> Tensor:
+def lpips_features(x: Tensor, *, net: LpipsNet = "alex") -> Tensor:
     """Compute vectors (b, d) whose squared Euclidean distances are `lpips`, to compare many images with many."""
-    return lpips_vectors(x.cpu() * 2 - 1)
+    return lpips_vectors(x.cpu() * 2 - 1, net)
 
 
 def image_metrics(x: Tensor, y: Tensor) -> list[dict[str, float]]:
@@ -113,16 +110,10 @@ def alexnet_moments(images: Iterable[Tensor]) -> Moments:
 
     There are at least 2 images (3, h, w) in [0, 1], which are resized to `FEATURE_SIDE` pixels.
     """
-    network = lpips_network("alex", _CPU)
-    size, means = (FEATURE_SIDE, FEATURE_SIDE), []
-    for image in images:
-        resized = F.interpolate(
-            image.cpu()[None], size=size, mode="bilinear", antialias=max(image.shape) > FEATURE_SIDE
-        )
-        with torch.no_grad():
-            last = network.net(network.scaling_layer(resized * 2 - 1))[-1]  # type: ignore[operator]  # modules
-        means.append(last.mean(dim=(2, 3)).double())
-    features = torch.cat(means)
+    network, _ = lpips_network("alex", _CPU)
+    with torch.no_grad():
+        lasts = [network(image.cpu()[None] * 2 - 1, FEATURE_SIDE)[-1] for image in images]
+    features = torch.cat([last.mean(dim=(2, 3)).double() for last in lasts])
     return Moments(features.mean(dim=0), features.T.cov(), len(features))
 
 

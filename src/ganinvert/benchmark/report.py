@@ -25,7 +25,7 @@ from ganinvert.benchmark.smoothness import Smoothness, measure_smoothness
 from ganinvert.benchmark.truth import GroundTruth, MethodResult, compare
 from ganinvert.bundle import LatentBundle
 from ganinvert.files import write_atomically
-from ganinvert.losses import has_lpips
+from ganinvert.perception import has_lpips
 from ganinvert.tasks.session import Inverter
 
 TABLES = {

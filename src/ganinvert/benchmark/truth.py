@@ -16,8 +16,8 @@ from ganinvert.benchmark.cost import CostRecord
 from ganinvert.benchmark.protocol import EvaluationProtocol
 from ganinvert.degradations import Measurement
 from ganinvert.errors import ImageError
-from ganinvert.losses import has_lpips
 from ganinvert.metrics import alexnet_moments, frechet_distance, lpips, mse, psnr, ssim
+from ganinvert.perception import has_lpips
 from ganinvert.settings import InvertTask
 from ganinvert.tasks.base import PreparedImage, Task
 from ganinvert.tasks.session import Inverter

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import nms, roi_align
 
 from ganinvert import images
 from ganinvert.faces.networks import CascadeNetwork, embedded_cascade
@@ -84,14 +89,14 @@ def _propose(image: Tensor, network: CascadeNetwork) -> Tensor:
         rows, columns = torch.nonzero(probabilities[0] > _THRESHOLDS[0], as_tuple=True)
         corner = _STRIDE * torch.stack([columns, rows], dim=1)
         box, score = torch.cat([corner, corner + _CELL], dim=1) / scale, probabilities[0, rows, columns]
-        best = nms(box, score, 0.5)
+        best = _operators().nms(box, score, 0.5)
         boxes.append(box[best])
         scores.append(score[best])
         corrections.append(moves[0, :, rows, columns].T[best])
         scale *= _PYRAMID
     if not boxes:
         return torch.empty(0, 4)
-    best = nms(torch.cat(boxes), torch.cat(scores), 0.7)[:_MAX_PROPOSALS]
+    best = _operators().nms(torch.cat(boxes), torch.cat(scores), 0.7)[:_MAX_PROPOSALS]
     return _make_square(_correct(torch.cat(boxes)[best], torch.cat(corrections)[best]))
 
 
@@ -99,7 +104,7 @@ def _refine(image: Tensor, boxes: Tensor, network: CascadeNetwork) -> Tensor:
     """Select the boxes (n, 4) that the second network accepts, and correct them."""
     scores, corrections = network(_crop(image, boxes, 24))
     likely = torch.nonzero(scores > _THRESHOLDS[1])[:, 0]
-    best = likely[nms(boxes[likely], scores[likely], 0.7)]
+    best = likely[_operators().nms(boxes[likely], scores[likely], 0.7)]
     return _make_square(_correct(boxes[best], corrections[best]))
 
 
@@ -145,5 +150,20 @@ def _make_square(boxes: Tensor) -> Tensor:
 
 def _crop(image: Tensor, boxes: Tensor, size: int) -> Tensor:
     """Crop boxes (n, 4) from an image (1, 3, h, w) to (n, 3, size, size), antialiased; gray beyond the image."""
-    crops: Tensor = roi_align(image, [boxes], output_size=size, aligned=True)
+    numbered = F.pad(boxes, (1, 0))  # all boxes are of image 0
+    crops: Tensor = _operators().roi_align(image, numbered, 1.0, size, size, -1, True)
     return crops
+
+
+@cache
+def _operators() -> Any:
+    """The compiled operators of torchvision, without its import where possible, which takes as long as torch's."""
+    spec = find_spec("torchvision")
+    assert spec is not None
+    assert spec.origin is not None
+    with suppress(OSError):
+        for file in Path(spec.origin).parent.glob("_C*"):
+            torch.ops.load_library(str(file))
+    if not hasattr(torch.ops.torchvision, "nms"):
+        import_module("torchvision.ops")
+    return torch.ops.torchvision

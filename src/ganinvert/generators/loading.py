@@ -52,5 +52,9 @@ def loaded(build: Callable[[], N], state: Mapping[str, Tensor]) -> N:
                 hint="the tensors do not fit together: the file is damaged or of another network",
             )
     require_finite(state)
-    network.to_empty(device="cpu").load_state_dict(state)
+    # Not by to_empty, which would import torch.compile.
+    own = {
+        key: torch.empty_strided(x.shape, x.stride(), dtype=x.dtype).copy_(state[key]) for key, x in expected.items()
+    }
+    network.load_state_dict(own, assign=True)
     return network.requires_grad_(False).eval()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import warnings
+from collections.abc import Callable
 from itertools import product
 from typing import Protocol
 
@@ -23,19 +23,18 @@ class StepFunction(Protocol):
 
 
 def capture(
-    step: StepFunction, code: Code, optimizer: torch.optim.Optimizer, device: torch.device, *, targets: int = 1
+    step: StepFunction, code: Code, reset: Callable[[], None], device: torch.device, *, targets: int = 1
 ) -> StepFunction:
     """Capture a step as two CUDA graphs per target, with and without a refresh.
 
     Return the eager step if that is impossible.
 
-    Warming up and capturing move nothing: the learning rates must be 0, and parameters and moments are restored.
+    Warming up and capturing move nothing: the learning rates must be 0, parameters are restored, and `reset` sets the
+    moments to 0.
     """
     saved = [parameter.detach().clone() for parameter in code.parameters()]
     graphs: dict[tuple[int, bool], tuple[torch.cuda.CUDAGraph, tuple[Tensor, Tensor]]] = {}
-    with torch.cuda.device(device), warnings.catch_warnings():
-        # Adam warns of capturable steps that run uncaptured, as they do while warming up.
-        warnings.filterwarnings("ignore", message=".*capturable=True")
+    with torch.cuda.device(device):
         side = torch.cuda.Stream(device)
         side.wait_stream(torch.cuda.current_stream())
         try:
@@ -57,9 +56,7 @@ def capture(
         with torch.no_grad():
             for parameter, value in zip(code.parameters(), saved, strict=True):
                 parameter.copy_(value)
-            for state in optimizer.state.values():
-                for tensor in state.values():
-                    tensor.zero_()
+            reset()
     if not graphs:
         return step
 

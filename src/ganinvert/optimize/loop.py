@@ -163,5 +163,5 @@ class _Problem:
 
         if uses_cuda_graph(optimizer.kind, code, self.y.device):
             optimizer.set_rate(0.0)
-            return capture(step, code, optimizer.optimizer, self.y.device, targets=len(evaluate))
+            return capture(step, code, optimizer.reset_moments, self.y.device, targets=len(evaluate))
         return step

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ganinvert.generators import Generator
 from ganinvert.losses import (
-    VGG16Features,
     absolute_loss,
     alexnet_loss,
     laplacian_loss,
@@ -20,6 +19,7 @@ from ganinvert.losses import (
 )
 from ganinvert.methods import Code
 from ganinvert.optimize.targets import Target
+from ganinvert.perception import ImageNetFeatures, vgg16
 from ganinvert.settings import Objective
 
 
@@ -92,5 +92,5 @@ def restore(objectives: Sequence[ObjectiveFunction], tensors: Mapping[str, Tenso
 
 
 @cache
-def _vgg16(device: torch.device) -> VGG16Features:
-    return VGG16Features().to(device)
+def _vgg16(device: torch.device) -> ImageNetFeatures:
+    return vgg16().to(device)

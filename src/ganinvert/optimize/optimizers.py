@@ -7,66 +7,101 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
+from torch.optim.rmsprop import rmsprop
 
 from ganinvert.methods import Code
 from ganinvert.optimize.solution import Snapshot
 from ganinvert.settings.common import Optimizer
 
-_MOMENTS: Mapping[Optimizer, Mapping[str, str]] = {
-    "adam": {"mean": "exp_avg", "square": "exp_avg_sq"},
-    "rmsprop": {"square": "square_avg"},
-    "sgd": {},
-}
-"""Moments of each parameter, shaped like it: our names and torch's. Those of L-BFGS cannot be split by image."""
+_MOMENTS: Mapping[Optimizer, tuple[str, ...]] = {"adam": ("mean", "square"), "rmsprop": ("square",), "sgd": ()}
+"""Moments of each parameter, shaped like it. Those of L-BFGS cannot be split by image."""
 _LBFGS_SCALE = 1000.0
 """Factor on the objective for torch's L-BFGS, whose threshold for no curvature is absolute and too large for ours."""
 
 
 class CodeOptimizer:
-    """Optimiser of a code, whose parameters have multiples of the learning rate of their own."""
+    """Optimiser of a code, whose parameters have multiples of the learning rate of their own.
+
+    All but L-BFGS are torch's functions: its classes import torch.compile, which takes as long as the rest of torch.
+    """
 
     def __init__(self, kind: Optimizer, code: Code, device: torch.device) -> None:
         self.kind, self.code = kind, code
-        self.optimizer = _create(kind, code, device)
         self.is_resumable = kind in _MOMENTS and not code.single_image_only
+        self._captured = uses_cuda_graph(kind, code, device)
+        self._learned = {name: each for name, each in code.named_parameters() if each.requires_grad}
+        self._multiples = code.rates()
+        self._moments = {
+            name: [torch.zeros_like(each) for _ in _MOMENTS.get(kind, ())] for name, each in self._learned.items()
+        }
+        place = device if self._captured else None
+        self._steps = {name: torch.zeros((), device=place) for name in self._learned}
+        self._rates: dict[str, float | Tensor] = {
+            name: torch.zeros((), device=place) if self._captured else 0.0 for name in self._learned
+        }
+        for each in self._learned.values():
+            each.grad = torch.zeros_like(each)
+        self._lbfgs = _lbfgs(list(self._learned.values())) if kind == "lbfgs" else None
 
     def step(self, objective: Callable[[], Tensor]) -> None:
         """Take one step down the objective, a scalar."""
 
         def closure() -> Tensor:
-            self.optimizer.zero_grad(set_to_none=False)
-            loss = _LBFGS_SCALE * objective() if self.kind == "lbfgs" else objective()
+            for parameter in self._learned.values():
+                assert parameter.grad is not None
+                parameter.grad.zero_()
+            loss = _LBFGS_SCALE * objective() if self._lbfgs else objective()
             loss.backward()
             return loss
 
-        if self.kind == "lbfgs":
-            self.optimizer.step(closure)  # type: ignore[arg-type]  # torch takes the tensor as the number it is
+        if self._lbfgs:
+            self._lbfgs.step(closure)
+            return
+        closure()
+        with torch.no_grad():
+            for name in self._learned:
+                self._move(name)
+
+    def _move(self, name: str) -> None:
+        parameter, moments, rate = self._learned[name], self._moments[name], self._rates[name]
+        gradient, steps = parameter.grad, [self._steps[name]]
+        assert gradient is not None
+        common: dict[str, Any] = {"lr": rate, "eps": 1e-8, "weight_decay": 0.0, "maximize": False}
+        if self.kind == "adam":
+            mean, square = ([moment] for moment in moments)
+            common |= {"beta1": 0.9, "beta2": 0.999, "amsgrad": False}
+            adam([parameter], [gradient], mean, square, [], steps, capturable=self._captured, **common)
+        elif self.kind == "rmsprop":
+            common |= {"alpha": 0.99, "momentum": 0.0, "centered": False}
+            rmsprop([parameter], [gradient], moments, [], [], steps, **common)
         else:
-            closure()
-            self.optimizer.step()
+            parameter.sub_(gradient, alpha=float(rate))
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rates, in place where a CUDA graph refers to them by address."""
-        for group in self.optimizer.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate * group["multiple"])
+        for name, own in self._rates.items():
+            if isinstance(own, Tensor):
+                own.fill_(rate * self._multiples[name])
             else:
-                group["lr"] = rate * group.get("multiple", 1.0)
+                self._rates[name] = rate * self._multiples[name]
+        if self._lbfgs:
+            self._lbfgs.param_groups[0]["lr"] = rate
 
     def reset_moments(self) -> None:
         """Set the moments to 0, their value before the first step."""
-        for moments in self.optimizer.state.values():
-            for value in moments.values():
-                if isinstance(value, Tensor):
-                    value.zero_()
+        values = [*self._steps.values(), *(moment for moments in self._moments.values() for moment in moments)]
+        if self._lbfgs:
+            values += [value for state in self._lbfgs.state.values() for value in state.values()]
+        for value in values:
+            if isinstance(value, Tensor):
+                value.zero_()
 
     def state(self) -> dict[str, Tensor]:
         """Return the code's tensors and their moments by name, on the device."""
-        state: dict[str, Tensor] = dict(self.code.named_buffers())
-        for name, parameter in self.code.named_parameters():
-            moments = self._moments(parameter)
-            state[name] = parameter
-            state |= {f"{name}.{ours}": moments[theirs] for ours, theirs in _MOMENTS[self.kind].items()}
+        state: dict[str, Tensor] = {**dict(self.code.named_buffers()), **dict(self.code.named_parameters())}
+        for name, moments in self._moments.items():
+            state |= {f"{name}.{kind}": each for kind, each in zip(_MOMENTS[self.kind], moments, strict=True)}
         return state
 
     @torch.no_grad()
@@ -77,18 +112,8 @@ class CodeOptimizer:
         """
         for name, tensor in self.state().items():
             tensor.copy_(snapshot.tensors[name])
-        for moments in self.optimizer.state.values():
-            if "step" in moments:
-                moments["step"].fill_(steps)
-
-    def _moments(self, parameter: Tensor) -> dict[str, Tensor]:
-        """Return the moments of a parameter; create them, as the first step would, if there was none yet."""
-        state: dict[str, Tensor] = self.optimizer.state[parameter]
-        if not state and _MOMENTS[self.kind]:
-            place = parameter.device if self.optimizer.defaults.get("capturable") else "cpu"
-            state["step"] = torch.zeros((), device=place)
-            state |= {theirs: torch.zeros_like(parameter) for theirs in _MOMENTS[self.kind].values()}
-        return state
+        for count in self._steps.values():
+            count.fill_(steps)
 
 
 def uses_cuda_graph(kind: Optimizer, code: Code, device: torch.device) -> bool:
@@ -96,20 +121,7 @@ def uses_cuda_graph(kind: Optimizer, code: Code, device: torch.device) -> bool:
     return kind == "adam" and device.type == "cuda" and not code.single_image_only
 
 
-def _create(kind: Optimizer, code: Code, device: torch.device) -> torch.optim.Optimizer:
-    parameters = [parameter for parameter in code.parameters() if parameter.requires_grad]
-    for parameter in parameters:
-        parameter.grad = torch.zeros_like(parameter)
-    if kind == "lbfgs":
-        # One iteration per call, each with a complete line search.
-        wolfe: dict[str, Any] = {"max_eval": 25, "history_size": 20, "line_search_fn": "strong_wolfe"}
-        return torch.optim.LBFGS(parameters, max_iter=1, tolerance_grad=0, tolerance_change=0, **wolfe)
-    rates, captured = code.rates(), uses_cuda_graph(kind, code, device)
-    groups = [
-        {"params": [parameter], "lr": torch.tensor(0.0, device=device) if captured else 0.0, "multiple": rates[name]}
-        for name, parameter in code.named_parameters()
-        if parameter.requires_grad
-    ]
-    if kind == "adam":
-        return torch.optim.Adam(groups, betas=(0.9, 0.999), capturable=captured)
-    return torch.optim.RMSprop(groups) if kind == "rmsprop" else torch.optim.SGD(groups)
+def _lbfgs(parameters: list[Tensor]) -> torch.optim.LBFGS:
+    """One iteration per call, each with a complete line search."""
+    wolfe: dict[str, Any] = {"max_eval": 25, "history_size": 20, "line_search_fn": "strong_wolfe"}
+    return torch.optim.LBFGS(parameters, max_iter=1, tolerance_grad=0, tolerance_change=0, **wolfe)

@@ -11,9 +11,9 @@ from ganinvert.generators import Generator, PGGANEncoder, StyleEncoder, Window
 from ganinvert.generators.pggan import EncoderArchitecture
 from ganinvert.generators.style_encoder import StyleEncoderArchitecture
 from ganinvert.losses import pixel_loss
+from ganinvert.perception import alexnet
 from ganinvert.settings import EncoderTraining
 from ganinvert.training.batches import Batches
-from ganinvert.training.features import AlexNetFeatures
 from ganinvert.training.loop import Trainer
 from ganinvert.training.rendering import Rendering
 
@@ -48,7 +48,7 @@ class EncoderTrainer(Trainer):
             self.encoder = self.network = new_encoder(generator, settings).to(device)
         self.encoder.digest = generator.digest
         self._measure()
-        self.alexnet = AlexNetFeatures().to(device) if settings.perceptual else None
+        self.alexnet = alexnet().to(device) if settings.perceptual else None
         self.batches = None
         if reals is not None:
             self.batches = Batches(reals, settings.batch // 2, flip=settings.flip, seed=settings.seed, device=device)

@@ -15,8 +15,8 @@ from ganinvert.figures import save_figure
 from ganinvert.generators import Encoder, Generator
 from ganinvert.images.folder import ImageFolder
 from ganinvert.metrics import FEATURE_SIDE, Moments, frechet_distance, lpips, lpips_features, psnr, to_unit
+from ganinvert.perception import alexnet
 from ganinvert.settings import Training
-from ganinvert.training.features import AlexNetFeatures
 from ganinvert.training.loop import COLUMNS, Evaluation
 from ganinvert.training.rendering import Rendering
 
@@ -36,7 +36,7 @@ class GeneratorEvaluation(Evaluation):
     labels: Mapping[str, str] = {"frechet_training": "to training images", "frechet_held_out": "to held-out images"}
 
     def __init__(self, images: ImageFolder, settings: Training, *, device: torch.device) -> None:
-        self.network, self.device = AlexNetFeatures().to(device), device
+        self.network, self.device = alexnet().to(device), device
         size = settings.evaluation_images, settings.latent_dim
         self.codes = torch.randn(size, generator=torch.Generator().manual_seed(2018))
         self.references = {

@@ -1,51 +1,13 @@
-"""AlexNet's features: for the discriminator heads on pretrained features, and for the Fréchet distance."""
+"""Discriminator heads on AlexNet's features."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganinvert import paths
 from ganinvert.generators.pggan import SLOPE
-from ganinvert.weights import TensorFile
-
-WIDTHS = (64, 192, 384, 256, 256)
-"""Channels after AlexNet's five convolutions."""
-
-
-class AlexNetFeatures(nn.Module):
-    """AlexNet (Krizhevsky 2014) without its classifier, frozen; torchvision's ImageNet weights, embedded."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        # torchvision's names, which count ReLUs and pools too.
-        self.features = nn.ModuleDict({"0": nn.Conv2d(3, 64, 11, stride=4, padding=2)})
-        self.features["3"] = nn.Conv2d(64, 192, 5, padding=2)
-        for name, (inputs, outputs) in zip(("6", "8", "10"), pairwise(WIDTHS[1:]), strict=True):
-            self.features[name] = nn.Conv2d(inputs, outputs, 3, padding=1)
-        state = TensorFile.load(paths.embedded("alexnet.safetensors")).tensors
-        self.load_state_dict({key: tensor.float() for key, tensor in state.items()})
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None], persistent=False)
-        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225])[:, None, None], persistent=False)
-        self.requires_grad_(False).eval().to(memory_format=torch.channels_last)
-
-    def forward(self, image: Tensor, size: int) -> list[Tensor]:
-        """Images (n, 3, r, r) in [-1, 1], resized to `size`, to five maps after the ReLUs."""
-        if image.shape[-1] != size:
-            image = F.interpolate(image, size=(size, size), mode="bilinear", antialias=image.shape[-1] > size)
-        x = ((image + 1) / 2 - self.mean) / self.std
-        maps: list[Tensor] = []
-        for convolution in self.features.values():
-            x = F.relu(convolution(F.max_pool2d(x, 3, 2) if len(maps) in (1, 2) else x))
-            maps.append(x)
-        return maps
+from ganinvert.perception import WIDTHS, alexnet
 
 
 class FeatureHeads(nn.Module):
@@ -59,7 +21,7 @@ class FeatureHeads(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.network = AlexNetFeatures()
+        self.network = alexnet()
         self.mixers = nn.ModuleList(nn.Conv2d(width, self.MIXED, 1, bias=False) for width in WIDTHS)
         self.heads = nn.ModuleList(
             nn.Sequential(
