@@ -235,11 +235,11 @@ def test_commands_of_the_pages_run(page: Path, place: Path, monkeypatch: pytest.
 def test_the_gallery_names_commands_and_options_that_exist_and_makes_its_pictures() -> None:
     text = GALLERY.read_text("utf-8").replace("\\\n", " ")
     made = re.findall(r"\]\(images/(\S+)\)\n\n```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert len(made) == len(BLOCK.findall(text)) >= 7
+    assert len(made) == len(BLOCK.findall(text)) >= 9
     for picture, block in made:
         assert picture in block or "PAGE_PICTURES=." in block
         for command, rest in re.findall(r"^ *ganinvert ([\w-]+)(.*)$", block, re.MULTILINE):
-            options = re.findall(r" (--[a-z-]+)", rest + "".join(re.findall(r'^three="(.*)"', block, re.MULTILINE)))
+            options = re.findall(r" (--[a-z-]+)", rest + "".join(re.findall(r'^\w+="(.*)"', block, re.MULTILINE)))
             known = run(command, "--help").output
             assert [option for option in options if option not in known] == []
 

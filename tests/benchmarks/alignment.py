@@ -1,10 +1,9 @@
 """What alignment gains: photos that are not aligned, inverted with and without it.
 
-Usage: python tests/benchmarks/alignment.py FOLDER [--sheet SHEET.png NAME…]
+Usage: python tests/benchmarks/alignment.py FOLDER
 
 Two comparisons, PSNR in dB and LPIPS (AlexNet): in the generator's square, each as it saw the photo; and, fairer,
-inside the largest face's box after the result was put back into the photo, both boxes resized to 128 pixels. The sheet
-shows photo | centre crop put back | aligned put back.
+inside the largest face's box after the result was put back into the photo, both boxes resized to 128 pixels.
 """
 
 from __future__ import annotations
@@ -29,37 +28,24 @@ def face_region(photo: Image.Image, box: tuple[float, ...]) -> torch.Tensor:
     return torch.from_numpy(images.to_array(crop))[None] / 255
 
 
-def main(folder: Path, sheet: Path | None, chosen: list[str]) -> None:
+def main(folder: Path) -> None:
     inverters = {mode: Inverter.load(align=mode, square=False, device="cpu") for mode in ("off", "auto")}
     rows: dict[str, list[tuple[float, ...]]] = {mode: [] for mode in inverters}
-    tiles: list[Image.Image] = []
     for path in sorted(folder.iterdir()):
         picture = images.read(path)
         box = detect(picture)[0].box
         truth = face_region(picture.rgb, box)
-        strip = [picture.rgb]
         for mode, inverter in inverters.items():
             result = inverter.run([inverter.prepare(path)])[0]
             found = face_region(result.whole, box)
             inside = float(psnr(found, truth)), float(lpips(found, truth))
             rows[mode].append((result.metrics["psnr"], result.metrics["lpips"], *inside))
             print(path.name, mode, *(f"{value:.3f}" for value in rows[mode][-1]), flush=True)
-            strip.append(result.whole)
-        if path.name in chosen:
-            tiles += [image.convert("RGB").resize((320, 320), Image.Resampling.LANCZOS) for image in strip]
     for mode, values in rows.items():
         print("mean", mode, *(f"{mean(column):.3f}" for column in zip(*values, strict=True)))
     wins = [sum(b[n] > a[n] for a, b in zip(*rows.values(), strict=True)) for n in range(4)]
     print("aligned is higher in", *wins, "of", len(rows["off"]))
-    if sheet is not None:
-        picture = Image.new("RGB", (3 * 320, len(tiles) // 3 * 320))
-        for n, tile in enumerate(tiles):
-            picture.paste(tile, (n % 3 * 320, n // 3 * 320))
-        picture.save(sheet)
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    at = arguments.index("--sheet") if "--sheet" in arguments else len(arguments)
-    rest = arguments[at + 1 :]
-    main(Path(arguments[0]), Path(rest[0]) if rest else None, rest[1:])
+    main(Path(sys.argv[1]))

@@ -2,9 +2,9 @@
 
 python tests/benchmarks/gallery.py PHOTOS [PICTURE…]
 
-PHOTOS is a folder of aligned faces of FairFace by their numbers there, as docs/examples/CREDITS.md tells; pictures are
-named as in docs/images, and all by default. The commands of docs/gallery.md run in bash, each block in a folder of its
-own. They need ImageMagick's montage.
+PHOTOS is a folder of aligned faces of FairFace by their numbers there, as docs/examples/CREDITS.md tells, and beside it
+stands the folder `unaligned`; pictures are named as in docs/images, and all by default. The commands of
+docs/gallery.md run in bash, each block in a folder of its own. They need ImageMagick.
 """
 
 from __future__ import annotations
