@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,6 +47,25 @@ def placed(*faces: tuple[float, float, float, float]) -> tuple[Picture, list[Pla
         turned = face.rotate(-degrees, Image.Resampling.BICUBIC, expand=True)
         scene.alpha_composite(turned, (round(x - turned.width / 2), round(y - turned.height / 2)))
     return from_pil(scene.convert("RGB")), squares
+
+
+@pytest.mark.parametrize(("loads", "imported"), [(1, False), (0, True)])
+def test_faces_are_found_with_torchvisions_operators_alone_or_by_its_import(loads: int, imported: bool) -> None:
+    program = f"""
+import sys, torch
+from ganinvert.faces import detect
+from ganinvert.images import read
+load, calls = torch.ops.load_library, []
+def scarce(path):
+    calls.append(path)
+    if len(calls) == 1 > {loads}:
+        raise OSError("it needs libraries that the import finds")
+    load(path)
+torch.ops.load_library = scarce
+print(len(detect(read({str(EXAMPLE)!r}))), "torchvision" in sys.modules)
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["1", str(imported)]
 
 
 def test_the_cascade_has_the_embedded_weights_and_leaves_random_numbers_alone() -> None:
