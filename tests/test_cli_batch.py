@@ -118,19 +118,19 @@ def test_stdin_in_and_stdout_out_are_the_bytes_alone(generator: list[str], tmp_p
     assert names(tmp_path / "out") == ["stdin.invert.png", "stdin.invert.pt"], named.stderr
 
 
-def test_pipes_are_inputs_as_files_are(generator: list[str], tmp_path: Path) -> None:
-    for command, suffix, quick in (("invert", ".png", [*generator, *QUICK]), ("render", ".pt", generator[:2])):
-        source = photo(tmp_path / "a.png") if suffix == ".png" else tmp_path / "a.invert.pt"
-        run(command, source, "-o", tmp_path, *quick)
-        pipe = tmp_path / command
-        os.mkfifo(pipe)
-        writer = threading.Thread(target=pipe.write_bytes, args=[source.read_bytes()])
-        writer.start()
-        result = run(command, pipe, "-o", tmp_path / "out", *quick)
-        writer.join()
-        assert result.exit_code == 0, result.stderr
-        expected = (tmp_path / f"{source.stem}.{command}.png").read_bytes()
-        assert (tmp_path / "out" / f"{command}.{command}.png").read_bytes() == expected
+@pytest.mark.parametrize("command", ["invert", "render", "edit"])
+def test_pipes_are_inputs_as_files_are(command: str, generator: list[str], tmp_path: Path) -> None:
+    run("invert", photo(tmp_path / "a.png"), "-o", tmp_path, *generator, *QUICK)
+    source = tmp_path / {"invert": "a.png", "render": "a.invert.pt", "edit": "a.invert.pt"}[command]
+    more = {"invert": [*generator[2:], *QUICK], "render": [], "edit": ["--direction", "sefa-0"]}[command]
+    run(command, source, "-o", tmp_path, "--overwrite", *generator[:2], *more)
+    pipe = tmp_path / f"pipe{source.suffix}"
+    os.mkfifo(pipe)
+    threading.Thread(target=pipe.write_bytes, args=[source.read_bytes()], daemon=True).start()
+    result = run(command, pipe, "-o", tmp_path / "out", *generator[:2], *more)
+    assert result.exit_code == 0, result.stderr
+    expected = (tmp_path / f"{source.stem}.{command}.png").read_bytes()
+    assert (tmp_path / "out" / f"pipe.{command}.png").read_bytes() == expected
 
 
 def test_what_stdout_cannot_take_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

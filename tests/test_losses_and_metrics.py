@@ -86,6 +86,17 @@ def test_lpips_is_that_of_its_package(pair: tuple[torch.Tensor, torch.Tensor]) -
     assert (expected > 0.01).all()
 
 
+def test_lpips_is_the_same_whatever_torchs_default_type(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    expected = metrics.lpips(*pair)
+    perception.lpips_network.cache_clear()
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.allclose(metrics.lpips(pair[0].double(), pair[1].double()).float(), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(metrics.lpips(*pair), expected)
+
+
 def test_lpips_leaves_the_random_state_alone() -> None:
     perception.lpips_network.cache_clear()
     torch.manual_seed(4)

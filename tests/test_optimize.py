@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import pytest
@@ -196,11 +197,13 @@ def test_bfloat16_keeps_float32_variables(small: PGGANGenerator, targets: torch.
 
 @pytest.mark.cuda
 def test_the_captured_step_is_the_eager_step(
-    small: PGGANGenerator, targets: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+    small: PGGANGenerator, targets: torch.Tensor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """On one device; a few steps, because Adam's make of a rounding error near 0 a step the other way."""
     settings = {"method": METHOD, "optimization": Optimization(steps=5)}
+    caplog.set_level(logging.INFO, "ganinvert.optimize")
     captured = solve(small.cuda(), targets.cuda(), **settings)
+    assert "cannot be captured" not in caplog.text
     for module in (optimizers, loop):
         monkeypatch.setattr(module, "uses_cuda_graph", lambda *_: False)
     eager = solve(small, targets.cuda(), **settings)

@@ -17,7 +17,7 @@ from ganinvert import images
 from ganinvert.degradations import Measurement
 from ganinvert.devices import undisturbed
 from ganinvert.errors import BundleError, GanInvertError, UsageError
-from ganinvert.files import opened, write_atomically
+from ganinvert.files import open_input, write_atomically
 from ganinvert.generators import Activations, Generator, apply_deltas, load_generator
 from ganinvert.methods import CODES, Code, CodeRecord
 from ganinvert.settings import PmSFC
@@ -193,7 +193,7 @@ class LatentBundle:
         Raises:
             BundleError: The file is missing, damaged, no bundle, or of a newer version.
         """
-        with opened(Path(path), BundleError) as file:
+        with open_input(Path(path), BundleError) as file:
             archive = io.BytesIO(file.read())
         try:
             content = _read(archive)

@@ -18,7 +18,7 @@ CHECKPOINT = "checkpoint"
 
 
 @contextmanager
-def opened(path: Path, kind: type[InputError], *, name: str = "") -> Iterator[BinaryIO]:
+def open_input(path: Path, kind: type[InputError], *, name: str = "") -> Iterator[BinaryIO]:
     """Open a file to read it from any place; an error of the kind tells why it cannot be, with its path or a name."""
     name = name or str(path)
     try:

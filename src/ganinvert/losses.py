@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganinvert.perception import ImageNetFeatures, enlarged_side, lpips_network, lpips_vectors
+from ganinvert.perception import ImageNetFeatures, lpips_network, lpips_vectors, side_for_alexnet
 
 COARSEST = 8
 """Side in pixels at which a Laplacian pyramid ends; larger images have more levels. No source gives a depth."""
@@ -48,14 +47,17 @@ class TargetLoss:
 
 def perceptual_loss(network: ImageNetFeatures, target: Tensor) -> TargetLoss:
     """Mean absolute difference of the network's last features, in single precision under autocast."""
-    distance = partial(F.l1_loss, reduction="none")
-    return TargetLoss(lambda image: network(image)[-1], lambda x, y: distance(x, y).flatten(1).mean(dim=1), target)
+
+    def distance(x: Tensor, y: Tensor) -> Tensor:
+        return F.l1_loss(x, y, reduction="none").flatten(1).mean(dim=1)
+
+    return TargetLoss(lambda image: network(image)[-1], distance, target)
 
 
 def alexnet_loss(target: Tensor) -> TargetLoss:
     """Mean squared difference of AlexNet's relu4 features (Zhu et al. 2016)."""
     network, _ = lpips_network("alex", target.device)
-    return TargetLoss(lambda image: network(image, enlarged_side(image))[3].float(), pixel_loss, target)
+    return TargetLoss(lambda image: network(image, side_for_alexnet(image))[3].float(), pixel_loss, target)
 
 
 def lpips_loss(target: Tensor) -> TargetLoss:

@@ -86,7 +86,7 @@ def lpips(x: Tensor, y: Tensor, *, net: LpipsNet = "alex") -> Tensor:
 @torch.no_grad()
 def lpips_features(x: Tensor, *, net: LpipsNet = "alex") -> Tensor:
     """Compute vectors (b, d) whose squared Euclidean distances are `lpips`, to compare many images with many."""
-    return lpips_vectors(x.cpu() * 2 - 1, net)
+    return lpips_vectors(x.float().cpu() * 2 - 1, net)
 
 
 def image_metrics(x: Tensor, y: Tensor) -> list[dict[str, float]]:
@@ -112,8 +112,8 @@ def alexnet_moments(images: Iterable[Tensor]) -> Moments:
     """
     network, _ = lpips_network("alex", _CPU)
     with torch.no_grad():
-        lasts = [network(image.cpu()[None] * 2 - 1, FEATURE_SIDE)[-1] for image in images]
-    features = torch.cat([last.mean(dim=(2, 3)).double() for last in lasts])
+        means = [network(image.cpu()[None] * 2 - 1, FEATURE_SIDE)[-1].mean(dim=(2, 3)).double() for image in images]
+    features = torch.cat(means)
     return Moments(features.mean(dim=0), features.T.cov(), len(features))
 
 

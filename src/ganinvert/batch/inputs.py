@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganinvert.errors import GanInvertError, InputError, UsageError
+from ganinvert.files import open_input
 from ganinvert.settings.common import PICTURE_SUFFIXES
 
 STDIN = "-"
@@ -87,9 +88,10 @@ def expand(
 
 def _expanded(argument: Path, recursive: bool, suffixes: frozenset[str], say: Say) -> Iterator[Input]:
     if str(argument) == STDIN:
-        yield Input(STDIN, _spooled(_stdin()), "stdin")
+        yield Input(STDIN, _spooled("stdin", _stdin()), "stdin")
     elif argument.is_fifo():  # a pipe can be read only once
-        yield Input(str(argument), _spooled(argument.read_bytes()), argument.stem)
+        with open_input(argument, InputError) as pipe:
+            yield Input(str(argument), _spooled(argument.name, pipe.read()), argument.stem)
     elif argument.is_dir():
         yield from _inside(argument, recursive, suffixes, say)
     else:
@@ -148,11 +150,11 @@ def _listed(file: Path) -> list[Path]:
     return [Path(os.fsdecode(line)) for line in lines if line.strip()]
 
 
-def _spooled(content: bytes) -> Path:
+def _spooled(name: str, content: bytes) -> Path:
     """Write what stdin or a pipe gave to a file that lives as long as the process, because everything reads files."""
     folder = tempfile.TemporaryDirectory(prefix="ganinvert-")
     atexit.register(folder.cleanup)
-    path = Path(folder.name, "stdin")
+    path = Path(folder.name, name)
     path.write_bytes(content)
     return path
 

@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganinvert.batch.inputs import BUNDLES, STDIN, expand
+from ganinvert.batch.inputs import BUNDLES, STDIN, Input, expand
 from ganinvert.batch.job import Job
 from ganinvert.batch.outputs import DEFAULT_NAME, plan_outputs
 from ganinvert.batch.requests import EditRequest
@@ -20,7 +22,7 @@ from ganinvert.cli import _options as options
 from ganinvert.cli._console import say
 from ganinvert.cli._methods import adjusted
 from ganinvert.cli._options import METHOD, opt
-from ganinvert.cli._reporter import executor_for, require_some, run_command
+from ganinvert.cli._reporter import executor_for, require_readable_job, run_command
 from ganinvert.cli._transfers import Needs, choose_generator, is_styled, ready_generator
 from ganinvert.errors import BundleError, UsageError
 from ganinvert.settings import METHODS, InversionSettings, PmSFC, Request, preset_of
@@ -70,20 +72,16 @@ class EditOptions:
 
     @property
     def groups(self) -> list[list[Path]]:
-        """Inputs of every job."""
+        """Files of every job."""
         raise NotImplementedError
 
     def jobs(self, command: str, suffixes: Mapping[str, str]) -> list[Job]:
         """The jobs that the inputs make."""
         if str(self.target) == STDIN:
             raise UsageError("stdout takes one picture, and these are several files", hint="give a folder with -o")
-        for path in self._paths:
-            if path.is_dir():
-                raise UsageError(f"{path} is a folder", hint="name photos or bundles")
-        groups = [[expand([path], say=say)[0] for path in group] for group in self.groups]
-        jobs = plan_outputs(groups, self.target, task=command, suffixes=suffixes, name=self.name)
+        jobs = plan_outputs(self._inputs, self.target, task=command, suffixes=suffixes, name=self.name)
         if not (self.as_json or self.dry_run):
-            require_some(jobs)
+            require_readable_job(jobs)
         return jobs
 
     def run(self, request: EditRequest, jobs: list[Job]) -> None:
@@ -139,18 +137,22 @@ class EditOptions:
         )
         return request, path
 
-    @property
-    def _paths(self) -> list[Path]:
-        return [path for group in self.groups for path in group]
+    @cached_property
+    def _inputs(self) -> list[list[Input]]:
+        """Inputs of every job, read once, since they may be pipes."""
+        for path in chain(*self.groups):
+            if path.is_dir():
+                raise UsageError(f"{path} is a folder", hint="name photos or bundles")
+        return [[expand([path], say=say)[0] for path in group] for group in self.groups]
 
     def _bundle(self) -> tuple[Path, LatentBundle] | None:
         """The first input that is a bundle and can be read; reading the inputs again says why one cannot."""
-        for path in self._paths:
-            if path.suffix.lower() in BUNDLES:
+        for each in chain(*self._inputs):
+            if each.path.suffix.lower() in BUNDLES:
                 from ganinvert.bundle import LatentBundle
 
                 with suppress(BundleError):
-                    return path, LatentBundle.load(path)
+                    return each.path, LatentBundle.load(each.path)
         return None
 
 

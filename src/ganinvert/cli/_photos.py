@@ -18,7 +18,7 @@ from ganinvert.cli import _options as options
 from ganinvert.cli._console import say
 from ganinvert.cli._methods import adjusted
 from ganinvert.cli._options import METHOD, opt
-from ganinvert.cli._reporter import executor_for, require_some, run_command
+from ganinvert.cli._reporter import executor_for, require_readable_job, run_command
 from ganinvert.cli._signature import assembled, field_options, from_options
 from ganinvert.cli._transfers import Needs, choose_generator, is_styled, ready_generator
 from ganinvert.errors import UsageError
@@ -109,7 +109,7 @@ class Photos:
             seed=self.seed,
         )
         if not (self.as_json or self.dry_run or report):
-            require_some(jobs)
+            require_readable_job(jobs)
         ready_generator(name, remark, offline=self.offline or self.dry_run)
         batch = PhotoRequest(
             request, together, self.checkpoint_every, not self.no_metadata, report is not None, self.samples

@@ -16,8 +16,8 @@ from ganinvert.batch.job import Job, JobResult
 from ganinvert.batch.session import BatchRequest, RunOptions
 from ganinvert.cli._console import Show, output
 from ganinvert.cli._options import number_of
-from ganinvert.errors import BundleError, InputError, UsageError
-from ganinvert.files import opened
+from ganinvert.errors import BundleError, GanInvertError, UsageError
+from ganinvert.files import open_input
 
 if TYPE_CHECKING:
     from ganinvert.batch.executors import Executor
@@ -129,24 +129,27 @@ def run_command(
     return results
 
 
-def require_some(jobs: Sequence[Job], *, are_bundles: bool = False) -> None:
-    """Raise the last job's error unless the files of a job open and begin as they should; the others' are shown before.
+def require_readable_job(jobs: Sequence[Job], *, are_bundles: bool = False) -> None:
+    """Raise an error unless all files of at least one job can be opened and begin as they should.
 
-    So nothing heavy is loaded for a batch of which nothing can come.
+    So nothing heavy is loaded for a batch of which nothing can come. The error is the last job's; the others' are
+    shown.
     """
     from ganinvert.images import require_picture
 
-    errors: list[InputError] = []
+    errors: list[GanInvertError] = []
     for job in jobs:
         try:
             for each in job.inputs:
+                if each.problem:
+                    raise each.problem
                 if are_bundles or each.path.suffix.lower() in BUNDLES:
-                    with opened(each.path, BundleError, name=each.label):
+                    with open_input(each.path, BundleError, name=each.label):
                         pass
                 else:
                     require_picture(each.path, name=each.label)
             return
-        except InputError as caught:
+        except GanInvertError as caught:
             errors.append(caught)
     for error in errors[:-1]:
         output.error(error)

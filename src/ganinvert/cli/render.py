@@ -16,7 +16,7 @@ from ganinvert.batch.session import RunOptions
 from ganinvert.cli import _options as options
 from ganinvert.cli._console import say
 from ganinvert.cli._options import IO, METHOD, opt
-from ganinvert.cli._reporter import executor_for, require_some, run_command
+from ganinvert.cli._reporter import executor_for, require_readable_job, run_command
 from ganinvert.cli._transfers import ready_generator
 from ganinvert.errors import BundleError, UsageError, WeightsError
 from ganinvert.weights.catalog import CATALOG
@@ -75,7 +75,7 @@ def render(
     inputs = expand(bundles or [], from_file=from_file, recursive=recursive, suffixes=BUNDLES, say=say)
     jobs = plan_outputs([[each] for each in inputs], target, task="render", suffixes=suffixes, name=name)
     if not (as_json or dry_run):
-        require_some(jobs, are_bundles=True)
+        require_readable_job(jobs, are_bundles=True)
     _fetch_generators(inputs, generator, offline=offline or dry_run)
     request = RenderRequest(
         None if subspaces is None else tuple(subspaces), scale, generator, offline or dry_run, not no_metadata

@@ -150,8 +150,8 @@ def _make_square(boxes: Tensor) -> Tensor:
 
 def _crop(image: Tensor, boxes: Tensor, size: int) -> Tensor:
     """Crop boxes (n, 4) from an image (1, 3, h, w) to (n, 3, size, size), antialiased; gray beyond the image."""
-    numbered = F.pad(boxes, (1, 0))  # all boxes are of image 0
-    crops: Tensor = _operators().roi_align(image, numbered, 1.0, size, size, -1, True)
+    rows = F.pad(boxes, (1, 0))  # all boxes are of image 0
+    crops: Tensor = _operators().roi_align(image, rows, 1.0, size, size, -1, True)
     return crops
 
 

@@ -52,9 +52,7 @@ def loaded(build: Callable[[], N], state: Mapping[str, Tensor]) -> N:
                 hint="the tensors do not fit together: the file is damaged or of another network",
             )
     require_finite(state)
-    # Not by to_empty, which would import torch.compile.
-    own = {
-        key: torch.empty_strided(x.shape, x.stride(), dtype=x.dtype).copy_(state[key]) for key, x in expected.items()
-    }
-    network.load_state_dict(own, assign=True)
+    # Not by to_empty, which would import torch.compile. The state has all tensors: no buffer is left out of it.
+    own = {key: torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device="cpu") for key, x in expected.items()}
+    network.load_state_dict({key: tensor.copy_(state[key]) for key, tensor in own.items()}, assign=True)
     return network.requires_grad_(False).eval()

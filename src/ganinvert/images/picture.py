@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from ganinvert.errors import ImageError
-from ganinvert.files import opened
+from ganinvert.files import open_input
 from ganinvert.images.chunks import whatever_its_texts
 from ganinvert.images.depth import correct_tiff, gray_to_8_bits, is_inverted
-from ganinvert.images.raster import Raster, in_other_order, raster_of
+from ganinvert.images.raster import COMPRESSION, Raster, in_other_order, raster_of
 
 MIN_SIDE = 4
 """Least length of an input's shorter side, in pixels."""
@@ -79,13 +79,13 @@ def read(source: str | Path | bytes | BinaryIO, *, name: str = "") -> Picture:
         content = source if isinstance(source, bytes) else source.read()
         return _decode(io.BytesIO(content), name or "the image")
     name = name or str(source)
-    with opened(Path(source), ImageError, name=name) as file:
+    with open_input(Path(source), ImageError, name=name) as file:
         return _decode(file, name)
 
 
 def require_picture(path: Path, *, name: str = "") -> None:
     """Raise `ImageError` unless a file is there and begins as a picture does; its pixels are not read."""
-    with opened(path, ImageError, name=name) as file, _decoding(name or str(path)):
+    with open_input(path, ImageError, name=name) as file, _decoding(name or str(path)):
         whatever_its_texts(_recognised, file)
 
 
@@ -147,7 +147,7 @@ def encode_png(image: Image.Image | Raster, metadata: Mapping[str, object] | Non
     if isinstance(image, Raster):
         return image.encode_png(chunks)
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", pnginfo=chunks, optimize=True)
+    image.save(buffer, "PNG", pnginfo=chunks, compress_level=COMPRESSION)
     return buffer.getvalue()
 
 

@@ -33,7 +33,8 @@ _KERNELS: dict[Kernel, Image.Resampling] = {
     "area": Image.Resampling.BOX,
     "lanczos": Image.Resampling.LANCZOS,
 }
-_LARGE = 2**22  # pixels from which searching for the smallest file takes too long
+COMPRESSION = 4
+"""Level of compression of PNG files of 8 bits: a sixth of the time of the highest, for 1.5 % more bytes."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Raster:
         """Encode the picture as a PNG file of its depth, with its profile."""
         buffer = io.BytesIO()
         if self.levels.dtype == np.uint8:
-            self.image.save(buffer, "PNG", pnginfo=text, optimize=self.levels[..., 0].size < _LARGE)
+            self.image.save(buffer, "PNG", pnginfo=text, compress_level=COMPRESSION)
             return buffer.getvalue()
         # Pillow writes no 16-bit colours.
         bands = self.levels if self.alpha is None else np.concatenate([self.levels, self.alpha[..., None]], axis=2)

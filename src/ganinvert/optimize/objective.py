@@ -92,5 +92,6 @@ def restore(objectives: Sequence[ObjectiveFunction], tensors: Mapping[str, Tenso
 
 
 @cache
+@torch.inference_mode(False)
 def _vgg16(device: torch.device) -> ImageNetFeatures:
     return vgg16().to(device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -29,26 +30,26 @@ class CodeOptimizer:
     def __init__(self, kind: Optimizer, code: Code, device: torch.device) -> None:
         self.kind, self.code = kind, code
         self.is_resumable = kind in _MOMENTS and not code.single_image_only
-        self._captured = uses_cuda_graph(kind, code, device)
-        self._learned = {name: each for name, each in code.named_parameters() if each.requires_grad}
+        self._uses_graph = uses_cuda_graph(kind, code, device)
+        self._parameters = {name: each for name, each in code.named_parameters() if each.requires_grad}
         self._multiples = code.rates()
         self._moments = {
-            name: [torch.zeros_like(each) for _ in _MOMENTS.get(kind, ())] for name, each in self._learned.items()
+            name: [torch.zeros_like(each) for _ in _MOMENTS.get(kind, ())] for name, each in self._parameters.items()
         }
-        place = device if self._captured else None
-        self._steps = {name: torch.zeros((), device=place) for name in self._learned}
+        scalar = partial(torch.zeros, (), dtype=torch.float32, device=device if self._uses_graph else "cpu")
+        self._steps = {name: scalar() for name in self._parameters}
         self._rates: dict[str, float | Tensor] = {
-            name: torch.zeros((), device=place) if self._captured else 0.0 for name in self._learned
+            name: scalar() if self._uses_graph else 0.0 for name in self._parameters
         }
-        for each in self._learned.values():
+        for each in self._parameters.values():
             each.grad = torch.zeros_like(each)
-        self._lbfgs = _lbfgs(list(self._learned.values())) if kind == "lbfgs" else None
+        self._lbfgs = _lbfgs(list(self._parameters.values())) if kind == "lbfgs" else None
 
     def step(self, objective: Callable[[], Tensor]) -> None:
         """Take one step down the objective, a scalar."""
 
         def closure() -> Tensor:
-            for parameter in self._learned.values():
+            for parameter in self._parameters.values():
                 assert parameter.grad is not None
                 parameter.grad.zero_()
             loss = _LBFGS_SCALE * objective() if self._lbfgs else objective()
@@ -60,18 +61,18 @@ class CodeOptimizer:
             return
         closure()
         with torch.no_grad():
-            for name in self._learned:
+            for name in self._parameters:
                 self._move(name)
 
     def _move(self, name: str) -> None:
-        parameter, moments, rate = self._learned[name], self._moments[name], self._rates[name]
+        parameter, moments, rate = self._parameters[name], self._moments[name], self._rates[name]
         gradient, steps = parameter.grad, [self._steps[name]]
         assert gradient is not None
         common: dict[str, Any] = {"lr": rate, "eps": 1e-8, "weight_decay": 0.0, "maximize": False}
         if self.kind == "adam":
             mean, square = ([moment] for moment in moments)
             common |= {"beta1": 0.9, "beta2": 0.999, "amsgrad": False}
-            adam([parameter], [gradient], mean, square, [], steps, capturable=self._captured, **common)
+            adam([parameter], [gradient], mean, square, [], steps, capturable=self._uses_graph, **common)
         elif self.kind == "rmsprop":
             common |= {"alpha": 0.99, "momentum": 0.0, "centered": False}
             rmsprop([parameter], [gradient], moments, [], [], steps, **common)
@@ -101,7 +102,7 @@ class CodeOptimizer:
         """Return the code's tensors and their moments by name, on the device."""
         state: dict[str, Tensor] = {**dict(self.code.named_buffers()), **dict(self.code.named_parameters())}
         for name, moments in self._moments.items():
-            state |= {f"{name}.{kind}": each for kind, each in zip(_MOMENTS[self.kind], moments, strict=True)}
+            state |= {f"{name}.{moment}": each for moment, each in zip(_MOMENTS[self.kind], moments, strict=True)}
         return state
 
     @torch.no_grad()

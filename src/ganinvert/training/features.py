@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganinvert.generators.pggan import SLOPE
-from ganinvert.perception import WIDTHS, alexnet
+from ganinvert.perception import ALEXNET_WIDTHS, alexnet
 
 
 class FeatureHeads(nn.Module):
@@ -22,14 +22,14 @@ class FeatureHeads(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.network = alexnet()
-        self.mixers = nn.ModuleList(nn.Conv2d(width, self.MIXED, 1, bias=False) for width in WIDTHS)
+        self.mixers = nn.ModuleList(nn.Conv2d(width, self.MIXED, 1, bias=False) for width in ALEXNET_WIDTHS)
         self.heads = nn.ModuleList(
             nn.Sequential(
                 spectral_norm(nn.Conv2d(self.MIXED, self.MIXED, 3, padding=1)),
                 nn.LeakyReLU(SLOPE),
                 spectral_norm(nn.Conv2d(self.MIXED, 1, 3, padding=1)),
             )
-            for _ in WIDTHS
+            for _ in ALEXNET_WIDTHS
         )
         for weight in self.mixers.requires_grad_(False).parameters():
             nn.init.kaiming_normal_(weight, nonlinearity="linear")
