@@ -7,9 +7,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import uniform_filter
-from scipy.sparse import coo_array, diags_array
-from scipy.sparse.linalg import spsolve
 
 from ganinvert.images.pasting import Patch
 from ganinvert.images.raster import resample
@@ -68,6 +65,9 @@ def _add(known: Plane, patch: Patch, scale: float) -> None:
 
 def _solve(gray: Plane, weighted: Plane, weight: Plane) -> Plane:
     """Minimise the sum of `carry_chroma`, (h, w, 3); `weighted` is c v, and `weight` is c."""
+    from scipy.sparse import coo_array, diags_array  # not for every picture: it takes longer than reading one
+    from scipy.sparse.linalg import spsolve
+
     numbers = np.arange(gray.size).reshape(gray.shape)
     pairs, ties = [], []
     for rows, columns in ((1, 0), (0, 1), (1, 1), (1, -1)):
@@ -87,6 +87,7 @@ def _solve(gray: Plane, weighted: Plane, weight: Plane) -> Plane:
 
 def _linear_fit(gray: Plane, chroma: Plane) -> tuple[Plane, Plane]:
     """Fit chroma ≈ slope · gray + offset in every window: slopes and offsets (h, w, 3), averaged over windows."""
+    from scipy.ndimage import uniform_filter
 
     def mean(x: Plane) -> Plane:
         filtered: Plane = uniform_filter(x, size=(2 * FIT_RADIUS + 1, 2 * FIT_RADIUS + 1, 1), mode="nearest")
