@@ -12,13 +12,13 @@ from ganinvert.errors import UsageError
 from ganinvert.generators import PGGANGenerator
 from ganinvert.losses import perceptual_loss, pixel_loss
 from ganinvert.methods import Composition
-from ganinvert.optimize import POOR_PSNR, Outcome, Snapshot, Step, loop, optimizers, solve
+from ganinvert.optimize import POOR_PSNR, Outcome, Snapshot, Step, optimizers, solve
 from ganinvert.optimize.objective import ObjectiveFunction, _vgg16
 from ganinvert.optimize.solution import assess_outcome
 from ganinvert.optimize.targets import Target
 from ganinvert.perception import vgg16
 from ganinvert.settings import Objective, Optimization, PmSFC, preset_of
-from ganinvert.settings.common import scheduled_rate
+from ganinvert.settings.common import Optimizer, scheduled_rate
 from ganinvert.subspaces import SubspacePartition
 
 METHOD = Composition(PmSFC(subspaces=2, codes=3, candidates=16), SubspacePartition(torch.tensor([0, 1] * 4), "given"))
@@ -178,6 +178,28 @@ def test_the_loop_goes_on_from_a_snapshot_to_the_same_bits(small: PGGANGenerator
     assert torch.equal(rest.code.w, whole.code.w)
 
 
+@pytest.mark.parametrize("kind", ["adam", "rmsprop", "sgd", "lbfgs"])
+def test_an_optimizer_whose_moments_were_reset_begins_anew(
+    kind: Optimizer, small: PGGANGenerator, targets: torch.Tensor
+) -> None:
+    y = targets[:1]
+    code = METHOD.start(small, y, Identity(), seed=0)
+    optimizer = optimizers.CodeOptimizer(kind, code, y.device)
+    optimizer.set_rate(0.1)
+    begin = {name: value.clone() for name, value in code.state_dict().items()}
+
+    def step() -> list[torch.Tensor]:
+        optimizer.step(lambda: pixel_loss(code.render(small), y).sum())
+        return [value.detach().clone() for value in code.parameters()]
+
+    first, second = step(), step()
+    code.load_state_dict(begin)
+    optimizer.reset_moments()
+    again = step()
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[0], second[0])
+
+
 @pytest.mark.cuda
 def test_a_captured_loop_goes_on_from_a_snapshot(small: PGGANGenerator, targets: torch.Tensor) -> None:
     settings = {"method": METHOD, "optimization": Optimization(steps=9)}
@@ -204,8 +226,7 @@ def test_the_captured_step_is_the_eager_step(
     caplog.set_level(logging.INFO, "ganinvert.optimize")
     captured = solve(small.cuda(), targets.cuda(), **settings)
     assert "cannot be captured" not in caplog.text
-    for module in (optimizers, loop):
-        monkeypatch.setattr(module, "uses_cuda_graph", lambda *_: False)
+    monkeypatch.setattr(optimizers, "uses_cuda_graph", lambda *_: False)
     eager = solve(small, targets.cuda(), **settings)
     small.cpu()
     assert torch.allclose(captured.losses[0], eager.losses[0], rtol=1e-5)

@@ -36,7 +36,6 @@ from ganinvert.generators.pggan import PGGANArchitecture
 from ganinvert.generators.stylegan2 import StyleGAN2Architecture, StyleGAN2Generator
 from ganinvert.methods import method_of
 from ganinvert.optimize import Step, optimizers, solve
-from ganinvert.optimize import loop as optimization_loop
 from ganinvert.settings import InversionSettings, preset_of
 from ganinvert.subspaces import SubspacePartition
 
@@ -87,12 +86,12 @@ def subjects(*, small: bool) -> Iterator[tuple[str, Callable[[], Generator]]]:
 @contextmanager
 def eagerly() -> Iterator[None]:
     """Steps are not captured."""
-    kept = optimizers.uses_cuda_graph, optimization_loop.uses_cuda_graph
-    optimizers.uses_cuda_graph = optimization_loop.uses_cuda_graph = lambda *_: False
+    kept = optimizers.uses_cuda_graph
+    optimizers.uses_cuda_graph = lambda *_: False
     try:
         yield
     finally:
-        optimizers.uses_cuda_graph, optimization_loop.uses_cuda_graph = kept
+        optimizers.uses_cuda_graph = kept
 
 
 def optimise(generator: Generator, y: Tensor, steps: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Cost]:

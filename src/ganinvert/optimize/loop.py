@@ -16,7 +16,7 @@ from ganinvert.losses import pixel_loss
 from ganinvert.methods import Code, FineTuning, Method
 from ganinvert.optimize.cuda_graph import StepFunction, capture
 from ganinvert.optimize.objective import ObjectiveFunction, restore, state_of
-from ganinvert.optimize.optimizers import CodeOptimizer, uses_cuda_graph
+from ganinvert.optimize.optimizers import CodeOptimizer
 from ganinvert.optimize.solution import Snapshot, Solution, Step, assess_outcome, code_picture
 from ganinvert.optimize.targets import Rounds, targets_of
 from ganinvert.settings import Objective, Optimization
@@ -161,7 +161,7 @@ class _Problem:
             code.project_(self.generator)
             return results[0]
 
-        if uses_cuda_graph(optimizer.kind, code, self.y.device):
+        if optimizer.uses_graph:
             optimizer.set_rate(0.0)
             return capture(step, code, optimizer.reset_moments, self.y.device, targets=len(evaluate))
         return step

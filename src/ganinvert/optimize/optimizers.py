@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import torch
@@ -30,16 +31,16 @@ class CodeOptimizer:
     def __init__(self, kind: Optimizer, code: Code, device: torch.device) -> None:
         self.kind, self.code = kind, code
         self.is_resumable = kind in _MOMENTS and not code.single_image_only
-        self._uses_graph = uses_cuda_graph(kind, code, device)
+        self.uses_graph = uses_cuda_graph(kind, code, device)
         self._parameters = {name: each for name, each in code.named_parameters() if each.requires_grad}
         self._multiples = code.rates()
         self._moments = {
             name: [torch.zeros_like(each) for _ in _MOMENTS.get(kind, ())] for name, each in self._parameters.items()
         }
-        scalar = partial(torch.zeros, (), dtype=torch.float32, device=device if self._uses_graph else "cpu")
+        scalar = partial(torch.zeros, (), dtype=torch.float32, device=device if self.uses_graph else "cpu")
         self._steps = {name: scalar() for name in self._parameters}
         self._rates: dict[str, float | Tensor] = {
-            name: scalar() if self._uses_graph else 0.0 for name in self._parameters
+            name: scalar() if self.uses_graph else 0.0 for name in self._parameters
         }
         for each in self._parameters.values():
             each.grad = torch.zeros_like(each)
@@ -72,7 +73,7 @@ class CodeOptimizer:
         if self.kind == "adam":
             mean, square = ([moment] for moment in moments)
             common |= {"beta1": 0.9, "beta2": 0.999, "amsgrad": False}
-            adam([parameter], [gradient], mean, square, [], steps, capturable=self._uses_graph, **common)
+            adam([parameter], [gradient], mean, square, [], steps, capturable=self.uses_graph, **common)
         elif self.kind == "rmsprop":
             common |= {"alpha": 0.99, "momentum": 0.0, "centered": False}
             rmsprop([parameter], [gradient], moments, [], [], steps, **common)
@@ -91,12 +92,10 @@ class CodeOptimizer:
 
     def reset_moments(self) -> None:
         """Set the moments to 0, their value before the first step."""
-        values = [*self._steps.values(), *(moment for moments in self._moments.values() for moment in moments)]
+        for value in chain(self._steps.values(), *self._moments.values()):
+            value.zero_()
         if self._lbfgs:
-            values += [value for state in self._lbfgs.state.values() for value in state.values()]
-        for value in values:
-            if isinstance(value, Tensor):
-                value.zero_()
+            self._lbfgs.state.clear()
 
     def state(self) -> dict[str, Tensor]:
         """Return the code's tensors and their moments by name, on the device."""
