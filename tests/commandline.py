@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
@@ -24,6 +26,14 @@ def program(*arguments: object, **options: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "ganinvert", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, text=True, **{**pipes, **options})
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
+    """Wait for what another process or thread does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"it has not happened in {seconds:g} seconds"
+        time.sleep(0.02)
 
 
 def photo(path: Path, size: tuple[int, int] = (20, 16)) -> Path:

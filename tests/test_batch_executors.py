@@ -35,7 +35,7 @@ from ganinvert.cli._reporter import executor_for
 from ganinvert.errors import ImageError, InputError, UsageError, WeightsError
 from ganinvert.settings import InversionSettings, Optimization, PmSFC, Request
 
-from .commandline import names, photo, program, run
+from .commandline import names, photo, program, run, wait_until
 from .standins import FunctionSession, SessionRequest, run_jobs
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
@@ -92,9 +92,8 @@ class WritingSession(Session[str]):
             first = (self.attempts / job.label).stat().st_size == 1
             if label.startswith("poison") or (label.startswith("unlucky") and first):
                 os.kill(os.getpid(), signal.SIGKILL)
-            end = time.monotonic() + 30
-            while label.startswith("patient") and not (self.attempts / "last").exists() and time.monotonic() < end:
-                time.sleep(0.02)
+            if label.startswith("patient"):
+                wait_until((self.attempts / "last").exists)
             if label.startswith(("slow", "brief")):
                 for n in range(200 if label.startswith("slow") else 10):
                     watch(Step(n))  # type: ignore[arg-type]
@@ -207,10 +206,7 @@ def test_a_pool_ends_with_jobs_that_cannot_be_read_or_are_locked_elsewhere(reque
             target=lambda: results.extend(run_batch(request_, plan, executor=Pool(2, threads=1), listeners=[tell])[0])
         ).start()
         assert release.wait(60)
-    for _ in range(600):
-        if len(results) == 5:
-            break
-        time.sleep(0.05)
+    wait_until(lambda: len(results) == 5)
     statuses = {result.job.label: result.status for result in results}
     assert statuses == {**dict.fromkeys(("locked", "a", "b", "c"), "done"), "closed": "failed"}
 

@@ -25,6 +25,7 @@ import ganinvert
 from ganinvert import files
 from ganinvert.batch import cluster as dispatching
 from ganinvert.batch.desk import Desk
+from ganinvert.batch.dispatch import Dispatcher
 from ganinvert.batch.events import BatchStarted, Event, JobFinished, Message, Progress
 from ganinvert.batch.executors import Pool, Serial
 from ganinvert.batch.inputs import Input
@@ -40,7 +41,7 @@ from ganinvert.errors import UsageError
 from ganinvert.settings import InpaintTask, InversionSettings, Optimization, PmSFC, Request, RestoreTask
 from ganinvert.subspaces import SelfExpression, store
 
-from .commandline import names, photo, program, run
+from .commandline import names, photo, program, run, wait_until
 from .test_batch_executors import Writing, jobs
 from .test_cli_evaluate import rows
 from .test_whole_photos import face_file, two_faces  # noqa: F401  (a fixture)
@@ -142,6 +143,7 @@ def test_results_are_the_same_bits_where_workers_have_the_files(
     pictures = [photo(tmp_path / f"{n}.png", (20 + n, 16)) for n in range(6)]
     run_batch(inversions(small_file), plan(pictures, tmp_path / "serial"), executor=Serial())
     monkeypatch.chdir(tmp_path)  # paths are those of the driver's working directory
+    monkeypatch.setattr(dispatching.Cluster, "is_ready", Dispatcher.is_ready)  # the first worker waits for the second
     here = [Path(path.name) for path in pictures]
     seen: list[Event] = []
     results, end = run_batch(
@@ -330,9 +332,7 @@ def test_a_driver_that_was_killed_goes_on_with_what_is_not_done(cluster: Any, sm
     environment = {**os.environ, "RAY_ADDRESS": cluster.address}
     command = [*arguments, "-o", tmp_path / "ray", "--workers", "ray"]
     first = program(*command, env=environment)
-    deadline = time.monotonic() + 120
-    while not list((tmp_path / "ray").glob("*.pt")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: list((tmp_path / "ray").glob("*.pt")))
     first.send_signal(signal.SIGKILL)
     first.communicate()
     with program(*command, env=environment) as process:
@@ -409,14 +409,14 @@ def test_a_cluster_without_room_for_a_worker_says_so_in_seconds(
     ):
         with pytest.raises(UsageError, match=reason):
             run_batch(wanted, [], executor=chosen)
-    busy = ray.remote(num_cpus=1)(lambda: time.sleep(30))
+    busy = ray.remote(num_cpus=1)(lambda: time.sleep(90))
     running = [busy.remote() for _ in range(2)]
-    time.sleep(1)
+    wait_until(lambda: not ray.available_resources().get("CPU"))
     with pytest.raises(UsageError, match="no CPU is free on the cluster: 0 of 2 are left"):
         run_batch(request, [], executor=executor)
     node = cluster.add_node(**NODE, num_gpus=1)
-    holder = ray.remote(num_cpus=0, num_gpus=1)(lambda: time.sleep(30)).remote()
-    time.sleep(1)
+    holder = ray.remote(num_cpus=0, num_gpus=1)(lambda: time.sleep(90)).remote()
+    wait_until(lambda: ray.cluster_resources().get("GPU") and not ray.available_resources().get("GPU"))
     with pytest.raises(UsageError, match="no GPU is free on the cluster: 0 of 1 are left") as raised:
         run_batch(on_gpu, [], executor=executor)
     assert "gpu=0.5" in str(raised.value.hint)

