@@ -117,6 +117,26 @@ def test_colours_around_keep_the_luminance(small_file: Path, tmp_path: Path) -> 
     assert np.ptp(raster.levels[:, :5].astype(int), axis=2).max() > 100
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_restored_colours_are_carried_over_the_enlarged_photo(mode: str, small_file: Path, tmp_path: Path) -> None:
+    """Beside the square the luminance and the transparency stay; colours come from the square, not from the photo."""
+    photo, path = gradient(60, 40).convert(mode), tmp_path / "photo.png"
+    if mode == "RGBA":
+        photo.putalpha(200)
+    photo.save(path, icc_profile=None if mode == "L" else PROFILE)
+    raster = restored(ganinvert.RestoreTask(gray=True, downscale=2), path, small_file).raster
+    assert raster is not None
+    assert (raster.levels.shape, raster.profile) == ((80, 120, 3), None)
+    assert np.unique(raster.alpha if mode == "RGBA" else 200).tolist() == [200]
+    assert (raster.alpha is None) == (mode != "RGBA")
+    before = np.asarray(images.read(path).rgb.resize((120, 80), Image.Resampling.LANCZOS)).astype(int)[:, :18]
+    after = raster.levels[:, :18].astype(int)  # the square begins at column 20
+    luma = np.array([0.299, 0.587, 0.114])
+    assert np.abs(after @ luma - before @ luma).max() <= 1.5
+    assert np.ptp(after, axis=2).max() > 5
+    assert mode == "L" or np.abs(after - before).mean() > 20
+
+
 def test_gray_of_16_bits_keeps_its_luminance_and_stays_gray_outside(small_file: Path, tmp_path: Path) -> None:
     gray = deep_levels()[..., 0]
     Image.fromarray(gray).save(tmp_path / "a.png")

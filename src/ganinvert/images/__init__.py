@@ -29,6 +29,7 @@ from ganinvert.images.placement import default_square as default_square
 from ganinvert.images.placement import fit as fit
 from ganinvert.images.placement import place as place
 from ganinvert.images.raster import Raster as Raster
+from ganinvert.images.raster import Samples as Samples
 from ganinvert.images.raster import enlarged as enlarged
 from ganinvert.images.raster import resample as resample
 from ganinvert.images.sheets import encode_animation as encode_animation

@@ -32,6 +32,25 @@ def is_gray(levels: Tensor) -> bool:
     return int((levels.amax(dim=0) - levels.amin(dim=0)).max()) <= GRAY_SPREAD
 
 
+def luminance_of(raster: images.Raster, operator: Grayscale) -> images.Samples:
+    """The luminance (h, w, 1) of an sRGB picture, in its depth."""
+    strips = [raster.levels[start : start + STRIP] for start in range(0, len(raster.levels), STRIP)]
+    grays = [from_signed(operator(to_signed(strip, raster.top)), raster.top) for strip in strips]
+    return raster.rounded(np.concatenate(grays))
+
+
+def with_carried_chroma(
+    raster: images.Raster, gray: images.Samples, patches: Sequence[images.Patch], operator: Grayscale
+) -> images.Raster:
+    """The picture with the chroma that is carried from patches over its luminance (h, w, 1), which stays."""
+    levels = gray.repeat(3, axis=2)
+    for rows, chroma in images.carry_chroma(np.float32(1 / raster.top) * gray[..., 0], patches):
+        y = to_signed(gray[rows], raster.top)
+        x = y + 2 * torch.from_numpy(chroma).permute(2, 0, 1)[None]
+        levels[rows] = raster.rounded(from_signed(operator.project(x, y), raster.top))
+    return replace(raster, levels=levels)
+
+
 class Colorize(Task[ColorizeTask]):
     """The photo shows the luminance of the wanted image."""
 
@@ -47,16 +66,11 @@ class Colorize(Task[ColorizeTask]):
         operator, raster = Grayscale(self.options.luma), picture.raster
         if raster.profile is not None:
             raster = replace(picture, original=None).raster
-        strips = [raster.levels[start : start + STRIP] for start in range(0, len(raster.levels), STRIP)]
-        grays = [from_signed(operator(to_signed(strip, raster.top)), raster.top) for strip in strips]
-        gray = raster.rounded(np.concatenate(grays))
-        levels, patches = gray.repeat(3, axis=2), list(images.patches(squares, picture.rgb.size))
+        gray, patches = luminance_of(raster, operator), list(images.patches(squares, picture.rgb.size))
         if self.options.around == "carry":
-            for rows, chroma in images.carry_chroma(np.float32(1 / raster.top) * gray[..., 0], patches):
-                x = to_signed(gray[rows], raster.top) + 2 * torch.from_numpy(chroma).permute(2, 0, 1)[None]
-                levels[rows] = raster.rounded(
-                    from_signed(operator.project(x, to_signed(gray[rows], raster.top)), raster.top)
-                )
+            levels = with_carried_chroma(raster, gray, patches, operator).levels
+        else:
+            levels = gray.repeat(3, axis=2)
         for patch in patches:
             below = patch.of(levels)
             x = below + patch.weight * (raster.from_srgb(patch.image) - below)

@@ -19,7 +19,7 @@ from ganinvert.degradations import Grayscale, Lens, Measurement, estimate_blur
 from ganinvert.errors import ImageError
 from ganinvert.settings import RestoreTask
 from ganinvert.tasks.base import KNOWN, Task, levels_of, picture_of
-from ganinvert.tasks.colorize import is_gray
+from ganinvert.tasks.colorize import is_gray, luminance_of, with_carried_chroma
 from ganinvert.tasks.inpaint import Inpaint, filled
 from ganinvert.tasks.upscale import smaller_side
 
@@ -47,15 +47,25 @@ class Restore(Inpaint):
     def put_back(
         self, picture: images.Picture, squares: Sequence[tuple[Image.Image, images.Placement]]
     ) -> images.Raster:
-        """The whole photo with the results in their places, enlarged by Lanczos interpolation if it was smaller."""
-        raster, factor = filled(picture), self.options.downscale
+        """The whole photo with the results in their places, enlarged by Lanczos interpolation if it was smaller.
+
+        Where colours are lost, those of the results are carried over the rest of it, as by `Colorize`.
+        """
         own = picture.kept if self.options.has_hole else picture.alpha
+        if self.options.gray and picture.raster.profile is not None:
+            srgb = images.Raster(np.asarray(picture.rgb), None if own is None else np.asarray(own))
+            picture = replace(picture, original=srgb)
+        raster, factor = filled(picture), self.options.downscale
         if own is not None and picture.original is not None:
             raster = replace(raster, alpha=picture.original.alpha)
         size = factor * picture.rgb.width, factor * picture.rgb.height
         if factor > 1:
             raster = images.enlarged(raster, size)
-        return images.paste_back(raster, [(image, place.scaled(size)) for image, place in squares])
+        squares = [(image, place.scaled(size)) for image, place in squares]
+        if self.options.gray:
+            operator, patches = Grayscale(), list(images.patches(squares, size))
+            raster = with_carried_chroma(raster, luminance_of(raster, operator), patches, operator)
+        return images.paste_back(raster, squares)
 
     def open(self, picture: images.Picture, path: Path | None) -> images.Picture:
         """The photo with its hole made transparent, if it has one."""
