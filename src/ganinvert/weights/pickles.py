@@ -120,7 +120,8 @@ class PickledModule(metaclass=_Sealed):
         kind, state = (meta.get("class_name"), meta.get("state")) if isinstance(meta, dict) else (None, None)
         if not isinstance(kind, str) or not isinstance(state, dict):
             raise pickle.UnpicklingError("a module has no class or no state")
-        self.kind, self.state = kind, state
+        self.kind = kind
+        self.state: dict[Any, Any] = state
 
     def __setstate__(self, state: object) -> None:
         raise pickle.UnpicklingError("a module has two states")
