@@ -95,7 +95,7 @@ class WritingSession(Session[str]):
             if label.startswith("patient"):
                 wait_until((self.attempts / "last").exists)
             if label.startswith(("slow", "brief")):
-                for n in range(200 if label.startswith("slow") else 10):
+                for n in range(1200 if label.startswith("slow") else 10):
                     watch(Step(n))  # type: ignore[arg-type]
                     time.sleep(0.05)
         return [Product({"bundle": label.encode()}, metrics={"psnr": 30.0}) for _, label in batch]
@@ -286,13 +286,15 @@ def test_workers_on_ray_need_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_ctrl_c_ends_all_workers_soon_and_keeps_what_is_done(request_: Writing, tmp_path: Path) -> None:
+    stopped = []
+
     def stop(event: Event) -> None:
         if isinstance(event, Progress):
+            stopped.append(time.monotonic())
             raise KeyboardInterrupt
 
-    started = time.monotonic()
     results, end = run_batch(request_, jobs(tmp_path, "a", "slow", "b"), executor=Pool(2, threads=1), listeners=[stop])
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - stopped[0] < 30  # the slow one takes a minute
     assert end.exit_code == 130
     assert {result.job.label for result in results} <= {"a", "b"}
     assert end.unfinished >= 1

@@ -423,7 +423,7 @@ def test_a_cluster_without_room_for_a_worker_says_so_in_seconds(
     for each in (*running, holder):
         ray.cancel(each, force=True)
     cluster.remove_node(node)
-    assert time.monotonic() - started < 40
+    assert time.monotonic() - started < 60
 
 
 def test_a_cluster_that_cannot_be_reached_is_an_error_in_seconds() -> None:
