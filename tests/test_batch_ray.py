@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -401,29 +401,31 @@ def test_a_cluster_without_room_for_a_worker_says_so_in_seconds(
 ) -> None:
     request = inversions(small_file)
     on_gpu = replace(request, request=replace(request.request, device="cuda"))
-    started = time.monotonic()
-    for chosen, wanted, reason in (
-        (executor, on_gpu, "it has 0 GPU"),
-        (RayExecutor(resources={"cpu": 64}), request, "it has 2 CPU"),
-        (RayExecutor(resources={"tpu": 1}), request, "it has 0 tpu"),
-    ):
-        with pytest.raises(UsageError, match=reason):
+
+    def require_refusal(wanted: PhotoRequest, chosen: RayExecutor, reason: str) -> str:
+        started = time.monotonic()
+        with pytest.raises(UsageError, match=reason) as raised:
             run_batch(wanted, [], executor=chosen)
-    busy = ray.remote(num_cpus=1)(lambda: time.sleep(90))
-    running = [busy.remote() for _ in range(2)]
-    wait_until(lambda: not ray.available_resources().get("CPU"))
-    with pytest.raises(UsageError, match="no CPU is free on the cluster: 0 of 2 are left"):
-        run_batch(request, [], executor=executor)
-    node = cluster.add_node(**NODE, num_gpus=1)
-    holder = ray.remote(num_cpus=0, num_gpus=1)(lambda: time.sleep(90)).remote()
-    wait_until(lambda: ray.cluster_resources().get("GPU") and not ray.available_resources().get("GPU"))
-    with pytest.raises(UsageError, match="no GPU is free on the cluster: 0 of 1 are left") as raised:
-        run_batch(on_gpu, [], executor=executor)
-    assert "gpu=0.5" in str(raised.value.hint)
-    for each in (*running, holder):
-        ray.cancel(each, force=True)
-    cluster.remove_node(node)
-    assert time.monotonic() - started < 60
+        assert time.monotonic() - started < 20
+        return str(raised.value.hint)
+
+    require_refusal(on_gpu, executor, "it has 0 GPU")
+    require_refusal(request, RayExecutor(resources={"cpu": 64}), "it has 2 CPU")
+    require_refusal(request, RayExecutor(resources={"tpu": 1}), "it has 0 tpu")
+    with ExitStack() as started:
+
+        def occupy(**resources: float) -> None:
+            started.callback(ray.cancel, ray.remote(**resources)(lambda: time.sleep(600)).remote(), force=True)
+
+        occupy(num_cpus=1)
+        occupy(num_cpus=1)
+        wait_until(lambda: not ray.available_resources().get("CPU"))
+        require_refusal(request, executor, "no CPU is free on the cluster: 0 of 2 are left")
+        started.callback(cluster.remove_node, cluster.add_node(**NODE, num_gpus=1))
+        occupy(num_cpus=0, num_gpus=1)
+        wait_until(lambda: ray.cluster_resources().get("GPU") and not ray.available_resources().get("GPU"))
+        hint = require_refusal(on_gpu, executor, "no GPU is free on the cluster: 0 of 1 are left")
+        assert "gpu=0.5" in hint
 
 
 def test_a_cluster_that_cannot_be_reached_is_an_error_in_seconds() -> None:

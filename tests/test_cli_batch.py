@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import BinaryIO
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from PIL import Image
 
 import ganinvert
 from ganinvert import files, progress
+from ganinvert.batch import inputs
 from ganinvert.batch import photos as photo_sessions
 from ganinvert.batch.inputs import Input, expand
 from ganinvert.batch.job import Job, Product
@@ -30,7 +32,7 @@ from ganinvert.batch.requests import PhotoRequest
 from ganinvert.batch.session import Watch
 from ganinvert.bundle import LatentBundle
 from ganinvert.devices import MEMORY_SHARE, images_that_fit, watch_memory
-from ganinvert.errors import InsufficientMemoryError, UsageError, WeightsError
+from ganinvert.errors import InputError, InsufficientMemoryError, UsageError, WeightsError
 from ganinvert.settings import InversionSettings, Optimization, PmSFC
 
 from .commandline import QUICK, names, photo, program, run
@@ -124,13 +126,24 @@ def test_pipes_are_inputs_as_files_are(command: str, generator: list[str], tmp_p
     source = tmp_path / {"invert": "a.png", "render": "a.invert.pt", "edit": "a.invert.pt"}[command]
     more = {"invert": [*generator[2:], *QUICK], "render": [], "edit": ["--direction", "sefa-0"]}[command]
     run(command, source, "-o", tmp_path, "--overwrite", *generator[:2], *more)
-    pipe = tmp_path / f"pipe{source.suffix}"
+    pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     threading.Thread(target=pipe.write_bytes, args=[source.read_bytes()], daemon=True).start()
     result = run(command, pipe, "-o", tmp_path / "out", *generator[:2], *more)
     assert result.exit_code == 0, result.stderr
     expected = (tmp_path / f"{source.stem}.{command}.png").read_bytes()
     assert (tmp_path / "out" / f"pipe.{command}.png").read_bytes() == expected
+
+
+def test_a_pipe_that_cannot_be_opened_is_an_error_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, kind: type[InputError]) -> BinaryIO:
+        raise kind(f"{path}: permission denied")
+
+    monkeypatch.setattr(inputs, "open_input", refuse)
+    os.mkfifo(tmp_path / "pipe")
+    first, second = inputs.expand([tmp_path / "pipe", photo(tmp_path / "a.png")])
+    assert "permission denied" in str(first.problem)
+    assert (second.label, second.problem) == (str(tmp_path / "a.png"), None)
 
 
 def test_what_stdout_cannot_take_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

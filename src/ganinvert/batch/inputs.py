@@ -17,6 +17,8 @@ from ganinvert.settings.common import PICTURE_SUFFIXES
 
 STDIN = "-"
 BUNDLES = frozenset({".pt"})
+_ZIP = b"PK\x03\x04"
+"""The first bytes of a bundle."""
 """Suffixes of bundles."""
 _OWN_NAME = re.compile(
     r".\.(colorize|edit|inpaint|interpolate|invert|render|restore|swap|upscale)(\.[-+\w]+)*\.(gif|png|webp)$|.\.render\.pt$"
@@ -90,8 +92,13 @@ def _expanded(argument: Path, recursive: bool, suffixes: frozenset[str], say: Sa
     if str(argument) == STDIN:
         yield Input(STDIN, _spooled("stdin", _stdin()), "stdin")
     elif argument.is_fifo():  # a pipe can be read only once
-        with open_input(argument, InputError) as pipe:
-            yield Input(str(argument), _spooled(argument.name, pipe.read()), argument.stem)
+        try:
+            with open_input(argument, InputError) as pipe:
+                content = pipe.read()
+        except InputError as error:
+            yield Input(str(argument), argument, argument.stem, problem=error)
+        else:
+            yield Input(str(argument), _spooled(argument.name, content), argument.stem)
     elif argument.is_dir():
         yield from _inside(argument, recursive, suffixes, say)
     else:
@@ -155,6 +162,8 @@ def _spooled(name: str, content: bytes) -> Path:
     folder = tempfile.TemporaryDirectory(prefix="ganinvert-")
     atexit.register(folder.cleanup)
     path = Path(folder.name, name)
+    if content.startswith(_ZIP):
+        path = path.with_suffix(".pt")  # bundles are told from photos by it
     path.write_bytes(content)
     return path
 
