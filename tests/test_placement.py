@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from ganinvert.errors import ImageError
-from ganinvert.images import Fit, Picture, Placement, fit, from_pil, paste_back, place, to_pil
+from ganinvert.images import Fit, Picture, Placement, fit, from_pil, paste_back, patches, place, to_pil
 from ganinvert.images.pasting import SOFT_EDGE
 
 from .pictures import gradient
@@ -84,7 +84,7 @@ def depth(placement: Placement) -> NDArray[np.float64]:
 def test_what_was_cut_out_put_back_gives_the_picture_again(name: str, size: int) -> None:
     picture = smooth_picture()
     cut = fitted(picture, PLACEMENTS[name], size)
-    whole = paste_back(picture.raster, [(to_pil(cut.pixels / 2 + 0.5), cut.placement)]).image
+    whole = paste_back(picture.raster, patches([(to_pil(cut.pixels / 2 + 0.5), cut.placement)], FRAME)).image
     assert (whole.mode, whole.size) == ("RGBA", FRAME)
     difference = np.abs(levels(whole)[..., :3] - levels(picture.rgb))
     assert difference.mean() < (2.5 if size == 24 else 0.6)
@@ -97,7 +97,7 @@ def test_what_was_cut_out_put_back_gives_the_picture_again(name: str, size: int)
 def test_without_resampling_it_is_the_same_to_the_bit(mode: str, size: int) -> None:
     picture = smooth_picture()
     cut = fitted(picture, mode, size)
-    whole = paste_back(picture.raster, [(to_pil(cut.pixels / 2 + 0.5), cut.placement)]).image
+    whole = paste_back(picture.raster, patches([(to_pil(cut.pixels / 2 + 0.5), cut.placement)], FRAME)).image
     assert np.array_equal(levels(whole)[..., :3], levels(picture.rgb))
 
 
@@ -105,8 +105,8 @@ def test_without_resampling_it_is_the_same_to_the_bit(mode: str, size: int) -> N
 def test_outside_the_square_nothing_changes_and_inside_everything(name: str) -> None:
     picture = smooth_picture()
     placement = fitted(picture, PLACEMENTS[name], 64).placement
-    white = paste_back(picture.raster, [(Image.new("RGB", (64, 64), "white"), placement)]).image
-    black = paste_back(picture.raster, [(Image.new("RGB", (64, 64), "black"), placement)]).image
+    white = paste_back(picture.raster, patches([(Image.new("RGB", (64, 64), "white"), placement)], FRAME)).image
+    black = paste_back(picture.raster, patches([(Image.new("RGB", (64, 64), "black"), placement)], FRAME)).image
     share = (levels(white) - levels(black))[..., 0] / 255  # of the result in the mixture
     deep = depth(placement)
     margin = 1.5 / min(placement.sides)
@@ -122,7 +122,9 @@ def test_a_crop_is_soft_where_it_was_cut_and_whole_at_the_border() -> None:
     picture = smooth_picture()
     placement = fitted(picture, "crop", 64).placement
     share = levels(
-        paste_back(Picture(Image.new("RGB", FRAME)).raster, [(Image.new("RGB", (64, 64), "white"), placement)]).image
+        paste_back(
+            Picture(Image.new("RGB", FRAME)).raster, patches([(Image.new("RGB", (64, 64), "white"), placement)], FRAME)
+        ).image
     )
     row, column = share[30, :, 0], share[:, 45, 0]
     assert (column == 255).all()
@@ -144,4 +146,4 @@ def test_pictures_too_long_to_pad_and_of_another_size_are_refused() -> None:
         fit(Picture(Image.new("RGB", (20_000, 8))), 16, mode="pad")
     cut = fitted(smooth_picture(), "crop", 16)
     with pytest.raises(ImageError, match="is now 16×16 pixels, not 90×60"):
-        paste_back(Picture(gradient(16, 16)).raster, [(Image.new("RGB", (16, 16)), cut.placement)])
+        list(patches([(Image.new("RGB", (16, 16)), cut.placement)], (16, 16)))

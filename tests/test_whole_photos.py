@@ -168,7 +168,8 @@ def test_overlapping_squares_share_the_picture_without_a_gap() -> None:
     frame = (60, 40)
     left, right = (images.Placement(frame, (x, 0), (40, 0), (0, 40)) for x in (0, 20))
     squares = [(Image.new("RGB", (16, 16), colour), place) for colour, place in (("red", left), ("lime", right))]
-    whole = np.asarray(images.paste_back(images.Picture(Image.new("RGB", frame, "blue")).raster, squares).image)
+    blue = images.Picture(Image.new("RGB", frame, "blue")).raster
+    whole = np.asarray(images.paste_back(blue, images.patches(squares, frame)).image)
     assert (whole[5, 8] == (255, 0, 0)).all()
     assert (whole[5, 52] == (0, 255, 0)).all()
     assert whole[20, 18:42, 2].max() == 0  # nothing of what lay below

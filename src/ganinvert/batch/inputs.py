@@ -17,9 +17,9 @@ from ganinvert.settings.common import PICTURE_SUFFIXES
 
 STDIN = "-"
 BUNDLES = frozenset({".pt"})
+"""Suffixes of bundles."""
 _ZIP = b"PK\x03\x04"
 """The first bytes of a bundle."""
-"""Suffixes of bundles."""
 _OWN_NAME = re.compile(
     r".\.(colorize|edit|inpaint|interpolate|invert|render|restore|swap|upscale)(\.[-+\w]+)*\.(gif|png|webp)$|.\.render\.pt$"
 )

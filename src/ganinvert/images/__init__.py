@@ -1,5 +1,6 @@
 """Read, fit, mask, paste and write images: the only package that uses Pillow."""
 
+from ganinvert.images.chroma import STRIP as STRIP
 from ganinvert.images.chroma import carry_chroma as carry_chroma
 from ganinvert.images.masks import box_mask as box_mask
 from ganinvert.images.masks import missing_where_transparent as missing_where_transparent

@@ -14,7 +14,7 @@ from ganinvert.images.raster import resample
 SOLVED_SIDE = 256
 """Longer side in pixels at which colours are carried."""
 STRIP = 1024
-"""Rows of a picture that are coloured together, which keeps the memory small."""
+"""Rows of a picture that are worked on together, which keeps the memory small."""
 CONTRAST = 0.04
 """Difference of neighbours' gray values, of white, at which they hardly share colours."""
 LOOSEST = 1e-4

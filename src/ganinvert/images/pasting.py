@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,17 +49,14 @@ class Patch:
         return part
 
 
-def paste_back(raster: Raster, squares: Sequence[Square]) -> Raster:
-    """Paste results where their squares were cut out, in the picture's own size, depth and colour space.
+def paste_back(raster: Raster, results: Iterable[Patch]) -> Raster:
+    """Paste the `patches` of results where their squares were cut out, in the picture's own depth and colour space.
 
     Edges of a square that lie inside the picture fade over `SOFT_EDGE` of its side. Pixels outside the squares and the
     transparency of the picture stay the same to the bit; the transparency of the results is ignored.
-
-    Raises:
-        ImageError: The picture has another size than the one that was fitted.
     """
     levels = raster.levels.copy()
-    for patch in patches(squares, (levels.shape[1], levels.shape[0])):
+    for patch in results:
         below = patch.of(levels)
         below[:] = raster.rounded(below + patch.weight * (raster.from_srgb(patch.image) - below))
     return replace(raster, levels=levels)

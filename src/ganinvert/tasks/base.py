@@ -123,7 +123,7 @@ class Task(Generic[OptionsT]):
 
     def put_back(self, picture: images.Picture, squares: Sequence[tuple[Image, images.Placement]]) -> images.Raster:
         """The whole photo with the results in their places."""
-        return images.paste_back(picture.raster, squares)
+        return images.paste_back(picture.raster, images.patches(squares, picture.rgb.size))
 
     def check_truth(self, levels: Tensor) -> None:
         """Raise ImageError if a photo, (3, r, r) uint8, has nothing that can be lost and restored."""

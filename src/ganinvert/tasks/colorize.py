@@ -20,9 +20,6 @@ from ganinvert.tasks.base import Task, from_signed, levels_of, picture_of, to_si
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-STRIP = 1024
-"""Rows of a picture that are reduced to gray together, which keeps the memory small."""
-
 GRAY_SPREAD = 16
 """Difference of channels, in 8-bit levels, up to which a picture is gray: JPEG's chroma is not exact."""
 
@@ -34,21 +31,21 @@ def is_gray(levels: Tensor) -> bool:
 
 def luminance_of(raster: images.Raster, operator: Grayscale) -> images.Samples:
     """The luminance (h, w, 1) of an sRGB picture, in its depth."""
-    strips = [raster.levels[start : start + STRIP] for start in range(0, len(raster.levels), STRIP)]
+    strips = [raster.levels[start : start + images.STRIP] for start in range(0, len(raster.levels), images.STRIP)]
     grays = [from_signed(operator(to_signed(strip, raster.top)), raster.top) for strip in strips]
     return raster.rounded(np.concatenate(grays))
 
 
-def with_carried_chroma(
+def carry_chroma(
     raster: images.Raster, gray: images.Samples, patches: Sequence[images.Patch], operator: Grayscale
-) -> images.Raster:
-    """The picture with the chroma that is carried from patches over its luminance (h, w, 1), which stays."""
+) -> images.Samples:
+    """Carry the chroma of patches over a picture's luminance (h, w, 1), which stays: levels (h, w, 3)."""
     levels = gray.repeat(3, axis=2)
     for rows, chroma in images.carry_chroma(np.float32(1 / raster.top) * gray[..., 0], patches):
         y = to_signed(gray[rows], raster.top)
         x = y + 2 * torch.from_numpy(chroma).permute(2, 0, 1)[None]
         levels[rows] = raster.rounded(from_signed(operator.project(x, y), raster.top))
-    return replace(raster, levels=levels)
+    return levels
 
 
 class Colorize(Task[ColorizeTask]):
@@ -68,7 +65,7 @@ class Colorize(Task[ColorizeTask]):
             raster = replace(picture, original=None).raster
         gray, patches = luminance_of(raster, operator), list(images.patches(squares, picture.rgb.size))
         if self.options.around == "carry":
-            levels = with_carried_chroma(raster, gray, patches, operator).levels
+            levels = carry_chroma(raster, gray, patches, operator)
         else:
             levels = gray.repeat(3, axis=2)
         for patch in patches:

@@ -19,7 +19,7 @@ from ganinvert.degradations import Grayscale, Lens, Measurement, estimate_blur
 from ganinvert.errors import ImageError
 from ganinvert.settings import RestoreTask
 from ganinvert.tasks.base import KNOWN, Task, levels_of, picture_of
-from ganinvert.tasks.colorize import is_gray, luminance_of, with_carried_chroma
+from ganinvert.tasks.colorize import carry_chroma, is_gray, luminance_of
 from ganinvert.tasks.inpaint import Inpaint, filled
 from ganinvert.tasks.upscale import smaller_side
 
@@ -61,11 +61,12 @@ class Restore(Inpaint):
         size = factor * picture.rgb.width, factor * picture.rgb.height
         if factor > 1:
             raster = images.enlarged(raster, size)
-        squares = [(image, place.scaled(size)) for image, place in squares]
+        patches = list(images.patches([(image, place.scaled(size)) for image, place in squares], size))
         if self.options.gray:
-            operator, patches = Grayscale(), list(images.patches(squares, size))
-            raster = with_carried_chroma(raster, luminance_of(raster, operator), patches, operator)
-        return images.paste_back(raster, squares)
+            operator = Grayscale()
+            levels = carry_chroma(raster, luminance_of(raster, operator), patches, operator)
+            raster = replace(raster, levels=levels)
+        return images.paste_back(raster, patches)
 
     def open(self, picture: images.Picture, path: Path | None) -> images.Picture:
         """The photo with its hole made transparent, if it has one."""

@@ -111,7 +111,8 @@ def carry_over(frames: Sequence[Edit], photo: Picture, placement: Placement) -> 
     coloured = enlarged(shift, side)
     for n in range(9):  # one after another: all together would be three times the memory of a large photo
         coloured[:, n // 3] += enlarged(matrix[:, n // 3, n % 3][:, None], side)[:, 0] * moved[:, n % 3]
-    return images.paste_back(photo.raster, [(images.to_pil(coloured[0].numpy()), placement)])
+    patches = images.patches([(images.to_pil(coloured[0].numpy()), placement)], photo.rgb.size)
+    return images.paste_back(photo.raster, patches)
 
 
 def motion(before: Tensor, after: Tensor) -> Tensor:
